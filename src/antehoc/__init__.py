@@ -1,0 +1,37 @@
+"""antehoc: image classifiers that give their reasons, and are questioned by them.
+
+    >>> import antehoc
+    >>> sorted(antehoc.__all__)[:3]
+    ['DataSpec', 'Decision', 'Model']
+
+The names below are loaded when first used, so that `import antehoc` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from antehoc.errors import AntehocError
+    from antehoc.model import Model, load
+    from antehoc.runs import explain, reproduce, train
+    from antehoc.types import DataSpec, Decision, Verdict
+
+_HOME = {
+    "AntehocError": "errors",
+    "DataSpec": "types",
+    "Decision": "types",
+    "Model": "model",
+    "Verdict": "types",
+    "explain": "runs",
+    "load": "model",
+    "reproduce": "runs",
+    "train": "runs",
+}
+
+__all__ = ["AntehocError", "DataSpec", "Decision", "Model", "Verdict", "explain", "load", "reproduce", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'antehoc' has no attribute {name!r}")
+    return getattr(import_module(f"antehoc.{_HOME[name]}"), name)

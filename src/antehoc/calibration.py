@@ -1,0 +1,255 @@
+"""Calibration: doubts to one score, and the score to a threshold with a promise, on data held out for it alone."""
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from antehoc.errors import DataError
+from antehoc.types import Flags, Scores, checked
+
+Guarantee = Literal["expected", "binomial"]
+_TAIL = 0.99  # beyond this share of the reference rows the tail is extrapolated
+_FEW_ERRORS = 10  # fewer errors than this cannot fit the weights
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One doubt as evidence against a decision: minus the log of the share of correct decisions that doubt as much.
+
+    Evidence is one-sided: a doubt that is lower than usual speaks for nothing, so a confident network cannot
+    outvote a mirror that disagrees. Beyond the last hundredth of the reference rows it goes on linearly (an
+    exponential tail), so that what is stranger than everything seen still ranks.
+
+    `values` are the reference rows' doubts at `levels` (shares, ascending); `slope` is evidence per unit of doubt
+    in the tail. 0 and more, in nats.
+    """
+
+    values: tuple[float, ...]
+    levels: tuple[float, ...]
+    slope: float
+
+    def __call__(self, doubt: Tensor) -> Tensor:
+        values = torch.tensor(self.values, dtype=torch.float64, device=doubt.device)
+        surprise = -torch.log1p(-torch.tensor(self.levels, dtype=torch.float64, device=doubt.device))
+        doubt = doubt.double()
+        right = torch.searchsorted(values, doubt, right=False).clamp(1, len(values) - 1)
+        left = right - 1
+        span = values[right] - values[left]
+        share = ((doubt - values[left]) / torch.where(span > 0, span, torch.ones_like(span))).clamp(0, 1)
+        inside = surprise[left] + share * (surprise[right] - surprise[left])
+        return inside + (doubt - values[-1]).clamp(min=0) * self.slope
+
+
+@checked
+def fit_evidence(doubt: Scores) -> Evidence:
+    """The evidence of one doubt, from its values on correct decisions.
+
+    Raises:
+        DataError: where fewer than 20 values come, or one is not finite.
+    """
+    if len(doubt) < 20 or not doubt.isfinite().all():
+        raise DataError(f"evidence needs 20 finite values of a doubt on correct decisions; got {len(doubt)}.")
+    ordered = doubt.double().sort().values
+    levels = torch.cat([torch.linspace(0, 0.9, 46, dtype=torch.float64), 1 - torch.logspace(-1.02, -2, 30).double()])
+    levels = levels.clamp(max=_TAIL)
+    values = torch.quantile(ordered, levels) if len(ordered) < 1_000_000 else ordered[(levels * len(ordered)).long()]
+    beyond = ordered[ordered > values[-1]] - values[-1]
+    scale = float(beyond.mean()) if len(beyond) else 0.0
+    spread = float(values[-1] - values[0]) or 1.0
+    return Evidence(tuple(values.tolist()), tuple(levels.tolist()), 1 / max(scale, 1e-3 * spread))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a model's doubts become a verdict: questioned where the score lies above the threshold.
+
+    `method` is `combined` (weights fitted), `equal-weights` (too few errors to fit them), or the name of the one
+    doubt that is taken as it is.
+    """
+
+    method: str
+    doubts: tuple[str, ...]
+    evidence: tuple[Evidence, ...]  #: one per doubt; empty where one doubt is taken as it is
+    weights: tuple[float, ...]  #: one per doubt, positive, mean 1
+    threshold: float
+    alpha: float  #: the largest expected share of correct decisions that is questioned
+    asked_alpha: float  #: what was asked for; smaller than `alpha` where the rows were too few for it
+    guarantee: Guarantee
+    fit_rows: int  #: rows that set evidence and weights
+    fit_errors: int  #: wrong decisions among them
+    threshold_rows: int  #: correct decisions that set the threshold
+
+    def score(self, doubts: Mapping[str, Tensor]) -> Tensor:
+        """One score per image (B,), float64; higher: questioned sooner."""
+        if not self.evidence:
+            return doubts[self.doubts[0]].double()
+        return torch.stack([w * e(doubts[name]) for name, e, w in self._parts()]).sum(0)
+
+    def contributions(self, doubts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What each doubt adds to the score, by name."""
+        if not self.evidence:
+            return {self.doubts[0]: doubts[self.doubts[0]].double()}
+        return {name: w * e(doubts[name]) for name, e, w in self._parts()}
+
+    def _parts(self) -> list[tuple[str, Evidence, float]]:
+        return list(zip(self.doubts, self.evidence, self.weights, strict=True))
+
+
+@checked
+def fit_weights(evidence: Float[Tensor, "rows doubts"], wrong: Flags, *, pull: float = 10.0) -> list[float]:
+    """Weights of the evidences: a logistic regression of wrong on evidence, pulled towards equal weights.
+
+    Weights are positive (their logarithm is fitted) and scaled to a mean of 1, since only their ratios matter for a
+    threshold that is set afterwards.
+
+    Args:
+        evidence: one column per doubt, 0 and more.
+        wrong: True where the decision is wrong.
+        pull: strength of the ridge on the logarithms' distance from their mean.
+    """
+    rows, target = evidence.double(), wrong.double()
+    parameters = torch.zeros(1 + rows.shape[1], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe", tolerance_change=1e-12)
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        logits = parameters[0] + rows @ parameters[1:].exp()
+        misfit = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="sum")
+        ridge = pull * (parameters[1:] - parameters[1:].mean()).square().sum()
+        total: Tensor = misfit + ridge
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    with torch.enable_grad():
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
+    weights = parameters.detach()[1:].exp()
+    return [float(weight) for weight in weights / weights.mean()]
+
+
+@checked
+def conformal_threshold(correct_scores: Scores, alpha: float) -> float:
+    """The threshold above which at most a share alpha of correct decisions falls, in expectation.
+
+    The ceil((n + 1)(1 - alpha))-th smallest of n scores: for a new correct decision exchangeable with these, the
+    chance of lying above it is at most alpha, over draws of the calibration data too.
+
+    Args:
+        correct_scores: scores of correct decisions that set nothing else.
+        alpha: in 0..1.
+    Returns:
+        One of the scores; infinity where n is below 1/alpha - 1, since no finite threshold keeps the promise then.
+    Source:
+        Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005; split conformal prediction.
+    Example:
+        >>> conformal_threshold(torch.arange(1.0, 100.0), 0.05)
+        95.0
+    """
+    ordered = correct_scores.double().sort().values
+    rank = math.ceil((len(ordered) + 1) * (1 - alpha) - 1e-9)
+    return float(ordered[rank - 1]) if rank <= len(ordered) else math.inf
+
+
+@checked
+def binomial_threshold(correct_scores: Scores, alpha: float, delta: float = 0.05) -> float:
+    """The threshold that keeps the share of correct decisions questioned at alpha with probability 1 - delta.
+
+    The smallest order statistic of rank r with P(Binomial(n, 1 - alpha) >= r) <= delta: over draws of the calibration
+    data the true share above it exceeds alpha with probability delta at most.
+
+    Args:
+        correct_scores: scores of correct decisions that set nothing else.
+        alpha: in 0..1.
+        delta: in 0..1.
+    Returns:
+        One of the scores; infinity where too few come for the promise.
+    Source:
+        Vovk, "Conditional Validity of Inductive Conformal Predictors", 2012, Prop. 2a.
+    """
+    ordered, n = correct_scores.double().sort().values, len(correct_scores)
+    counts = torch.arange(n + 1, dtype=torch.float64)
+    log_mass = (
+        math.lgamma(n + 1)
+        - torch.lgamma(counts + 1)
+        - torch.lgamma(n - counts + 1)
+        + counts * math.log1p(-alpha)
+        + (n - counts) * math.log(alpha)
+    )
+    at_least = log_mass.exp().flip(0).cumsum(0).flip(0)  # P(Binomial >= r) for r = 0..n
+    ranks = (at_least <= delta).nonzero()
+    return float(ordered[int(ranks[0]) - 1]) if len(ranks) else math.inf
+
+
+def least_rows(alpha: float) -> int:
+    """How many correct decisions a threshold at alpha needs at least: n >= 1/alpha - 1."""
+    return math.ceil(1 / alpha - 1 - 1e-9)
+
+
+def calibrate(
+    doubts: Mapping[str, Tensor],
+    wrong: Tensor,
+    *,
+    names: Sequence[str],
+    alpha: float,
+    method: str = "combined",
+    guarantee: Guarantee = "expected",
+    generator: torch.Generator,
+) -> Policy:
+    """The policy of a model, from its doubts on the calibration images.
+
+    One half of the rows, drawn at random, fits evidence and weights; the correct decisions of the other half set the
+    threshold. A rule by name (`method` one of the doubts) fits nothing, so all rows set its threshold.
+
+    Args:
+        doubts: (n,) by name, as `System.doubts` gives them.
+        wrong: (n,) True where the decision is wrong.
+        names: the doubts that enter the combined score.
+        alpha: the largest expected share of correct decisions to be questioned, in 0..1. Where the rows are too few for
+            it, the smallest alpha that they can keep is taken, and the policy says so.
+        method: `combined`, or the name of one doubt.
+        guarantee: `expected` (conformal) or `binomial` (with probability 0.95 over the calibration data).
+        generator: draws the halves.
+    Raises:
+        DataError: where a doubt is unknown, or fewer than 40 decisions are correct.
+    """
+    if method != "combined":
+        names = [method]
+    unknown = [name for name in names if name not in doubts]
+    if unknown:
+        raise DataError(f"no doubt is called {unknown[0]!r}; this model has {', '.join(doubts)}.")
+    if int((~wrong).sum()) < 40:
+        raise DataError(
+            f"calibration needs 40 correct decisions and got {int((~wrong).sum())} of {len(wrong)}; "
+            "give more calibration images or train the classifier further."
+        )
+    order = torch.randperm(len(wrong), generator=generator)
+    fit, rest = (order[: len(order) // 2], order[len(order) // 2 :]) if method == "combined" else (order[:0], order)
+    errors = int(wrong[fit].sum())
+    evidence: tuple[Evidence, ...] = ()
+    weights = [1.0] * len(names)
+    if method == "combined":
+        correct = fit[~wrong[fit]]
+        evidence = tuple(fit_evidence(doubts[name][correct]) for name in names)
+        if errors >= _FEW_ERRORS and len(names) > 1:
+            columns = torch.stack([e(doubts[name][fit]) for e, name in zip(evidence, names, strict=True)], 1)
+            weights = fit_weights(columns, wrong[fit])
+        else:
+            method = "equal-weights"
+    draft = Policy(
+        method, tuple(names), evidence, tuple(weights), math.inf, alpha, alpha, guarantee, len(fit), errors, 0
+    )
+    return with_threshold(draft, {name: doubts[name][rest] for name in names}, wrong[rest], alpha)
+
+
+def with_threshold(policy: Policy, doubts: Mapping[str, Tensor], wrong: Tensor, alpha: float) -> Policy:
+    """The same score with its threshold set anew, from rows that fitted nothing: another alpha, or newer data."""
+    scores = policy.score(doubts)[~wrong]
+    reachable = alpha if len(scores) >= least_rows(alpha) else 1 / (len(scores) + 1)
+    find = conformal_threshold if policy.guarantee == "expected" else binomial_threshold
+    threshold = min(find(scores, reachable), sys.float_info.max)  # JSON knows no infinity
+    return replace(policy, threshold=threshold, alpha=reachable, asked_alpha=alpha, threshold_rows=len(scores))

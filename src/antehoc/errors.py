@@ -1,0 +1,50 @@
+"""What a caller may catch. Every message is one sentence: where, what came, what would do."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class AntehocError(Exception):
+    """Base of all errors that a person can mend: the command line prints it and ends with exit code 2."""
+
+
+class RecipeError(AntehocError):
+    """A recipe, or a value given on the command line, says something that cannot be done."""
+
+
+class DataError(AntehocError):
+    """Images, labels or attributes that cannot be used as they are."""
+
+
+class ImageError(DataError):
+    """One image file that cannot be read; the others may still be good."""
+
+
+class ModelError(AntehocError):
+    """A saved model that is damaged, foreign or of another version."""
+
+
+class OutputError(AntehocError):
+    """A result that cannot be written where it was asked for."""
+
+
+def choose(kind: str, name: str, table: Mapping[str, T]) -> T:
+    """The entry of a table, or an error that helps.
+
+    Example:
+        >>> choose("system", "miror", {"mirror": 1})
+        Traceback (most recent call last):
+        antehoc.errors.RecipeError: no system is called 'miror'. Did you mean 'mirror'? Known: mirror.
+    """
+    if name in table:
+        return table[name]
+    raise RecipeError(f"no {kind} is called {name!r}.{near_miss(name, table)} Known: {', '.join(sorted(table))}.")
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """A hint at the likely slip, with a leading space; empty where nothing known is close."""
+    near = get_close_matches(str(name), list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

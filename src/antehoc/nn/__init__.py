@@ -1,0 +1,1 @@
+"""Networks without opinions: backbones by stages, and losses."""

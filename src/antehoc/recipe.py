@@ -1,0 +1,154 @@
+"""Recipes: one YAML file per experiment, checked at the edge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from antehoc.calibration import Guarantee
+from antehoc.data import DATASETS, Source
+from antehoc.errors import RecipeError, choose, near_miss
+from antehoc.schema import build
+from antehoc.training.phases import Phase
+
+Scale = Literal["small", "paper"]
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """How decisions are questioned.
+
+    Args:
+        alpha: the largest expected share of correct decisions that is questioned.
+        doubts: what enters the combined score.
+        method: `combined`, or one doubt's name to question by it alone.
+        guarantee: `expected`, or `binomial` (with probability 0.95 over the calibration data).
+    """
+
+    alpha: float = 0.01
+    doubts: tuple[str, ...] = ("margin", "likelihood", "distance")
+    method: str = "combined"
+    guarantee: Guarantee = "expected"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise RecipeError(f"verdict.alpha lies between 0 and 1; got {self.alpha}.")
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Images of no known class that a run is tried on: built-in kinds, and how many of each."""
+
+    kinds: tuple[str, ...] = ("noise",)
+    count: int = 2500
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One experiment. `data` and `system` hold a `name` and what the data set or system of that name takes."""
+
+    data: Mapping[str, Any]
+    system: Mapping[str, Any]
+    phases: tuple[Phase, ...]
+    verdict: Verdicts = field(default_factory=Verdicts)
+    unknown: Unknown = field(default_factory=Unknown)
+    seed: int = 0
+    published: Mapping[str, float | None] = field(default_factory=dict)  #: figures of the paper
+    variants: Mapping[str, Any] = field(default_factory=dict)  #: further runs: what differs, by prefix of figures
+    faults: tuple[Literal["ood-pairing"], ...] = ()  #: faults of the originals to measure beside the repaired figure
+
+    def source(self, where: str, seed: int) -> Source:
+        """The data that the recipe names."""
+        values = dict(self.data)
+        if "name" not in values:
+            raise RecipeError(f"{where}, data: key 'name' is missing; known data sets: {', '.join(DATASETS)}.")
+        try:
+            make = choose("data set", values.pop("name"), DATASETS)
+        except RecipeError as error:
+            raise RecipeError(f"{where}, data.name: {error}") from None
+        return build(make, values, f"{where}, data", seed=seed)
+
+
+def known_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = resources.files("antehoc") / "recipes"
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def read_recipe(name: str, *, scale: Scale = "small", overrides: Sequence[str] = ()) -> tuple[Recipe, dict[str, Any]]:
+    """A recipe of the package by name, or a YAML file by path.
+
+    Args:
+        name: such as `shapes`, or `my/birds.yaml`.
+        scale: which of the recipe's scales; `small` is the recipe itself.
+        overrides: `section.key=value`, the value in YAML.
+    Returns:
+        The checked recipe, and its plain values for the record.
+    Raises:
+        RecipeError: unreadable, unknown keys, wrong values; the message says where.
+    """
+    text, where = _text(name)
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""  # type: ignore[attr-defined]
+        raise RecipeError(f"{where}{line}: is not YAML ({str(error).splitlines()[0]}).") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{where}: a recipe holds keys and values; got {type(values).__name__}.")
+    scales = values.pop("scales", {})
+    if scale != "small":
+        if not isinstance(scales, dict) or scale not in scales:
+            raise RecipeError(f"{where}: has no scale {scale!r}; it has {', '.join(['small', *scales])}.")
+        values = merge(values, scales[scale])
+    for override in overrides:
+        values = merge(values, _override(override))
+    return build(Recipe, values, where), values
+
+
+def variant(values: Mapping[str, Any], name: str, where: str) -> tuple[Recipe, dict[str, Any]]:
+    """A recipe's variant: its values over the recipe's own."""
+    merged = merge({key: value for key, value in values.items() if key != "variants"}, values["variants"][name])
+    return build(Recipe, merged, f"{where}, variants.{name}"), merged
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`, mapping by mapping. One with another `name` replaces the whole mapping."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        same = isinstance(old, Mapping) and isinstance(value, Mapping) and value.get("name", old.get("name")) == old.get("name")
+        merged[key] = merge(old, value) if same and not value.get("replace") else value  # type: ignore[arg-type]
+        if isinstance(merged[key], dict):
+            merged[key].pop("replace", None)
+    return merged
+
+
+def _text(name: str) -> tuple[str, str]:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        try:
+            return path.read_text(), str(path)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not text"
+            raise RecipeError(f"{path}: the recipe cannot be read ({reason}); name a YAML file.") from error
+    known = known_recipes()
+    if name not in known:
+        hint = near_miss(name, known)
+        raise RecipeError(f"no recipe is called {name!r}.{hint} Known: {', '.join(known)}; or name a .yaml file.")
+    return (resources.files("antehoc") / "recipes" / f"{name}.yaml").read_text(), f"{name}.yaml"
+
+
+def _override(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"--set {text}: needs KEY=VALUE, such as data.train=2000.")
+    try:
+        parsed: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {text}: the value is not YAML.") from error
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    return dict(parsed)

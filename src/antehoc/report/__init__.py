@@ -1,0 +1,1 @@
+"""Results for people: `text` for the terminal, `page` for one self-contained HTML file, `figures` for its pictures."""

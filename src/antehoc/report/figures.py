@@ -1,0 +1,218 @@
+"""Pictures of results, each from plain data: SVG that stands alone or inside a page, PNG where pixels are the point."""
+
+import math
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Literal, NamedTuple
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import FixedLocator, FormatStrFormatter, FuncFormatter, MaxNLocator
+from PIL import Image
+from torch import Tensor
+
+from antehoc.data.images import shown
+from antehoc.report.look import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, clean, drawing, short
+
+COLORS: dict[str, str] = {"plain": GREY, "seen": BLUE, "true": GREEN, "odd": RED}
+
+Role = Literal["plain", "seen", "true", "odd"]
+
+_PERCENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
+_NO_THRESHOLD = 1e300  # the largest float stands for infinity
+_NAMED_CELLS, _NAMED_CLASSES = 12, 40  # up to so many classes a confusion matrix shows counts, and names
+_CRISP_PX = 128  # up to this size an image is shown pixel by pixel
+
+
+class Bar(NamedTuple):
+    """One bar: `value` and `mark` (a tick across the bar) in 0..1."""
+
+    label: str
+    value: float
+    role: Role = "plain"
+    note: str = ""  #: after the label, never cut
+    mark: float | None = None
+    bold: bool = False
+
+
+def bars(rows: Sequence[Bar], description: str, *, left_out: int = 0, what: str = "more", width_px: int = 232) -> str:
+    """Horizontal bars over 0..1, each under its name, as SVG.
+
+    Args:
+        rows: from top to bottom.
+        description: what a person who does not see it is told.
+        left_out: how many rows are not shown; said below.
+        what: names these, such as `classes`.
+        width_px: of the picture.
+    """
+    lines = [_bar(row, 32 * index, width_px) for index, row in enumerate(rows)]
+    height = 32 * len(rows)
+    if left_out:
+        lines.append(
+            f'<text x="0" y="{height + 12}" fill="{GREY}" font-size="11">and {left_out} {clean(what)} more</text>'
+        )
+        height += 18
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width_px} {max(height, 1)}" width="{width_px}"'
+        f' height="{max(height, 1)}" role="img" aria-label="{clean(description)}" font-family="sans-serif">'
+        f"{''.join(lines)}</svg>"
+    )
+
+
+def _bar(row: Bar, top: int, width: int) -> str:
+    value = min(max(row.value, 0.0), 1.0) if row.value == row.value else 0.0
+    room = (width - 34) // 7 - len(row.note)
+    name = shown(row.label)
+    cut = name if len(name) <= room else name[: max(room - 1, 1)].rstrip() + "…"
+    weight = ' font-weight="600"' if row.bold else ""
+    tick = ""
+    if row.mark is not None:
+        x = min(max(row.mark, 0.0), 1.0) * (width - 2)
+        tick = f'<rect x="{x:.1f}" y="{top + 14}" width="2" height="12" fill="{INK}"/>'
+    return (
+        f'<g><title>{clean(name)} {row.value:.3f}</title><text x="0" y="{top + 11}" font-size="12"{weight} fill="{INK}">'
+        f'{clean(cut)}<tspan fill="{COLORS[row.role]}" font-weight="600">{clean(row.note)}</tspan></text>'
+        f'<text x="{width}" y="{top + 11}" font-size="12"{weight} text-anchor="end" fill="{INK}">{row.value:.2f}</text>'
+        f'<rect x="0" y="{top + 16}" width="{width}" height="8" rx="1.5" fill="{PALE}"/>'
+        f'<rect x="0" y="{top + 16}" width="{value * width:.1f}" height="8" rx="1.5" fill="{COLORS[row.role]}"/>{tick}</g>'
+    )
+
+
+def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
+    """Confusion matrix, rows predicted and columns true as in the thesis; shade is the share of a true class."""
+    number = len(classes)
+    cells = np.array(counts, dtype=float)
+    share = cells / np.maximum(cells.sum(0, keepdims=True), 1)
+    side = 3.9 if number <= _NAMED_CELLS else 5.6
+    with drawing(side + 0.9, side, f"confusion matrix of {number} classes") as (figure, out):
+        axes = figure.subplots()
+        shades = LinearSegmentedColormap.from_list("blue", ["#ffffff", "#9cc9e3", BLUE, "#00466e"])
+        image = axes.imshow(share, cmap=shades, vmin=0, vmax=1, interpolation="nearest", aspect="equal")
+        axes.set(xlabel="true class", ylabel="predicted class")
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        if number <= _NAMED_CLASSES:
+            names = [short(name, 18) for name in classes]
+            axes.set_xticks(range(number), names, rotation=0 if number <= 5 else 90)
+            axes.set_yticks(range(number), names)
+        if number <= _NAMED_CELLS:
+            for (row, column), count in np.ndenumerate(cells):
+                color = "white" if share[row, column] > 0.55 else GREY if count == 0 else INK
+                axes.text(column, row, f"{int(count):,}", ha="center", va="center", color=color)
+        bar = figure.colorbar(image, ax=axes, shrink=0.6, format=_PERCENT, ticks=[0, 0.5, 1])
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.set_label("share of the true class")
+    return out[0]
+
+
+def histogram(scores: Mapping[str, Sequence[float]], threshold: float) -> str:
+    """Verdict scores by set, one strip each over one axis; what lies right of the threshold is questioned.
+
+    The axis is linear up to the threshold and logarithmic far out, so that neither crowd nor tail is lost.
+    """
+    sets = {name: np.asarray(values, dtype=float) for name, values in scores.items() if len(values)} or {
+        "": np.zeros(1)
+    }
+    every = np.concatenate(list(sets.values()))
+    drawn = threshold < _NO_THRESHOLD
+    scale = abs(threshold) if drawn and threshold else float(np.abs(every).max()) or 1.0
+    low, high = min(float(every.min()), 0.0), max(float(every.max()), scale)
+    edges = np.sinh(np.linspace(np.arcsinh(low / scale), np.arcsinh(1.04 * high / scale), 72)) * scale
+    edges = np.unique(np.append(edges, threshold if drawn else low))
+    with drawing(7.2, 0.6 + 0.42 * len(sets), "verdict scores by set of images, with the threshold") as (figure, out):
+        rows = figure.subplots(len(sets), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, (name, values) in zip(rows, sets.items(), strict=True):
+            density = np.histogram(values, edges)[0] / np.diff(np.arcsinh(edges / scale)) / len(values)
+            split = int(np.searchsorted(edges, threshold)) if drawn else len(edges) - 1
+            axes.stairs(density[:split], edges[: split + 1], fill=True, color=GREY)
+            axes.stairs(density[split:], edges[split:], fill=True, color=RED)
+            if drawn:
+                axes.axvline(threshold, color=INK, linewidth=1)
+            axes.set_ylabel(short(name, 22), rotation=0, ha="right", va="center")
+            above = f"{float((values > threshold).mean()):.1%} questioned".replace("%", " %")
+            axes.annotate(above, (1, 0.72), xycoords="axes fraction", ha="right")
+            axes.spines["left"].set_visible(False)
+            axes.set_yticks([])
+            axes.set_xscale("asinh", linear_width=scale)
+            axes.set_xlim(edges[0], edges[-1])
+        linear = [tick for tick in MaxNLocator(5).tick_values(low, scale) if low <= tick <= scale]
+        rows[-1].xaxis.set_major_locator(FixedLocator([*linear, *_decades(1.6 * linear[-1], high)]))
+        rows[-1].xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        rows[-1].minorticks_off()
+        rows[-1].set_xlabel("verdict score (higher: decision and reasons disagree more); the line is the threshold")
+    return out[0]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times the powers of ten between two numbers, a few at most."""
+    if not 0 < low < high:
+        return []
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    inside = [step for step in steps if low <= step <= high]
+    return inside[:: max(1, len(inside) // 4)]
+
+
+def risk_coverage(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> str:
+    """Share of wrong decisions among the kept ones, over the share kept, least doubtful first: lower is better."""
+    looks = [(BLUE, "-"), (ORANGE, "--"), (GREEN, ":"), (GREY, "-.")]
+    with drawing(5.4, 3.1, "risk over coverage of " + " and ".join(curves)) as (figure, out):
+        axes = figure.subplots()
+        for (name, (coverage, risk)), (color, line) in zip(curves.items(), looks * len(curves), strict=False):
+            axes.plot(coverage, risk, line, color=color, linewidth=1.8, label=short(name, 40))
+        axes.set(xlabel="coverage: share of decisions kept", ylabel="risk: wrong among the kept", xlim=(0, 1))
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.yaxis.set_major_formatter(_PERCENT)
+        axes.grid()
+        if curves:
+            axes.legend(loc="upper left")
+    return out[0]
+
+
+def curves(epochs: Sequence[Mapping[str, float]], title: str) -> str:
+    """One phase of training: the losses on the left, the validation figures on the right."""
+    names = list(dict.fromkeys(name for epoch in epochs for name in epoch))
+    losses = [name for name in ("train/loss", "val/loss") if name in names]
+    figures = [name for name in names if name.startswith("val/") and name not in losses]
+    looks = [(color, line) for line in ("-", "--", ":") for color in (BLUE, ORANGE, GREEN, RED, GREY)]
+    with drawing(7.2, 2.4, f"training curves of {title}") as (figure, out):
+        left, right = figure.subplots(1, 2)
+        for axes, chosen, label in ((left, losses, "loss"), (right, figures, "share of validation images")):
+            for name, (color, line) in zip(chosen, looks * len(chosen), strict=False):
+                values = [epoch.get(name, math.nan) for epoch in epochs]
+                said = {"train/loss": "training", "val/loss": "validation"}.get(name) or name.removeprefix("val/")
+                marker = "o" if len(values) == 1 else ""
+                axes.plot(
+                    range(1, len(values) + 1), values, line, marker=marker, color=color, label=said.replace("_", " ")
+                )
+            axes.set(xlabel="epoch", ylabel=label)
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.grid()
+            if chosen:
+                axes.legend(fontsize=8)
+    return out[0]
+
+
+def picture(image: Tensor | Image.Image, side_px: int = 384) -> str:
+    """An image as a `data:` address, scaled down to at most so many pixels a side.
+
+    Small ones are kept pixel by pixel (PNG), photographs are compressed (JPEG).
+
+    Args:
+        image: (C, H, W) in 0..1, or an image of Pillow in mode L or RGB.
+        side_px: the longer side at most.
+    """
+    if isinstance(image, Tensor):
+        pixels = (image.detach().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    small = max(image.size) <= _CRISP_PX
+    image = image.copy()
+    image.thumbnail((side_px, side_px))
+    file = BytesIO()
+    if small:
+        image.save(file, "PNG", optimize=True)
+    else:
+        image.save(file, "JPEG", quality=85)
+    return f"data:image/{'png' if small else 'jpeg'};base64,{b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,83 @@
+"""The look of all pictures: one palette, one style, and matplotlib's SVG brought to what a page can hold."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from io import StringIO
+from threading import Lock
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from antehoc.data.images import shown
+
+INK, GREY, PALE, RULE = "#1b1f24", "#7d8790", "#e8ebee", "#c9ced3"
+BLUE, GREEN, RED, ORANGE = "#0072b2", "#009e73", "#d55e00", "#e69f00"  # Okabe and Ito's, safe for the colour-blind
+
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "svg.fonttype": "none",  # text stays text: it takes the page's font and can be searched
+    "svg.hashsalt": "antehoc",  # the same figure, the same bytes
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.axisbelow": True,
+    "grid.color": PALE,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+}
+_LOCK = Lock()  # matplotlib's settings are the process's: one picture at a time
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The house's look for whatever is drawn inside, and for nothing else."""
+    with _LOCK, matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+        yield
+
+
+@contextmanager
+def drawing(width_in: float, height_in: float, description: str) -> Iterator[tuple[Figure, list[str]]]:
+    """A figure to draw on; when the block ends, its SVG stands in the list."""
+    out: list[str] = []
+    with styled():
+        figure = Figure(figsize=(width_in, height_in), layout="constrained")
+        yield figure, out
+        file = StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    out.append(_slim(file.getvalue(), description))
+
+
+def _slim(svg: str, description: str) -> str:
+    """Matplotlib's SVG without what a page must not hold twice: prolog, metadata, global style, ids of nothing."""
+    svg = svg[svg.index("<svg") :].strip()
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    used = set(re.findall(r"#([\w.-]+)[\")]", svg))
+    own = hashlib.blake2b(svg.encode(), digest_size=4).hexdigest()
+    svg = re.sub(r' id="([\w.-]+)"', lambda found: f' id="{own}-{found[1]}"' if found[1] in used else "", svg)
+    svg = re.sub(r'(url\(|href=")#([\w.-]+)', rf"\1#{own}-\2", svg)
+    svg = re.sub(r"\n\s*", "\n", svg)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{clean(description)}" stroke-linejoin="round"', 1)
+
+
+def clean(text: str) -> str:
+    """Text as markup holds it, in printable characters."""
+    return escape(shown(text))
+
+
+def short(text: str, most: int) -> str:
+    """A name for an axis: printable, no mathematics, not too long."""
+    text = shown(text).replace("$", r"\$")
+    return text if len(text) <= most else text[: most - 1] + "…"

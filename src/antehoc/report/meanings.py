@@ -1,0 +1,160 @@
+"""What each figure means in words, which figures belong together, and how a number is written."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from antehoc.runs import Reproduction
+
+Intervals = Mapping[str, tuple[float, float]]
+
+_GROUPS = {  # in the order of reading
+    "Decisions": r"accuracy",
+    "Attributes": r"attribute_\w+|argmax_agreement|(all_zeros|majority)_accuracy",
+    "Verdicts on errors": r"(?!(msp_)?ood_)\w+_(questioned_(wrong|correct)|auroc|aurc|augrc|fpr_at_95_tpr|minus_msp)",
+    "Images of no known class": r"(msp_)?ood_\w+",
+    "Others": r".*",
+}
+_SAYS = {  # first match tells; {0} and {1} are what the pattern's brackets held, in words
+    r"accuracy": "test images decided rightly",
+    r"attribute_accuracy": "attributes named rightly, each by itself",
+    r"attribute_exact": "images with every attribute right",
+    r"attribute_map": "mean average precision of the attributes",
+    r"attribute_balanced_accuracy": "the same with present and absent counted alike",
+    r"argmax_agreement": "surest attribute is the first true one (what the authors' code called accuracy)",
+    r"all_zeros_accuracy": "for comparison: saying that no image has any attribute",
+    r"majority_accuracy": "for comparison: saying of every image what most have",
+    r"(msp_)?ood_shapes_auroc": "the same as a mean over the four strange shapes{0}",
+    r"ood_(\w+?)_support_questioned_paired": "{0} questioned as the originals paired them (a fault of theirs)",
+    r"ood_(\w+?)_support_questioned": "{0} questioned by the papers' support rule",
+    r"(msp_)?ood_(\w+?)_questioned": "{1} questioned{0}",
+    r"(msp_)?ood_(\w+?)_auroc": "{1} ranked above test images{0}",
+    r"(msp_)?ood_(\w+?)_fpr_at_95_tpr": "test images above the line that catches 95 % of {1}{0}; lower is better",
+    r"(\w+)_questioned_wrong": "wrong decisions questioned by {0}",
+    r"(\w+)_questioned_correct": "correct decisions questioned by {0}; lower is better",
+    r"(\w+)_auroc": "wrong decisions ranked above correct ones by {0}",
+    r"(\w+)_aurc": "area under the risk-coverage curve of {0}; lower is better",
+    r"(\w+)_augrc": "chance of wrong and accepted, over all coverages, of {0}; lower is better",
+    r"(\w+)_fpr_at_95_tpr": "correct decisions above the line of {0} that catches 95 % of wrong ones; lower is better",
+    r"(\w+)_auroc_minus_msp": "{0} less maximum softmax",
+    r"(\w+)_aurc_minus_msp": "{0} less maximum softmax; lower is better",
+    r"twins_across_roles": "images that occur in two roles; none should",
+}
+_WORDS = {
+    "verdict": "the verdict",
+    "msp": "maximum softmax",
+    "support": "the papers' support rule",
+    "msp_": " by maximum softmax",
+    None: "",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: measured, with its 95 % interval where there is one, beside the published one where it is known."""
+
+    name: str
+    meaning: str
+    measured: float | None
+    interval: tuple[float, float] | None = None
+    published: float | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Figures that are read together."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+def grouped(
+    figures: Mapping[str, float | None],
+    intervals: Intervals | None = None,
+    published: Mapping[str, float | None] | None = None,
+    prefix: str = "",
+) -> list[Group]:
+    """Figures in groups; what was published and not measured stands among them, unmeasured.
+
+    Args:
+        figures: by name, all of which begin with `prefix`.
+        intervals: by the same names.
+        published: by the same names.
+        prefix: of a recipe's variant, such as `default_`; no part of what a figure means.
+    Example:
+        >>> [(group.title, len(group.rows)) for group in grouped({"accuracy": 0.99, "verdict_auroc": 0.98})]
+        [('Decisions', 1), ('Verdicts on errors', 1)]
+    """
+    intervals, published = intervals or {}, published or {}
+    found: dict[str, list[Row]] = {title: [] for title in _GROUPS}
+    for name in dict.fromkeys([*figures, *published]):
+        bare = name.removeprefix(prefix)
+        title = next(title for title, pattern in _GROUPS.items() if re.fullmatch(pattern, bare, re.DOTALL))
+        found[title].append(Row(name, meaning(bare), figures.get(name), intervals.get(name), published.get(name)))
+    return [Group(title, tuple(rows)) for title, rows in found.items() if rows]
+
+
+def by_variant(result: Reproduction) -> dict[str, list[Group]]:
+    """A run's figures in groups, for the recipe itself (under its name) and for each of its variants."""
+    variants = [name for name in result.evaluations if name != result.recipe]
+    owners = {name: _owner(name, variants) for name in [*result.figures, *result.published]}
+    groups = {}
+    for variant in ["", *variants]:
+        figures = {name: value for name, value in result.figures.items() if owners[name] == variant}
+        published = {name: value for name, value in result.published.items() if owners[name] == variant}
+        prefix = f"{variant}_" if variant else ""
+        groups[variant or result.recipe] = grouped(figures, result.intervals, published, prefix)
+    return groups
+
+
+def _owner(name: str, variants: Iterable[str]) -> str:
+    """The variant that a figure's name begins with, the longest where several do; empty for the recipe itself."""
+    return max((variant for variant in variants if name.startswith(f"{variant}_")), key=len, default="")
+
+
+def meaning(name: str) -> str:
+    """What a figure is, in a few words; empty where it is not known.
+
+    Example:
+        >>> meaning("msp_ood_star_questioned")
+        'star questioned by maximum softmax'
+    """
+    for pattern, words in _SAYS.items():
+        if found := re.fullmatch(pattern, name):
+            parts = [_WORDS.get(part, part) for part in found.groups()]
+            return words.format(*(part.replace("_", " ") for part in parts if part is not None))
+    return ""
+
+
+def is_of_one_set(name: str, sets: Iterable[str], prefix: str = "") -> bool:
+    """Whether a figure belongs to one set of unknown images, so that a table of the sets shows it."""
+    bare = name.removeprefix(prefix).removeprefix("msp_")
+    return any(bare.startswith(f"ood_{each}_") for each in sets)
+
+
+def number(value: float | None, name: str = "") -> str:
+    """A figure as it is written everywhere: four decimals, two digits where it is smaller; `-` for null.
+
+    Example:
+        >>> number(0.98765), number(0.000123), number(None), number(-0.5, "verdict_auroc_minus_msp")
+        ('0.9877', '0.00012', '-', '-0.5000')
+    """
+    if value is None:
+        return "-"
+    if name.endswith("twins_across_roles"):
+        return f"{value:.0f}"
+    sign = "+" if name.endswith("_minus_msp") else ""
+    return f"{value:{sign}.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:{sign}.2g}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, never rounded to all or none where it is neither.
+
+    Example:
+        >>> percent(0.8642), percent(0.99971), percent(1.0)
+        ('86.4 %', '99.97 %', '100 %')
+    """
+    if share in (0, 1):
+        return f"{share:.0%}".replace("%", " %")
+    texts = (f"{100 * share:.{digits}f}" for digits in range(1, 9))
+    return next((text for text in texts if 0 < float(text) < 100), f"{100 * share:g}") + " %"

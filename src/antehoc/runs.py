@@ -1,0 +1,387 @@
+"""Whole jobs: a recipe goes in, a typed result comes out."""
+
+import json
+import logging
+import platform
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from antehoc import calibration as calibrations
+from antehoc.data import Examples, Source
+from antehoc.data.examples import leaks
+from antehoc.data.outliers import open_outliers, outliers
+from antehoc.data.shapes import STRANGE
+from antehoc.errors import AntehocError, DataError, OutputError, RecipeError
+from antehoc.evaluation import Evaluation, Scored, evaluate, score
+from antehoc.model import Model, build_system
+from antehoc.recipe import Recipe, Scale, read_recipe, variant
+from antehoc.training.loop import Runner, mix, run_phase
+from antehoc.types import Decision
+
+log = logging.getLogger(__name__)
+FINISHED = "finished.json"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained and calibrated model, and what making it left behind."""
+
+    model: Model
+    folder: Path
+    history: list[list[dict[str, float]]]  #: figures by phase and epoch
+    calibration: Scored
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A recipe's measured figures beside the published ones."""
+
+    recipe: str
+    scale: Scale
+    seed: int
+    seconds: float
+    figures: dict[str, float | None]
+    published: dict[str, float | None]
+    intervals: dict[str, tuple[float, float]]
+    notes: tuple[str, ...]
+    evaluations: dict[str, Evaluation]  #: by variant; the recipe itself under its own name
+    models: dict[str, Model]
+    history: list[list[dict[str, float]]]
+    parts: dict[str, float]  #: seconds by part
+    folder: Path
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return {
+            "recipe": self.recipe,
+            "scale": self.scale,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 1),
+            "figures": self.figures,
+            "published": self.published,
+            "intervals": {name: list(interval) for name, interval in self.intervals.items()},
+            "notes": list(self.notes),
+            "parts": {name: round(value, 1) for name, value in self.parts.items()},
+            "environment": environment(),
+        }
+
+
+def environment() -> dict[str, str]:
+    """What a figure may depend on beside recipe, seed and data."""
+    return {
+        "antehoc": _version(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": str(torch.get_num_threads()),
+        "machine": platform.machine(),
+    }
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("antehoc")
+
+
+def train(
+    recipe: str,
+    *,
+    out: str | Path | None = None,
+    seed: int | None = None,
+    scale: Scale = "small",
+    overrides: Sequence[str] = (),
+    runner: Runner | None = None,
+    resume: bool = False,
+) -> Model:
+    """Train and calibrate the model of a recipe, and save it.
+
+    Args:
+        recipe: name of a recipe of the package, or path of a YAML file.
+        out: folder of the run; the model is saved in its `model/`. Default: `antehoc-runs/<recipe>-<scale>-seed<seed>`,
+            numbered where that exists.
+        seed: instead of the recipe's.
+        scale: `small` or `paper`.
+        overrides: `section.key=value`.
+        runner: accelerator, devices, progress bar.
+        resume: go on with an unfinished run in `out`.
+    Raises:
+        RecipeError, DataError, OutputError: with one sentence that says what would do.
+    """
+    parsed, values = read_recipe(recipe, scale=scale, overrides=overrides)
+    seed = parsed.seed if seed is None else seed
+    folder = run_folder(recipe, scale, seed, out, resume=resume, values=values)
+    model = train_recipe(parsed, values, recipe, folder, seed=seed, scale=scale, runner=runner, resume=resume).model
+    return model
+
+
+def train_recipe(
+    recipe: Recipe,
+    values: Mapping[str, Any],
+    where: str,
+    folder: Path,
+    *,
+    seed: int,
+    scale: Scale,
+    runner: Runner | None = None,
+    resume: bool = False,
+    source: Source | None = None,
+) -> Trained:
+    """Phase after phase, then the doubts, then the calibration; the model is saved in `folder/model`."""
+    clock = Clock()
+    source = source or load_source(recipe, where, seed)
+    clock.lap("data")
+    with torch.random.fork_rng():  # new weights come from the seed; the caller's random state stays as it is
+        torch.manual_seed(mix(seed, 1))
+        system = build_system(source.spec, recipe.system, f"{where}, system")
+    history = []
+    for number, phase in enumerate(recipe.phases):
+        log.info("phase %d of %d: %s, %d epochs", number + 1, len(recipe.phases), ", ".join(phase.train), phase.epochs)
+        part = folder / f"phase-{number}"
+        history.append(
+            run_phase(system, phase, source.roles, part, number=number, seed=seed, runner=runner, resume=resume)
+        )
+        clock.lap(f"phase {number + 1}")
+    system.eval()
+    log.info("calibration: %d images", len(source.roles["calibration"]))
+    _fit_doubts(system, source.roles["train"])
+    scored = score(system, source.roles["calibration"])
+    policy = calibrations.calibrate(
+        scored.doubts,
+        scored.wrong,
+        names=recipe.verdict.doubts,
+        alpha=recipe.verdict.alpha,
+        method=recipe.verdict.method,
+        guarantee=recipe.verdict.guarantee,
+        generator=torch.Generator().manual_seed(mix(seed, 2)),
+    )
+    about = {"recipe": where, "scale": scale, "seed": seed, "values": yaml.safe_dump(dict(values)), **environment()}
+    model = Model(system, dict(recipe.system), source.preprocessing, policy, about)
+    model.save(folder / "model")
+    clock.lap("calibration")
+    return Trained(model, folder, history, scored, clock.parts)
+
+
+def load_source(recipe: Recipe, where: str, seed: int) -> Source:
+    """The recipe's data, checked: no image in two roles, enough calibration images for its alpha."""
+    source = recipe.source(where, seed)
+    needed = 2 * calibrations.least_rows(recipe.verdict.alpha)
+    found = len(source.roles["calibration"])
+    if found < min(needed, 80):
+        raise DataError(
+            f"{where}: calibration has {found} images; give 80 or more"
+            f" ({needed} for alpha {recipe.verdict.alpha}), or a larger share of the data."
+        )
+    return source
+
+
+@torch.no_grad()
+def _fit_doubts(system: Any, examples: Examples, *, limit: int = 20_000) -> None:
+    """Let the doubts know the training images, at most so many of them."""
+    outputs, count = [], min(len(examples), limit)
+    for start in range(0, count, 250):
+        outputs.append(system(examples.batch(range(start, min(start + 250, count))).image))
+    joined = type(outputs[0])(*(torch.cat(column) for column in zip(*outputs, strict=True)))
+    system.fit_doubts(joined, examples.labels[:count])
+
+
+def reproduce(
+    recipe: str,
+    *,
+    scale: Scale = "small",
+    seed: int | None = None,
+    out: str | Path | None = None,
+    data: str | None = None,
+    ood: Mapping[str, Path] | None = None,
+    overrides: Sequence[str] = (),
+    runner: Runner | None = None,
+    resume: bool = False,
+) -> Reproduction:
+    """Run a recipe from data to figures, with its variants, and set the figures beside the published ones.
+
+    Args:
+        recipe, scale, seed, out, overrides, runner, resume: as for `train`.
+        data: `data.path` of the recipe.
+        ood: further images of no known class, by name, from disk.
+    """
+    start = time.perf_counter()
+    overrides = [*overrides, *([f"data.path={data}"] if data else [])]
+    parsed, values = read_recipe(recipe, scale=scale, overrides=overrides)
+    seed = parsed.seed if seed is None else seed
+    folder = run_folder(recipe, scale, seed, out, resume=resume, values=values)
+    runs = {"": (parsed, values)} | {name: variant(values, name, recipe) for name in parsed.variants}
+    figures: dict[str, float | None] = {}
+    intervals: dict[str, tuple[float, float]] = {}
+    parts: dict[str, float] = {}
+    notes: list[str] = []
+    evaluations, models, history = {}, {}, []
+    known: dict[str, Source] = {}
+    for name, (run, run_values) in runs.items():
+        prefix = f"{name}_" if name else ""
+        key = json.dumps(run_values["data"], sort_keys=True)
+        trained = train_recipe(
+            run, run_values, recipe, folder / (name or "main"),
+            seed=seed, scale=scale, runner=runner, resume=resume, source=known.get(key),
+        )  # fmt: skip
+        clock = Clock()
+        source = known.setdefault(key, load_source(run, recipe, seed))
+        log.info("evaluation: %d test images", len(source.roles["test"]))
+        found = evaluate(
+            trained.model,
+            source.roles["test"],
+            unknown=unknown_sets(run, trained.model, seed, ood or {}),
+            calibration=trained.calibration,
+            train_attributes=source.roles["train"].attributes,
+            faults=run.faults,
+            seed=seed,
+        )
+        own = {**found.figures, **_shape_means(found.figures), "twins_across_roles": float(len(leaks(source.roles)))}
+        clock.lap("evaluation")
+        figures |= {prefix + figure: value for figure, value in own.items()}
+        intervals |= {prefix + figure: value for figure, value in found.intervals.items()}
+        parts |= {prefix + part: value for part, value in {**trained.seconds, **clock.parts}.items()}
+        notes += [*_notes(trained.model), *found.notes, *source.notes]
+        label = name or recipe
+        evaluations[label], models[label] = found, trained.model
+        history += trained.history
+    return Reproduction(
+        recipe=recipe,
+        scale=scale,
+        seed=seed,
+        seconds=time.perf_counter() - start,
+        figures=figures,
+        published=dict(parsed.published),
+        intervals=intervals,
+        notes=tuple(notes),
+        evaluations=evaluations,
+        models=models,
+        history=history,
+        parts=parts,
+        folder=folder,
+    )
+
+
+def unknown_sets(recipe: Recipe, model: Model, seed: int, ood: Mapping[str, Path]) -> dict[str, Examples]:
+    """The recipe's built-in images of no known class, and those that the user named."""
+    where = recipe.data.get("variant", "centred")
+    count = recipe.unknown.count
+    found = {
+        kind: outliers(kind, model.preprocessing, count=count, seed=mix(seed, 3), variant=where)
+        for kind in recipe.unknown.kinds
+    }
+    for name, path in ood.items():
+        if name in found:
+            raise RecipeError(f"--ood {name}={path}: the recipe has a set of that name; choose another.")
+        found[name] = open_outliers(path, model.preprocessing)
+    return found
+
+
+def _shape_means(figures: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The mean over the four strange shapes, where all were tried."""
+    means: dict[str, float | None] = {}
+    for prefix in ("", "msp_"):
+        values = [figures.get(f"{prefix}ood_{kind}_auroc") for kind in STRANGE]
+        if all(value is not None for value in values):
+            means[f"{prefix}ood_shapes_auroc"] = sum(v for v in values if v is not None) / len(values)
+    return means
+
+
+def _notes(model: Model) -> list[str]:
+    policy = model.policy
+    if policy is None:
+        return []
+    notes = []
+    if policy.method == "equal-weights":
+        notes.append(f"{policy.fit_errors} errors are too few to fit weights: the doubts count equally")
+    if policy.alpha > policy.asked_alpha:
+        notes.append(
+            f"{policy.threshold_rows} correct calibration images keep alpha {policy.alpha:.4f}, not {policy.asked_alpha}"
+        )
+    return notes
+
+
+def evaluate_model(
+    model: Model, recipe: Recipe, where: str, *, seed: int, ood: Mapping[str, Path] | None = None
+) -> Evaluation:
+    """Measure a saved model on the test role of a recipe's data."""
+    source = recipe.source(where, seed)
+    if source.spec.classes != model.spec.classes or source.spec.attributes != model.spec.attributes:
+        raise DataError(f"{where}: its classes or attributes are not the model's ({', '.join(model.spec.classes[:5])} …).")
+    if source.preprocessing != model.preprocessing:
+        raise DataError(f"{where}: brings images to another size or mode than the model's; use the model's own.")
+    return evaluate(
+        model,
+        source.roles["test"],
+        unknown=unknown_sets(recipe, model, seed, ood or {}),
+        calibration=score(model.system, source.roles["calibration"]),
+        train_attributes=source.roles["train"].attributes,
+        seed=seed,
+    )
+
+
+def recipe_of(model: Model) -> tuple[Recipe, str, int]:
+    """The recipe that a saved model was made by, as recorded in it, with its name and seed."""
+    from antehoc.schema import build
+
+    try:
+        values, name, seed = yaml.safe_load(model.about["values"]), str(model.about["recipe"]), int(model.about["seed"])
+    except (KeyError, ValueError, yaml.YAMLError) as error:
+        raise RecipeError("the model does not say by which recipe it was made; name one with --recipe.") from error
+    return build(Recipe, values, name), name, seed
+
+
+def explain(model: Model, paths: Iterable[str | Path]) -> Iterator[tuple[Path, Decision | AntehocError]]:
+    """A decision for every image, or the error of one that cannot be read; the others come out all the same."""
+    listed = [Path(path) for path in paths]
+    yield from zip(listed, model.decide_each(listed), strict=True)
+
+
+def run_folder(
+    recipe: str, scale: str, seed: int, out: str | Path | None, *, resume: bool, values: Mapping[str, Any]
+) -> Path:
+    """The folder of a run, made and marked with what it runs; nothing that exists is overwritten.
+
+    Raises:
+        OutputError: it cannot be made, or `resume` finds another run in it.
+    """
+    stem = Path(recipe).stem
+    mark = {"recipe": recipe, "scale": scale, "seed": seed, "values": dict(values)}
+    base = Path(out) if out else Path("antehoc-runs") / f"{stem}-{scale}-seed{seed}"
+    candidates = [base, *(base.with_name(f"{base.name}-{number}") for number in range(2, 1000))]
+    existing = [path for path in candidates if (path / "run.json").exists()]
+    if resume:
+        if not existing:
+            raise OutputError(f"{base}: there is no run to resume here; leave --resume out to start one.")
+        folder = existing[-1]
+        if json.loads((folder / "run.json").read_text()) != json.loads(json.dumps(mark)):
+            raise OutputError(f"{folder}: holds a run with another recipe, scale or seed; name its own to resume it.")
+        return folder
+    folder = next(path for path in candidates if not path.exists() or (path.is_dir() and not any(path.iterdir())))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.json").write_text(json.dumps(mark, indent=1))
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); name another place with --out.") from error
+    return folder
+
+
+class Clock:
+    """Seconds by part of a job."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, float] = {}
+        self.last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """End a part: the time since the last one is its."""
+        now = time.perf_counter()
+        self.parts[name] = self.parts.get(name, 0.0) + now - self.last
+        self.last = now
+
+

@@ -1,0 +1,92 @@
+"""Plain values to objects: the signature is the schema, for recipes and for saved models alike."""
+
+import dataclasses
+import inspect
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from beartype.door import is_bearable
+
+from antehoc.errors import RecipeError, near_miss
+
+T = TypeVar("T")
+
+
+def build(target: Callable[..., T], values: object, where: str, **given: object) -> T:
+    """Call `target` with keyword arguments from plain values, each checked against the signature.
+
+    Args:
+        target: a class or function whose parameters are annotated.
+        values: a mapping of parameter names to plain values (as YAML and JSON give them).
+        where: what an error names first, such as `birds.yaml, system`.
+        given: arguments that do not come from the values.
+    Raises:
+        RecipeError: unknown or missing keys, values of the wrong type.
+    Example:
+        >>> build(complex, {"reel": 1}, "file.yaml, number")
+        Traceback (most recent call last):
+        antehoc.errors.RecipeError: file.yaml, number: no key 'reel'. Did you mean 'real'? Known: real, imag.
+    """
+    return target(**check_arguments(target, values, where, given), **given)
+
+
+def check_arguments(
+    target: Callable[..., object], values: object, where: str, given: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """The checked keyword arguments that `build` would call with."""
+    if not isinstance(values, Mapping):
+        raise RecipeError(f"{where}: needs keys and values; got {values!r}.")
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(target).parameters.items()
+        if name not in (given or {}) and parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+    for key in values:
+        if key not in parameters:
+            raise RecipeError(f"{where}: no key {key!r}.{near_miss(key, parameters)} Known: {', '.join(parameters)}.")
+    for name, parameter in parameters.items():
+        if parameter.default is inspect.Parameter.empty and name not in values:
+            raise RecipeError(f"{where}: key {name!r} is missing; it has no default.")
+    hints = _hints(target)
+    return {key: convert(value, hints.get(key, Any), f"{where}.{key}") for key, value in values.items()}
+
+
+def convert(value: object, hint: Any, where: str) -> object:
+    """A plain value as the type that the hint names: lists to tuples, mappings to dataclasses, whole numbers to float.
+
+    Raises:
+        RecipeError: where that cannot be.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        options = [option for option in arguments if option is not type(None)]
+        return convert(value, options[0], where) if len(options) == 1 else _plain(value, hint, where)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return build(hint, value, where)
+    if origin is tuple and isinstance(value, list | tuple):
+        inner = arguments[:1] * len(value) if arguments[-1:] == (...,) else arguments
+        if len(inner) != len(value):
+            raise RecipeError(f"{where}: needs {len(inner)} values; got {len(value)}.")
+        return tuple(convert(v, h, f"{where}[{i}]") for i, (v, h) in enumerate(zip(value, inner, strict=True)))
+    if origin is Literal and value not in arguments:
+        known = ", ".join(map(str, arguments))
+        raise RecipeError(f"{where}: {value!r} is none of its choices.{near_miss(str(value), map(str, arguments))} Known: {known}.")
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return _plain(value, hint, where)
+
+
+def _plain(value: object, hint: Any, where: str) -> object:
+    if hint is not Any and (not is_bearable(value, hint) or (isinstance(value, bool) and hint in (int, float))):
+        name = getattr(hint, "__name__", None) if not get_args(hint) else str(hint).replace("typing.", "")
+        raise RecipeError(f"{where}: got {value!r}, needs {name or hint}.")
+    return value
+
+
+def _hints(target: Callable[..., object]) -> dict[str, Any]:
+    if isinstance(target, type):
+        return get_type_hints(target if dataclasses.is_dataclass(target) else target.__init__)
+    return get_type_hints(target)

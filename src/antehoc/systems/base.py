@@ -1,0 +1,100 @@
+"""What every system is: a module that decides, explains and doubts in one pass."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from torch import Tensor, nn
+
+from antehoc.cards import Card
+from antehoc.types import Batch, DataSpec, Explanans, Reason
+
+
+class Output(Protocol):
+    """The least that a system's output has."""
+
+    @property
+    def logits(self) -> Tensor: ...
+
+
+OutputT = TypeVar("OutputT")
+SystemOutputT = TypeVar("SystemOutputT", bound=Output)
+
+
+class Trainable(nn.Module, ABC, Generic[OutputT]):
+    """All that the training loop needs.
+
+    `forward(image)` is `from_activations(activations(image))`: the first half is what a phase may cache when the part
+    that it runs through is frozen and the images do not change from epoch to epoch.
+    """
+
+    weights: ClassVar[Mapping[str, float]]  #: the default weight of every loss term
+
+    @abstractmethod
+    def activations(self, image: Tensor) -> tuple[Tensor, ...]:
+        """What the later half reads of the images (B, C, H, W) in 0..1; the batch comes first in each."""
+
+    @abstractmethod
+    def from_activations(self, activations: tuple[Tensor, ...]) -> OutputT:
+        """The output, from what `activations` gave."""
+
+    def forward(self, image: Tensor) -> OutputT:
+        return self.from_activations(self.activations(image))
+
+    @abstractmethod
+    def loss_terms(self, output: OutputT, batch: Batch) -> dict[str, Tensor]:
+        """Raw, named terms, each a scalar; their weights belong to the recipe."""
+
+    @abstractmethod
+    def scores(self, output: OutputT, batch: Batch) -> dict[str, Tensor]:
+        """Validation figures by name, each a scalar; higher is better."""
+
+
+class System(Trainable[SystemOutputT], ABC):
+    """A classifier that gives its reasons. Its constructor takes the `DataSpec`, then keyword-only plain values."""
+
+    cacheable: ClassVar[frozenset[str]]  #: parts that `activations` runs through: frozen, their output may be cached
+    card: ClassVar[Card]
+    spec: DataSpec
+
+    @abstractmethod
+    def learner(self, parts: tuple[str, ...]) -> Trainable[Any]:
+        """The least of the system that must run to train these parts: itself, or one of its own modules."""
+
+    @abstractmethod
+    def begin_phase(self, parts: tuple[str, ...]) -> None:
+        """Called once before a phase that trains these parts starts: the place for a warm start."""
+
+    @abstractmethod
+    def explain(self, output: SystemOutputT) -> list[Explanans]:
+        """One explanans per image."""
+
+    @abstractmethod
+    def doubts(self, output: SystemOutputT) -> dict[str, Tensor]:
+        """Every doubt by name, (B,) each; higher: decision and explanans disagree more."""
+
+    @abstractmethod
+    def table(self, output: SystemOutputT) -> dict[str, Tensor]:
+        """What an evaluation keeps of the explanans of each image, by name; small tensors, the batch first."""
+
+    @abstractmethod
+    def reasons(self, output: SystemOutputT) -> list[tuple[list[Reason], list[Reason]]]:
+        """For each image the reasons for the decision and those against it, strongest first."""
+
+    @abstractmethod
+    def fit_doubts(self, output: SystemOutputT, label: Tensor) -> None:
+        """Set what the doubts must know of the training data, from the output on training images and their labels."""
+
+    def as_classifier(self) -> nn.Module:
+        """The logits alone, so that other people's tools work on it."""
+        return _Logits(self)
+
+
+class _Logits(nn.Module):
+    def __init__(self, system: nn.Module) -> None:
+        super().__init__()
+        self.system = system
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.system(image).logits
+        return logits

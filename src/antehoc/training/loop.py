@@ -1,0 +1,318 @@
+"""The one loop: every system and every phase is trained here, by Lightning."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from antehoc.data.examples import Examples
+from antehoc.errors import RecipeError
+from antehoc.systems.base import System, Trainable
+from antehoc.training.phases import Phase, build_optimizer, freeze, set_modes, view, views
+from antehoc.types import Batch
+
+log = logging.getLogger(__name__)
+_CACHE_LIMIT = 4 * 2**30  # bytes of activations; beyond it a phase computes them anew in every step
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Where and how training runs: Lightning's accelerator and devices, and whether a bar shows its progress."""
+
+    accelerator: str = "auto"
+    devices: int = 1
+    progress: bool = False
+
+
+def mix(*numbers: int) -> int:
+    """One seed from several numbers, so that each epoch and step has its own random numbers without a state to keep."""
+    value = 0x9E3779B97F4A7C15
+    for number in numbers:
+        value = ((value ^ number) * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**64
+        value ^= value >> 31
+    return value >> 1
+
+
+class Training(L.LightningModule):
+    """One phase. `learner` is the least of the system that must run; the rest of the system rides along frozen."""
+
+    def __init__(self, system: System[Any], phase: Phase, number: int, seed: int) -> None:
+        super().__init__()
+        self.system, self.phase, self.number, self.seed = system, phase, number, seed
+        self.learner: Trainable[Any] = system.learner(phase.train)
+        self.term_weights = {**self.learner.weights, **phase.weights}
+
+    def on_train_epoch_start(self) -> None:
+        set_modes(self.system, self.phase.train)
+        torch.manual_seed(mix(self.seed, self.number, self.current_epoch))  # dropout; `fit` gives the world its state back
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        if not batch.activations and views(self.phase.augment) > 1:
+            generator = torch.Generator().manual_seed(mix(self.seed, self.number, self.current_epoch, index))
+            turn = int(torch.randint(views(self.phase.augment), (), generator=generator))
+            batch = batch._replace(image=view(batch.image, self.phase.augment, turn))
+        return self._step("train", batch)
+
+    def validation_step(self, batch: Batch, _: int) -> Tensor:
+        return self._step("val", batch)
+
+    def _step(self, split: str, batch: Batch) -> Tensor:
+        output = self.learner.from_activations(batch.activations or self.learner.activations(batch.image))
+        terms = self.learner.loss_terms(output, batch)
+        total = torch.stack([self.term_weights[name] * term for name, term in terms.items()]).sum()
+        figures = {**terms, "loss": total} if split == "train" else {**self.learner.scores(output, batch), "loss": total}
+        self.log_dict(
+            {f"{split}/{name}": value.detach() for name, value in figures.items()},
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(batch.label),
+            sync_dist=split == "val",
+        )
+        return total
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        learning = [parameter for parameter in self.system.parameters() if parameter.requires_grad]
+        optimizer, schedule = build_optimizer(self.phase, learning, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class EpochBatches(Sampler[list[int]]):
+    """Batches of image numbers in an order that depends on seed and epoch alone, shared out among processes.
+
+    With several views of an image, each is drawn anew in every epoch: number v * count + i is view v of image i.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int, *, views: int = 1, shuffle: bool = True) -> None:
+        self.count, self.batch_size, self.seed, self.views, self.shuffle = count, batch_size, seed, views, shuffle
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before every epoch, also after a resume."""
+        self.epoch = epoch
+
+    def _share(self) -> tuple[int, int]:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            return torch.distributed.get_rank(), torch.distributed.get_world_size()
+        return 0, 1
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rank, world = self._share()
+        order = torch.arange(self.count)
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(mix(self.seed, self.epoch))
+            order = torch.randperm(self.count, generator=generator)
+            if self.views > 1:
+                order = order + self.count * torch.randint(self.views, (self.count,), generator=generator)
+        whole = order[: len(order) // world * world] if self.shuffle else order
+        own = whole[rank::world]
+        return iter([part.tolist() for part in own.split(self.batch_size)])
+
+    def __len__(self) -> int:
+        own = self.count // self._share()[1]
+        return -(-own // self.batch_size)
+
+
+class Fetched(Protocol):
+    """What the loop needs of a set: how many images, and any of them as a batch."""
+
+    def __len__(self) -> int: ...
+    def batch(self, indices: Sequence[int]) -> Batch: ...
+
+
+class _Whole(Dataset[Batch]):
+    """Hands out whole batches, so that images in memory are never collated one by one."""
+
+    def __init__(self, examples: Fetched) -> None:
+        self.examples = examples
+
+    def __getitem__(self, indices: list[int]) -> Batch:  # type: ignore[override]
+        return self.examples.batch(indices)
+
+
+class Cached:
+    """Examples with the frozen part's activations, one set per view, in place of the images."""
+
+    def __init__(self, learner: Trainable[Any], examples: Examples, phase: Phase, *, views: int) -> None:
+        self.count = len(examples)
+        self.labels, self.attributes = examples.labels, examples.attributes
+        device = next(learner.parameters()).device
+        parts: list[tuple[Tensor, ...]] = []
+        for number in range(views):
+            for start in range(0, self.count, phase.batch_size):
+                batch = examples.batch(range(start, min(start + phase.batch_size, self.count)))
+                image = view(batch.image.to(device), phase.augment, number)
+                parts.append(tuple(activation.cpu() for activation in learner.activations(image)))
+        self.activations = tuple(torch.cat(column) for column in zip(*parts, strict=True))
+        self.empty = batch.image[:0]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        rows = torch.as_tensor(indices)
+        images = rows % self.count
+        chosen = tuple(activation[rows] for activation in self.activations)
+        return Batch(self.empty, self.labels[images], self.attributes[images], chosen)
+
+
+class History(Callback):
+    """Every epoch's figures, kept in the checkpoint so that a resumed run has them all."""
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.epochs = self.epochs[: trainer.current_epoch]
+        self.epochs.append({name: float(value) for name, value in trainer.callback_metrics.items()})
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epochs": self.epochs}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.epochs = list(state["epochs"])
+
+
+def loader(examples: Fetched, batches: EpochBatches) -> DataLoader[Batch]:
+    """Whole batches in the sampler's order."""
+    return DataLoader(_Whole(examples), sampler=batches, batch_size=None)
+
+
+def run_phase(
+    system: System[Any],
+    phase: Phase,
+    roles: Mapping[str, Examples],
+    folder: Path,
+    *,
+    number: int = 0,
+    seed: int = 0,
+    runner: Runner | None = None,
+    resume: bool = False,
+) -> list[dict[str, float]]:
+    """Train the named parts of a system in place, with a checkpoint after every epoch.
+
+    Args:
+        system: changed in place.
+        phase: what to do.
+        roles: `train` and `validation` examples.
+        folder: for this phase's checkpoints; `done.safetensors` in it marks the phase as finished.
+        number: of the phase, for its random numbers.
+        seed: of the run.
+        runner: accelerator, devices, progress bar.
+        resume: go on from the last epoch, or take over what a finished phase left.
+    Returns:
+        Every epoch's figures by name.
+    Raises:
+        RecipeError: where the phase does not fit the system.
+    """
+    runner = runner or Runner()
+    freeze(system, phase.train)
+    module = Training(system, phase, number, seed)
+    if unknown := set(phase.weights) - set(module.learner.weights):
+        known = ", ".join(module.learner.weights)
+        raise RecipeError(f"phase {number + 1}: no loss term is called {min(unknown)!r}; its terms are {known}.")
+    history, best = History(), ModelCheckpoint(folder, "best", f"val/{phase.monitor}", mode=_mode(phase.monitor))
+    done = folder / "done.safetensors"
+    if resume and done.exists():
+        system.load_state_dict(load_file(done))
+        return list(torch.load(folder / "history.pt", weights_only=True))
+    last = folder / "last.ckpt"
+    if not last.exists():
+        system.begin_phase(phase.train)
+    train: Fetched = roles["train"]
+    validation: Fetched = roles["validation"]
+    if phase.cache:
+        train, validation = _cached(system, module.learner, roles["train"], roles["validation"], phase)
+    count = views(phase.augment) if isinstance(train, Cached) else 1
+    callbacks: list[Callback] = [history, ModelCheckpoint(folder, "last", enable_version_counter=False)]
+    if phase.keep == "best":
+        callbacks.append(best)
+    if phase.patience is not None:
+        callbacks.append(EarlyStopping(f"val/{phase.monitor}", patience=phase.patience, mode=_mode(phase.monitor)))
+    if runner.progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=20))
+    with torch.random.fork_rng(), quiet():
+        trainer = L.Trainer(
+            accelerator=runner.accelerator,
+            devices=runner.devices,
+            max_epochs=phase.epochs,
+            callbacks=callbacks,
+            logger=False,
+            enable_progress_bar=runner.progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # EpochBatches shares out by itself
+            default_root_dir=folder,
+        )
+        trainer.fit(
+            module,
+            loader(train, EpochBatches(len(train), phase.batch_size, mix(seed, number), views=count)),
+            loader(validation, EpochBatches(len(validation), max(phase.batch_size, 250), 0, shuffle=False)),
+            ckpt_path=last if resume and last.exists() else None,
+            weights_only=True,
+        )
+    if phase.keep == "best":
+        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+        module.load_state_dict(state)
+    system.to("cpu")
+    system.eval()
+    torch.save(history.epochs, folder / "history.pt")
+    save_file(system.state_dict(), folder / "part.safetensors")
+    (folder / "part.safetensors").replace(done)
+    return history.epochs
+
+
+def _mode(monitor: str) -> str:
+    return "min" if monitor == "loss" else "max"
+
+
+def _cached(
+    system: System[Any], learner: Trainable[Any], train: Examples, validation: Examples, phase: Phase
+) -> tuple[Fetched, Fetched]:
+    """The two sets with cached activations; unchanged where they would not fit the limit."""
+    if moving := system.cacheable & set(phase.train):
+        raise RecipeError(f"a phase that trains {min(moving)!r} cannot cache its activations; leave `cache` out.")
+    set_modes(system, ())
+    with torch.no_grad():
+        one = learner.activations(train.batch([0]).image.to(next(learner.parameters()).device))
+        size = sum(a.numel() * a.element_size() for a in one) * len(train) * views(phase.augment)
+        if size > _CACHE_LIMIT:
+            log.warning("activations of %.1f GiB are computed in every step instead of cached", size / 2**30)
+            return train, validation
+        return (
+            Cached(learner, train, phase, views=views(phase.augment)),
+            Cached(learner, validation, phase, views=1),
+        )
+
+
+class quiet:
+    """Silence what Lightning says of itself, for the length of a `with`: its advice on loaders, its hardware report."""
+
+    def __enter__(self) -> None:
+        self.loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+        self.levels = [logger.level for logger in self.loggers]
+        for logger in self.loggers:
+            logger.setLevel(logging.ERROR)
+        self.catch = warnings.catch_warnings()
+        self.catch.__enter__()
+        for text in (".*does not have many workers.*", ".*Checkpoint directory.*exists.*", ".*GPU available.*"):
+            warnings.filterwarnings("ignore", message=text)
+
+    def __exit__(self, *exception: object) -> None:
+        self.catch.__exit__(None, None, None)
+        for logger, level in zip(self.loggers, self.levels, strict=True):
+            logger.setLevel(level)
+
+
+def parts_of(system: nn.Module) -> tuple[str, ...]:
+    """Names of the parts that a phase may train."""
+    return tuple(name for name, part in system.named_children() if any(True for _ in part.parameters()))

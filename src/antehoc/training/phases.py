@@ -1,0 +1,112 @@
+"""Stages of training as data: who learns, how long, by which optimiser, and which weights are kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+
+from antehoc.errors import RecipeError
+
+Augment = Literal["none", "flip", "orientations"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stage of training.
+
+    Args:
+        train: names of the system's parts that learn; all others are frozen and in eval mode.
+        epochs: passes over the training images.
+        batch_size: images per step.
+        optimizer: `nadam`, `adamw` or `sgd` (momentum 0.9).
+        learning_rate: the largest one.
+        schedule: `one-cycle` rises for a tenth of the steps and falls to a thousandth of the start; `inverse-time`
+            divides by 1 + decay * step (Keras's `decay`); `constant`.
+        decay: of `inverse-time`, per step.
+        weight_decay: of the optimiser.
+        weights: weights of loss terms that differ from the system's own.
+        augment: `flip` mirrors images left to right at random, `orientations` turns and flips them to one of the eight
+            orientations of a square.
+        cache: compute the frozen part's activations once; only where `train` leaves that part alone.
+        keep: weights that the phase ends with: `last`, or `best` on validation by `monitor`.
+        monitor: a validation figure, such as `loss` or `accuracy`.
+        patience: stop after this many epochs without a better `monitor`; None: never.
+    Raises:
+        RecipeError: where a number is out of its range.
+    """
+
+    train: tuple[str, ...]
+    epochs: int
+    batch_size: int = 64
+    optimizer: Literal["nadam", "adamw", "sgd"] = "nadam"
+    learning_rate: float = 1e-3
+    schedule: Literal["one-cycle", "inverse-time", "constant"] = "constant"
+    decay: float = 0.0
+    weight_decay: float = 0.0
+    weights: Mapping[str, float] = field(default_factory=dict)
+    augment: Augment = "none"
+    cache: bool = False
+    keep: Literal["last", "best"] = "last"
+    monitor: str = "loss"
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise RecipeError(f"{name} must be above 0; got {getattr(self, name)}.")
+        if not self.train:
+            raise RecipeError("a phase trains at least one part; `train` is empty.")
+
+
+def views(augment: Augment) -> int:
+    """How many versions of an image there are."""
+    return {"none": 1, "flip": 2, "orientations": 8}[augment]
+
+
+def view(image: Tensor, augment: Augment, number: int) -> Tensor:
+    """Version `number` of images (B, C, H, W); number 0 is the image itself."""
+    if augment == "flip":
+        return image.flip(3) if number else image
+    turned = torch.rot90(image, number % 4, (2, 3))
+    return turned.flip(3) if number >= 4 else turned
+
+
+def freeze(system: nn.Module, parts: tuple[str, ...]) -> None:
+    """Let only the named parts learn; the rest takes no gradient. `set_modes` is its other half.
+
+    Raises:
+        RecipeError: where the system has no part of that name.
+    """
+    known = dict(system.named_children())
+    for name in parts:
+        if name not in known:
+            raise RecipeError(f"the system has no part {name!r}; its parts are {', '.join(known)}.")
+    for name, part in known.items():
+        part.requires_grad_(name in parts)
+
+
+def set_modes(system: nn.Module, parts: tuple[str, ...]) -> None:
+    """Train mode for the parts that learn, eval mode for the frozen ones: batch norm must not drift."""
+    for name, part in system.named_children():
+        part.train(name in parts)
+
+
+def build_optimizer(phase: Phase, parameters: list[nn.Parameter], steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
+    """The phase's optimiser and its schedule over that many steps."""
+    rate, decay = phase.learning_rate, phase.weight_decay
+    optimizer: torch.optim.Optimizer
+    if phase.optimizer == "nadam":
+        optimizer = torch.optim.NAdam(parameters, rate, weight_decay=decay)
+    elif phase.optimizer == "adamw":
+        optimizer = torch.optim.AdamW(parameters, rate, weight_decay=decay)
+    else:
+        optimizer = torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=decay)
+    if phase.schedule == "one-cycle":
+        return optimizer, OneCycleLR(
+            optimizer, rate, total_steps=steps, pct_start=0.1, cycle_momentum=False, div_factor=10, final_div_factor=100
+        )
+    fall = phase.decay if phase.schedule == "inverse-time" else 0.0
+    return optimizer, LambdaLR(optimizer, lambda step: 1 / (1 + fall * step))

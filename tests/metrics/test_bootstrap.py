@@ -1,0 +1,135 @@
+"""Intervals against a slow bootstrap of the same draws, their own coverage, and numbers from elsewhere."""
+
+from math import isnan, nan
+from time import process_time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antehoc.errors import DataError, RecipeError
+from antehoc.metrics import bootstrap
+from antehoc.metrics.bootstrap import Interval, paired_interval, share_interval
+from antehoc.metrics.selective import aurc, auroc
+
+SLOW = {"auroc": auroc, "aurc": aurc}
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def example(seed, n, values=5):
+    """Scores with many ties; baseline and score share half of what they know."""
+    draws = np.random.default_rng(seed)
+    wrong = draws.random(n) < 0.3
+    common = draws.integers(0, values, n) + wrong
+    score, baseline = (torch.tensor((common + draws.integers(0, values, n)) * 1.0) for _ in range(2))
+    return score, baseline, torch.tensor(wrong)
+
+
+def row_by_row(metric, score, baseline, wrong, resamples, level, generator):
+    """The plain bootstrap: index the rows, call the measure."""
+    differences = []
+    for rows in torch.randint(len(wrong), (resamples, len(wrong)), generator=generator):
+        figure = SLOW[metric]
+        differences.append(float(figure(score[rows], wrong[rows]) - figure(baseline[rows], wrong[rows])))
+    return np.nanquantile(differences, [(1 - level) / 2, (1 + level) / 2])
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 30), st.sampled_from(["auroc", "aurc"]), st.sampled_from([0.5, 0.95]))
+def test_counting_cells_gives_what_indexing_rows_gives(seed, n, metric, level):
+    score, baseline, wrong = example(seed, n)
+    fast = paired_interval(metric, score, baseline, wrong, resamples=10, level=level, generator=seeded(seed))
+    if isnan(fast.estimate):
+        assert metric == "auroc"
+        assert wrong.all() or not wrong.any()
+        return
+    assert fast.estimate == pytest.approx(float(SLOW[metric](score, wrong) - SLOW[metric](baseline, wrong)), abs=1e-12)
+    slow = row_by_row(metric, score, baseline, wrong, 10, level, seeded(seed))
+    assert fast[1:] == pytest.approx(tuple(slow), abs=1e-9)
+
+
+def test_the_size_of_a_chunk_changes_nothing(monkeypatch):
+    rows = example(3, 40)
+    whole = paired_interval("aurc", *rows, resamples=25, generator=seeded())
+    monkeypatch.setattr(bootstrap, "DRAWS_AT_ONCE", 130)  # three resamples at once, and one left over
+    assert paired_interval("aurc", *rows, resamples=25, generator=seeded()) == whole
+
+
+@pytest.mark.parametrize("metric", ["auroc", "aurc"])
+def test_a_score_differs_from_itself_by_nothing(metric):
+    score, _, wrong = example(1, 50)
+    assert paired_interval(metric, score, 2 * score, wrong, resamples=50, generator=seeded()) == Interval(0, 0, 0)
+
+
+@pytest.mark.parametrize("metric", ["auroc", "aurc"])
+def test_the_interval_knows_which_score_is_better_and_by_what_chance(metric):
+    score, baseline, wrong = example(5, 400, values=20)
+    wide = paired_interval(metric, score, wrong.double(), wrong, generator=seeded())
+    sign = {"auroc": 1, "aurc": -1}[metric]
+    assert sign * wide.low < 0  # worse than perfect
+    assert sign * wide.high < 0
+    assert wide.low < wide.estimate < wide.high
+    same, narrow = (paired_interval(metric, score, baseline, wrong, level=v, generator=seeded()) for v in (0.95, 0.5))
+    assert same.low < narrow.low < narrow.high < same.high
+    swapped = paired_interval(metric, baseline, score, wrong, generator=seeded())
+    assert swapped == pytest.approx((-same.estimate, -same.high, -same.low))
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    # both scores know the same, so the true difference is 0; 200 data sets, 5 standard errors about .95 is .07
+    held = 0
+    for seed in range(200):
+        score, baseline, wrong = example(seed, 120, values=20)
+        interval = paired_interval("auroc", score, baseline, wrong, resamples=200, generator=seeded(seed))
+        held += interval.low <= 0 <= interval.high
+    assert 0.88 <= held / 200 < 1
+
+
+def test_the_same_generator_state_draws_the_same_and_no_global_seed_is_touched():
+    rows, before = example(2, 60), torch.random.get_rng_state()
+    first, again, other = (paired_interval("auroc", *rows, resamples=30, generator=seeded(s)) for s in (1, 1, 2))
+    assert first == again != other
+    assert torch.random.get_rng_state().equal(before)
+
+
+def test_an_undefined_difference_is_nan_and_a_bad_request_is_refused():
+    score = torch.rand(4, generator=seeded())
+    none = torch.zeros(4, dtype=torch.bool)
+    assert all(map(isnan, paired_interval("auroc", score, score, none, generator=seeded())))
+    assert paired_interval("aurc", score, score, none, generator=seeded()) == Interval(0, 0, 0)
+    assert all(map(isnan, paired_interval("aurc", score[:0], score[:0], none[:0], generator=seeded())))
+    with pytest.raises(DataError, match="row 0 is NaN"):
+        paired_interval("aurc", score, score * nan, none, generator=seeded())
+    with pytest.raises(RecipeError, match="got 95"):
+        paired_interval("aurc", score, score, none, level=95.0, generator=seeded())
+    with pytest.raises(RecipeError, match="got 0"):
+        paired_interval("aurc", score, score, none, resamples=0, generator=seeded())
+    with pytest.raises(RecipeError, match="got 1"):
+        share_interval(none, level=1.0)
+
+
+@pytest.mark.parametrize("metric", ["auroc", "aurc"])
+def test_60_000_rows_and_1_000_resamples_take_a_second_or_so(metric):
+    generator = seeded()
+    wrong = torch.arange(60_000) < 150
+    score, baseline = (torch.randn(60_000, generator=generator) + 2 * wrong for _ in range(2))
+    start = process_time()
+    paired_interval(metric, score, baseline, wrong, generator=generator)
+    assert process_time() - start < 6  # .6 s when measured alone; row by row takes 20 s and more
+
+
+def test_wilson_by_hand_and_at_its_ends():
+    # Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 1998, table I
+    for found, of, low, high in [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (1, 29, 0.0061, 0.1718)]:
+        interval = share_interval(torch.arange(of) < found)
+        assert interval == pytest.approx((found / of, low, high), abs=5e-5)
+    assert share_interval(torch.arange(20) < 0) == pytest.approx((0, 0, 0.1611), abs=5e-5)  # the same table
+    assert share_interval(torch.ones(7, dtype=torch.bool)).high == 1
+    assert share_interval(torch.zeros(7, dtype=torch.bool)).low == 0
+    assert all(map(isnan, share_interval(torch.zeros(0, dtype=torch.bool))))
+    half = torch.arange(10) < 5
+    assert share_interval(half, level=0.5).low > share_interval(half, level=0.9).low

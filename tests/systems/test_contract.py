@@ -1,0 +1,296 @@
+"""What every system must do, for every entry of `SYSTEMS`, and for more than one form where a system has several."""
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from safetensors.torch import load, save
+from torch.testing import assert_close
+
+from antehoc.cards import Card
+from antehoc.errors import RecipeError
+from antehoc.systems import SYSTEMS, System, Trainable
+from antehoc.types import AttributeScores, Batch, DataSpec, Reason
+
+
+class Form(NamedTuple):
+    system: str
+    data: str  # the fixture that gives the spec
+    arguments: dict[str, Any]
+
+
+PAPER = {"backbone": "paper-shapes", "mirror": "paper-shapes", "join": "concat", "head": "flatten"}
+FORMS = {
+    "mirror": Form("mirror", "tiny_spec", {"backbone": "tiny"}),
+    "mirror-paper": Form("mirror", "shapes_spec", PAPER | {"covariance": "class"}),
+    "mirror-full": Form("mirror", "shapes_spec", {"backbone": "test_resnet", "mirror": "full", "join": "concat"}),
+}
+NEED_ATTRIBUTES = {"mirror"}
+COUNT = 12
+
+
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest) -> Form:
+    return FORMS[request.param]
+
+
+@pytest.fixture
+def spec(form: Form, request: pytest.FixtureRequest) -> DataSpec:
+    return request.getfixturevalue(form.data)
+
+
+@pytest.fixture
+def build(form: Form, spec: DataSpec) -> Callable[[], System[Any]]:
+    return lambda: SYSTEMS[form.system](spec, **form.arguments)
+
+
+@pytest.fixture
+def system(build: Callable[[], System[Any]]) -> System[Any]:
+    return build()
+
+
+@pytest.fixture
+def batch(spec: DataSpec) -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(COUNT, spec.channels, spec.height, spec.width, generator=generator)
+    label = torch.arange(COUNT) % len(spec.classes)
+    shares = torch.tensor(spec.class_attributes)[label]
+    return Batch(image, label, (torch.rand(shares.shape, generator=generator) < shares).float())
+
+
+def learn(system: System[Any], batch: Batch) -> System[Any]:
+    """A few steps, so that weights, batch norms and doubts are no longer those that a constructor makes."""
+    optimizer = torch.optim.SGD(system.parameters(), lr=0.01)
+    for _ in range(3):
+        terms = system.loss_terms(system(batch.image), batch)
+        optimizer.zero_grad()
+        torch.stack([system.weights[name] * term for name, term in terms.items()]).sum().backward()
+        optimizer.step()
+    system.eval()
+    with torch.no_grad():
+        system.fit_doubts(system(batch.image), batch.label)
+    return system
+
+
+def everything(system: System[Any], image: torch.Tensor) -> dict[str, torch.Tensor]:
+    with torch.no_grad():
+        output = system(image)
+        return {**output._asdict(), **{f"doubt {name}": doubt for name, doubt in system.doubts(output).items()}}
+
+
+def test_every_system_stands_here():
+    assert {form.system for form in FORMS.values()} == set(SYSTEMS)
+    assert {name for name in FORMS if name in SYSTEMS} == set(SYSTEMS)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_constructor_takes_the_spec_and_then_plain_values_by_keyword(name):
+    first, *rest = inspect.signature(SYSTEMS[name]).parameters.values()
+    assert first.annotation is DataSpec
+    assert rest
+    for parameter in rest:
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        assert isinstance(parameter.default, bool | int | float | str | tuple | None), parameter.name
+
+
+@pytest.mark.parametrize("name", sorted(NEED_ATTRIBUTES))
+def test_a_system_that_needs_attributes_says_so(name):
+    with pytest.raises(RecipeError, match="attributes"):
+        SYSTEMS[name](DataSpec(("cat", "fox"), 1, 16, 16))
+
+
+def test_a_system_keeps_its_spec_and_shows_its_card(system, spec):
+    assert system.spec is spec
+    assert isinstance(system.card, Card)
+    assert all(vars(system.card).values()), "no line of the card is empty"
+
+
+def test_every_loss_term_has_a_default_weight_and_reaches_parameters(system, batch):
+    terms = system.loss_terms(system(batch.image), batch)
+    assert set(terms) == set(system.weights)
+    reached = set()
+    for name, term in terms.items():
+        assert term.shape == ()
+        assert term.isfinite()
+        system.zero_grad()
+        term.backward(retain_graph=True)
+        moved = {key for key, p in system.named_parameters() if p.grad is not None and p.grad.any()}
+        assert moved, f"{name} teaches nothing"
+        reached |= moved
+    # a convolution's bias that a batch norm takes out again gets a gradient of 0, so parts are asked, not parameters
+    parts = {".".join(key.split(".")[:2]) for key, _ in system.named_parameters()}
+    assert {".".join(key.split(".")[:2]) for key in reached} == parts
+
+
+def test_loss_terms_are_raw(system, batch, monkeypatch):
+    output = system.eval()(batch.image)
+    before = system.loss_terms(output, batch)
+    monkeypatch.setattr(type(system), "weights", dict.fromkeys(system.weights, 7.0))
+    after = system.loss_terms(output, batch)
+    assert all(before[name].equal(after[name]) for name in before)
+
+
+def test_every_part_has_a_learner_that_trains_it(system, batch):
+    parts = {name for name, part in system.named_children() if any(True for _ in part.parameters())}
+    everything = tuple(sorted(parts))
+    assert system.learner(everything) is system
+    for name in parts:
+        learner = system.learner((name,))
+        assert isinstance(learner, Trainable)
+        system.zero_grad()
+        terms = learner.loss_terms(learner(batch.image), batch)
+        assert set(terms) <= set(learner.weights)
+        torch.stack(list(terms.values())).sum().backward()
+        assert any(p.grad is not None and p.grad.any() for p in getattr(system, name).parameters())
+
+
+def test_a_learner_is_a_part_of_its_system_that_decides_the_same(system, batch):
+    system.eval()
+    for name in sorted(system.cacheable):
+        with torch.no_grad():
+            assert system.learner((name,))(batch.image).logits.equal(system(batch.image).logits)
+
+
+def test_scores_are_shares_of_what_is_right(system, batch, spec):
+    system.eval()
+    with torch.no_grad():
+        output = system(batch.image)
+        predicted = output.logits.argmax(1)
+        scores = system.scores(output, batch._replace(label=predicted))
+        worst = system.scores(output, batch._replace(label=(predicted + 1) % len(spec.classes)))
+    assert (scores["accuracy"], worst["accuracy"]) == (1, 0)
+    for name, score in scores.items():
+        assert score.shape == (), name
+        assert 0 <= score <= 1, name
+
+
+def test_the_table_keeps_a_row_per_image(system, batch):
+    with torch.no_grad():
+        rows = system.eval().table(system(batch.image))
+    assert rows
+    assert all(len(column) == COUNT and column.isfinite().all() for column in rows.values())
+
+
+def test_a_batch_and_its_images_one_by_one_agree(system, batch):
+    learn(system, batch)
+    together = everything(system, batch.image)
+    alone = [everything(system, image[None]) for image in batch.image]
+    for name, value in together.items():
+        # a batch is summed in another order than one image: single precision keeps some five digits through a network
+        assert_close(
+            torch.cat([one[name] for one in alone]), value, rtol=1e-3, atol=1e-4, msg=lambda m, n=name: f"{n}: {m}"
+        )
+
+
+def test_forward_is_its_two_halves(system, batch):
+    system.eval()
+    with torch.no_grad():
+        activations = system.activations(batch.image)
+        assert all(len(activation) == COUNT for activation in activations), "the batch comes first"
+        halves, whole = system.from_activations(activations), system(batch.image)
+    assert whole._fields == halves._fields
+    assert all(a.equal(b) for a, b in zip(whole, halves, strict=True))
+
+
+def test_activations_can_be_cached_row_by_row(system, batch):
+    system.eval()
+    order = torch.arange(COUNT).flip(0)
+    with torch.no_grad():
+        cached = system.activations(batch.image)
+        shuffled = system.from_activations(tuple(activation[order] for activation in cached))
+        assert_close(shuffled.logits, system(batch.image).logits[order])
+
+
+def test_as_a_classifier_it_gives_the_logits(system, batch, spec):
+    classifier = system.as_classifier().eval()
+    with torch.no_grad():
+        logits = classifier(batch.image)
+        assert logits.equal(system(batch.image).logits)
+    assert logits.shape == (COUNT, len(spec.classes))
+    assert not system.training, "it is the same model, not a copy"
+
+
+def test_saved_and_loaded_it_decides_the_same_bit_for_bit(system, build, batch):
+    before = everything(learn(system, batch), batch.image)
+    other = build().eval()
+    fresh = everything(other, batch.image)
+    assert not fresh["logits"].equal(before["logits"])
+    other.load_state_dict(load(save({key: value.contiguous() for key, value in system.state_dict().items()})))
+    after = everything(other, batch.image)
+    assert [name for name in before if not before[name].equal(after[name])] == []
+
+
+def test_doubts_are_one_finite_number_per_image(system, batch):
+    for stage in (system.eval(), learn(system.train(), batch)):
+        with torch.no_grad():
+            doubts = stage.doubts(stage(batch.image))
+        assert doubts
+        for name, doubt in doubts.items():
+            assert doubt.shape == (COUNT,), name
+            assert doubt.isfinite().all(), name
+    # noise, white and black: whatever comes in, a number comes out
+    extremes = torch.stack([torch.rand_like(batch.image[0]), batch.image[0] * 0, batch.image[0] * 0 + 1])
+    assert all(doubt.isfinite().all() for doubt in system.doubts(system(extremes)).values())
+
+
+def test_fitting_the_doubts_leaves_the_decision_alone(system, batch):
+    system.eval()
+    with torch.no_grad():
+        before = system(batch.image)
+        weights = [parameter.clone() for parameter in system.parameters()]
+        system.fit_doubts(before, batch.label)
+        after = system(batch.image)
+    assert all(a.equal(b) for a, b in zip(before, after, strict=True))
+    assert all(a.equal(b) for a, b in zip(weights, system.parameters(), strict=True))
+
+
+def test_every_image_has_an_explanans_and_reasons(system, batch, spec):
+    learn(system, batch)
+    with torch.no_grad():
+        output = system(batch.image)
+    explanantia, reasons = system.explain(output), system.reasons(output)
+    assert len(explanantia) == len(reasons) == COUNT
+    for explanans in explanantia:
+        assert isinstance(explanans, AttributeScores)
+        assert explanans.names == spec.attributes
+        assert len(explanans.probabilities) == len(spec.attributes)
+        assert all(0 <= probability <= 1 for probability in explanans.probabilities)
+        for group in spec.exclusive:
+            assert math.isclose(sum(explanans.probabilities[member] for member in group), 1, rel_tol=1e-5)
+    for both in reasons:
+        assert len(both) == 2
+        for reason in (*both[0], *both[1]):
+            assert isinstance(reason, Reason)
+            assert reason.text
+            assert reason.attribute is None or reason.attribute in spec.attributes
+
+
+def test_a_system_refuses_outputs_that_do_not_line_up(system, batch):
+    output = system.eval()(batch.image)
+    with pytest.raises(TypeError):  # one image short
+        system.doubts(output._replace(logits=output.logits[:-1]))
+    with pytest.raises(TypeError):  # one image, which would broadcast without a word
+        system.doubts(output._replace(logits=output.logits[:1]))
+
+
+def test_no_graph_runs_through_what_is_frozen(system, batch):
+    parts = dict(system.named_children())
+    assert system.cacheable <= set(parts)
+    assert any(activation.requires_grad for activation in system.activations(batch.image))
+    for name in system.cacheable:
+        parts[name].requires_grad_(False)
+    activations = system.activations(batch.image)
+    assert not any(activation.requires_grad or activation.grad_fn for activation in activations)
+    terms = system.loss_terms(system.from_activations(activations), batch)
+    torch.stack([term for term in terms.values() if term.requires_grad]).sum().backward()
+    assert all(parameter.grad is None for name in system.cacheable for parameter in parts[name].parameters())
+
+
+def test_forward_and_doubts_leave_a_model_in_eval_mode_as_it_was(system, batch):
+    learn(system, batch)
+    before = {key: value.clone() for key, value in system.state_dict().items()}
+    everything(system, batch.image)
+    assert all(value.equal(before[key]) for key, value in system.state_dict().items())

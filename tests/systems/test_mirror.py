@@ -1,0 +1,399 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from antehoc.errors import RecipeError
+from antehoc.systems.mirror import FullMirror, LightMirror, Mirror, MirrorOutput
+from antehoc.types import Batch
+
+PAPER = {"backbone": "paper-shapes", "mirror": "paper-shapes", "join": "concat", "head": "flatten"}
+CIRCLE, RECTANGLE, SQUARE, TRIANGLE = range(4)
+
+
+def weights_of(module):
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def keras_count(module):
+    """Keras counts batch norm's running mean and variance as parameters; PyTorch keeps them as buffers."""
+    statistics = [b.numel() for name, b in module.named_buffers() if name.endswith(("running_mean", "running_var"))]
+    return weights_of(module) + sum(statistics)
+
+
+def pictures(spec, count=2):
+    return torch.rand(count, spec.channels, spec.height, spec.width, generator=torch.Generator().manual_seed(0))
+
+
+def stir(module):
+    """Batch norms as after training: statistics and weights that are not 0 and 1."""
+    generator = torch.Generator().manual_seed(1)
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            for value, low, high in (
+                (part.running_mean, -0.5, 0.5),
+                (part.running_var, 0.5, 2),
+                (part.weight.data, 0.5, 2),
+                (part.bias.data, -1, 1),
+            ):
+                value.uniform_(low, high, generator=generator)
+    return module
+
+
+# The thesis's pair
+
+
+def test_the_paper_pair_has_the_papers_parameters(shapes_spec):
+    # thesis, Fig. 3.7, in Keras's count: 1,459 and 1,073; of these 30 and 18 are statistics, which nobody trains
+    system = Mirror(shapes_spec, **PAPER)
+    assert (weights_of(system.main), weights_of(system.mirror)) == (1_429, 1_055)
+    assert (keras_count(system.main), keras_count(system.mirror)) == (1_459, 1_073)
+    assert weights_of(system) == 2_484
+
+
+def test_the_paper_pair_has_the_papers_sizes(shapes_spec):
+    system = Mirror(shapes_spec, **PAPER)
+    assert [shape[1] for shape in system.main.shapes] == [30, 13, 5]
+    shapes = {"in": [], "conv": [], "pool": []}
+    for block in system.mirror.blocks:
+        block.register_forward_hook(lambda _, inputs, __: shapes["in"].append(tuple(inputs[0].shape[1:])))
+        block[0].register_forward_hook(lambda _, __, output: shapes["conv"].append(tuple(output.shape[1:])))
+        block[-1].register_forward_hook(lambda _, __, output: shapes["pool"].append(tuple(output.shape[1:])))
+    system(pictures(shapes_spec))
+    assert shapes["in"] == [(5, 30, 30), (8, 13, 13), (8, 5, 5)]
+    assert shapes["conv"] == [(3, 27, 27), (3, 10, 10), (3, 2, 2)]
+    assert shapes["pool"] == [(3, 13, 13), (3, 5, 5), (3, 1, 1)]
+
+
+def test_the_paper_mirror_joins_its_own_result_first(shapes_spec):
+    system = stir(Mirror(shapes_spec, **PAPER)).eval()
+    image = pictures(shapes_spec)
+    with torch.no_grad():
+        _, first, second, third = system.activations(image)
+        blocks = system.mirror.blocks
+        hidden = blocks[2](torch.cat([blocks[1](torch.cat([blocks[0](first), second], 1)), third], 1))
+        by_hand = hidden.flatten(1) @ system.mirror.head.weight.T + system.mirror.head.bias
+        assert_close(system(image).attribute_logits, by_hand)
+
+
+def test_the_paper_mirror_sees_neither_the_image_nor_the_dense_layer(shapes_spec):
+    system = Mirror(shapes_spec, **PAPER)
+    activations = tuple(a.detach().requires_grad_() for a in system.activations(pictures(shapes_spec)))
+    of_logits, *of_stages = torch.autograd.grad(
+        system.from_activations(activations).attribute_logits.sum(), activations, allow_unused=True
+    )
+    assert of_logits is None
+    assert all(gradient.any() for gradient in of_stages)
+    image = pictures(shapes_spec).requires_grad_()
+    stages = [stage.detach() for stage in system.activations(image)]
+    output = system.from_activations(tuple(stages))
+    parts = [image, *system.main.parameters()]
+    assert not any(
+        torch.autograd.grad(output.attribute_logits.sum(), parts, allow_unused=True, materialize_grads=False)
+    )
+    joint = torch.autograd.grad(
+        system(image).attribute_logits.sum(), [image, *system.main.head.parameters()], allow_unused=True
+    )
+    assert joint[0].any(), "joint training reaches the image through the stages"
+    assert joint[1:] == (None, None), "the dense layer stays out"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [PAPER | {"join": "add"}, PAPER | {"backbone": "tiny"}],
+    ids=["added", "beside another backbone"],
+)
+def test_the_paper_mirror_stands_in_its_own_place_only(shapes_spec, arguments):
+    with pytest.raises(RecipeError, match="beside the 'paper-shapes' backbone, with join: concat"):
+        Mirror(shapes_spec, **arguments)
+
+
+def test_the_paper_pair_takes_images_of_other_sizes(shapes_spec):
+    spec = replace(shapes_spec, height=72, width=100)
+    assert Mirror(spec, **PAPER)(pictures(spec)).attribute_logits.shape == (2, 5)
+
+
+# The general form
+
+
+@pytest.mark.parametrize("join", ["add", "concat"])
+def test_a_full_mirror_computes_the_theses_equations(shapes_spec, join):
+    spec = replace(shapes_spec, channels=3)
+    system = stir(Mirror(spec, backbone="test_resnet", mirror="full", join=join)).eval()
+    image, backbone = pictures(spec), system.main.backbone
+    with torch.no_grad():
+        x = [backbone.stages[0]((image - backbone.mean) / backbone.deviation)]
+        for stage in list(backbone.stages)[1:]:
+            x.append(stage(x[-1]))
+        y = x[0]
+        for i in range(1, len(x)):  # thesis, Fig. 4.4: y_i = stage_i(y_{i-1}) + x_i
+            own = system.mirror.stages[i - 1](y)
+            if join == "add":
+                y = own + x[i]
+            else:
+                mix = system.mirror.mixes[i - 1]
+                y = torch.einsum("oc,bchw->bohw", mix.weight[:, :, 0, 0], torch.cat([own, x[i]], 1)) + mix.bias.view(
+                    -1, 1, 1
+                )
+        by_hand = y.mean((2, 3)) @ system.mirror.head.weight.T + system.mirror.head.bias
+        output = system(image)
+        logits = x[-1].mean((2, 3)) @ system.main.head.weight.T + system.main.head.bias
+    assert len(x) == 5
+    assert_close(output.attribute_logits, by_hand, rtol=1e-4, atol=1e-4)
+    assert_close(output.logits, logits, rtol=1e-4, atol=1e-4)
+
+
+def test_a_full_mirror_is_a_copy_with_weights_of_its_own(shapes_spec):
+    system = Mirror(shapes_spec, backbone="test_resnet", mirror="full")
+    stages = nn.ModuleList(list(system.main.backbone.stages)[1:])
+    assert [p.shape for p in system.mirror.stages.parameters()] == [p.shape for p in stages.parameters()]
+    assert not {id(p) for p in system.mirror.parameters()} & {id(p) for p in system.main.parameters()}
+
+
+@pytest.mark.parametrize("join", ["add", "concat"])
+@pytest.mark.parametrize("mirror", ["full", "light"])
+@pytest.mark.parametrize("backbone", ["small", "tiny", "test_resnet", "test_convnext"])
+def test_every_form_gives_logits_and_attributes(tiny_spec, backbone, mirror, join):
+    spec = replace(tiny_spec, height=40, width=72)  # sizes that do not halve evenly
+    system = Mirror(spec, backbone=backbone, mirror=mirror, join=join, width=8)
+    output = system(pictures(spec))
+    assert (output.logits.shape, output.attribute_logits.shape) == ((2, 3), (2, 4))
+    assert output.features.shape == system.distance.mean[:2].shape
+    output.attribute_logits.sum().backward()
+    reached = [parameter.grad is not None for parameter in system.mirror.parameters()]
+    assert all(reached)
+
+
+@pytest.mark.parametrize("join", ["add", "concat"])
+def test_a_light_mirror_reads_every_stage(shapes_spec, join):
+    system = Mirror(shapes_spec, backbone="test_resnet", mirror="light", join=join, width=8).eval()
+    activations = tuple(a.detach().requires_grad_() for a in system.activations(pictures(shapes_spec)))
+    of_logits, *of_stages = torch.autograd.grad(
+        system.from_activations(activations).attribute_logits.sum(), activations, allow_unused=True
+    )
+    assert of_logits is None
+    assert all(gradient.any() for gradient in of_stages)
+
+
+def test_a_light_mirror_is_a_fraction_of_a_full_one(tiny_spec):
+    light, full = (
+        Mirror(replace(tiny_spec, height=64, width=64), backbone="resnet18", mirror=m) for m in ("light", "full")
+    )
+    assert isinstance(light.mirror, LightMirror)
+    assert isinstance(full.mirror, FullMirror)
+    assert weights_of(light.mirror) < 0.01 * weights_of(full.mirror)
+    assert weights_of(full.mirror) > 0.99 * weights_of(full.main)
+
+
+def test_the_default_stays_under_a_hundred_thousand_parameters(shapes_spec):
+    assert weights_of(Mirror(shapes_spec)) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("side", "arguments"),
+    [
+        (12, PAPER),  # the classifier's third block has nothing left to read
+        (40, PAPER),  # the classifier fits, its mirror does not
+        (2, {"backbone": "test_convnext"}),
+    ],
+    ids=["the classifier", "its mirror", "a network of timm"],
+)
+def test_images_that_are_too_small_are_refused(shapes_spec, side, arguments):
+    spec = replace(shapes_spec, height=side, width=side)
+    with pytest.raises(RecipeError, match=r"too small.*take larger ones"):
+        Mirror(spec, **arguments)
+
+
+def test_a_network_made_for_another_size_is_refused(tiny_spec):
+    with pytest.raises(RecipeError, match="images of 16x20 pixels do not pass"):
+        Mirror(tiny_spec, backbone="test_maxvit")
+
+
+@pytest.mark.parametrize("mirror", ["light", "paper-shapes"])
+def test_a_warm_start_needs_stages_to_copy(shapes_spec, mirror):
+    with pytest.raises(RecipeError, match="warm_start"):
+        Mirror(shapes_spec, **PAPER | {"mirror": mirror, "warm_start": True})
+
+
+def stages_of(system):
+    return nn.ModuleList(list(system.main.backbone.stages)[1:])
+
+
+def same(left, right):
+    return all(a.equal(b) for a, b in zip(left.state_dict().values(), right.state_dict().values(), strict=True))
+
+
+def test_a_warm_start_copies_the_classifier_when_the_mirrors_phase_begins(shapes_spec):
+    system = stir(Mirror(shapes_spec, backbone="test_resnet", mirror="full", warm_start=True))
+    assert not same(system.mirror.stages, stages_of(system))
+    system.begin_phase(("main",))
+    assert not same(system.mirror.stages, stages_of(system)), "the classifier has yet to be trained"
+    head = system.mirror.head.weight.clone()
+    system.begin_phase(("mirror",))
+    assert same(system.mirror.stages, stages_of(system))
+    assert system.mirror.head.weight.equal(head)
+    with torch.no_grad():
+        next(system.main.backbone.stages[1].parameters()).add_(1)
+    assert not same(system.mirror.stages, stages_of(system)), "a copy, not the classifier's own"
+
+
+def test_without_a_warm_start_a_phase_begins_with_what_is_there(shapes_spec):
+    system = Mirror(shapes_spec, backbone="test_resnet", mirror="full")
+    before = {key: value.clone() for key, value in system.state_dict().items()}
+    system.begin_phase(("mirror",))
+    assert all(value.equal(before[key]) for key, value in system.state_dict().items())
+
+
+def test_the_classifier_learns_without_its_mirror(shapes_spec):
+    system = Mirror(shapes_spec, backbone="tiny")
+    assert system.learner(("main",)) is system.main
+    assert system.learner(("mirror",)) is system
+    assert system.learner(("main", "mirror")) is system
+
+
+# Losses, scores, features, doubts
+
+
+def output_of(logits, attribute_logits, features=None):
+    logits, attribute_logits = torch.tensor(logits), torch.tensor(attribute_logits)
+    return MirrorOutput(logits, attribute_logits, torch.zeros(len(logits), 1) if features is None else features)
+
+
+def sure(attributes):
+    return [6.0 if present else -6.0 for present in attributes]
+
+
+@pytest.mark.parametrize("positive_weight", [1.0, 2.5])
+def test_the_loss_terms_match_the_definition(shapes_spec, positive_weight):
+    system = Mirror(shapes_spec, backbone="tiny", positive_weight=positive_weight)
+    logits = [[1.0, -2.0, 0.5, 0.0], [0.0, 3.0, 0.0, 1.0]]
+    attribute_logits = [[2.0, -1.0, 0.5, 0.0, -3.0], [0.1, 0.2, 0.3, 0.4, 0.5]]
+    labels, attributes = [2, 1], [[0.0, 0.0, 1.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0, 0.0]]
+    batch = Batch(pictures(shapes_spec), torch.tensor(labels), torch.tensor(attributes))
+    terms = system.loss_terms(output_of(logits, attribute_logits), batch)
+    label = -sum(
+        row[own] - math.log(sum(math.exp(value) for value in row)) for row, own in zip(logits, labels, strict=True)
+    )
+    bits = [
+        -(positive_weight * t * math.log(1 / (1 + math.exp(-z))) + (1 - t) * math.log(1 / (1 + math.exp(z))))
+        for row, truth in zip(attribute_logits, attributes, strict=True)
+        for z, t in zip(row, truth, strict=True)
+    ]
+    assert terms["label"].item() == pytest.approx(label / 2, rel=1e-5)
+    assert terms["attributes"].item() == pytest.approx(sum(bits) / 10, rel=1e-5)
+
+
+def test_the_scores_match_their_names(shapes_spec):
+    system = Mirror(shapes_spec, backbone="tiny")
+    logits = [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 0.0], [3.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0]]
+    attributes = [list(shapes_spec.class_attributes[label]) for label in (RECTANGLE, SQUARE, TRIANGLE, CIRCLE)]
+    seen = [sure(row) for row in attributes]
+    seen[0][2] = 7.0  # still right, and the largest
+    seen[1][4] = -1.0  # one bit wrong; of the right ones the first is the largest
+    seen[2] = sure(shapes_spec.class_attributes[CIRCLE])  # three bits wrong, the largest too
+    batch = Batch(
+        pictures(shapes_spec, 4), torch.tensor([RECTANGLE, SQUARE, TRIANGLE, CIRCLE]), torch.tensor(attributes)
+    )
+    scores = {name: score.item() for name, score in system.scores(output_of(logits, seen), batch).items()}
+    assert scores == pytest.approx(
+        {"accuracy": 3 / 4, "attribute_accuracy": 16 / 20, "attribute_exact": 2 / 4, "argmax_agreement": 3 / 4}
+    )
+
+
+def test_the_features_are_mean_and_maximum_of_every_stage_and_teach_nothing(shapes_spec):
+    system = Mirror(shapes_spec, **PAPER).eval()
+    image = pictures(shapes_spec)
+    seen = []
+    system.mirror.blocks[-1].register_forward_hook(lambda _, __, result: seen.append(result))
+    output = system(image)
+    stages = [*system.activations(image)[1:], seen[0]]
+    by_hand = [pool for stage in stages for pool in (stage.flatten(2).mean(2), stage.flatten(2).max(2).values)]
+    assert_close(output.features, torch.cat(by_hand, 1))
+    assert not output.features.requires_grad
+
+
+def test_the_doubts_of_an_untouched_system_agree_with_hand_made_outputs(shapes_spec):
+    system = Mirror(shapes_spec, backbone="tiny")
+    asked = shapes_spec.class_attributes
+    features = system.distance.mean[:1].expand(3, -1) + torch.tensor([[1.0], [1.0], [3.0]])
+    as_square, as_rectangle = [0.0, 1.0, 4.0, 0.0], [0.0, 4.0, 1.0, 0.0]
+    rows = [sure(asked[SQUARE]), sure(asked[RECTANGLE]), sure(asked[RECTANGLE])]
+    doubts = system.doubts(output_of([as_square, as_square, as_rectangle], rows, features))
+    assert_close(doubts["margin"], torch.tensor([-3.0, -3.0, -3.0]))
+    assert_close(doubts["support"], torch.tensor([0.0, 1 / 3, 0.0]))
+    assert doubts["likelihood"][0] < 0 < doubts["likelihood"][1]
+    assert doubts["likelihood"][2] < 0
+    assert_close(doubts["distance"], torch.tensor([0.0, 0.0, math.log(9)]))
+
+
+def test_fitted_on_training_images_a_stranger_is_further_away(shapes_spec):
+    system = Mirror(shapes_spec, **PAPER).eval()
+    generator = torch.Generator().manual_seed(0)
+    image = torch.ones(40, 1, 64, 64)
+    image[:, :, 20:44, 20:44] = 0
+    image += 0.01 * torch.randn(image.shape, generator=generator)
+    noise = torch.rand(40, 1, 64, 64, generator=generator)
+    with torch.no_grad():
+        known = system(image)
+        system.fit_doubts(known, known.logits.argmax(1))
+        stranger = system(noise)._replace(logits=known.logits)
+        assert system.doubts(stranger)["distance"].min() > system.doubts(known)["distance"].max()
+
+
+# Explanans and reasons
+
+
+def test_the_explanans_respects_exclusive_groups(shapes_spec):
+    system = Mirror(shapes_spec, backbone="tiny")
+    [explanans] = system.explain(output_of([[0.0, 0.0, 1.0, 0.0]], [[1.0, 1.0, 1.0, 0.0, 2.0]]))
+    assert explanans.names == shapes_spec.attributes
+    assert explanans.probabilities == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0.5, 1 / (1 + math.exp(-2))], rel=1e-5)
+
+
+def test_a_rectangle_called_square_is_told_why_not(shapes_spec):
+    system = Mirror(shapes_spec, backbone="tiny")
+    seen = sure(shapes_spec.class_attributes[RECTANGLE])
+    [(agree, disagree)] = system.reasons(output_of([[0.0, 0.0, 5.0, 0.0]], [seen]))
+    assert [reason.code for reason in disagree] == ["fits-another-class", "attribute-missing"]
+    assert disagree[0].text == "the attributes fit the class 'rectangle' better than 'square'"
+    assert disagree[1].text == "'all edges equal' is absent (0.00), but the class 'square' has it"
+    assert (disagree[1].attribute, disagree[1].expected) == ("all edges equal", 1.0)
+    assert disagree[1].probability == pytest.approx(1 / (1 + math.exp(6)), rel=1e-4)
+    assert {reason.attribute for reason in agree} == {"four vertices", "opposite edges parallel"}
+    assert agree[0].text.endswith("is present (1.00), and the class 'square' has it")
+
+
+def test_a_square_called_rectangle_is_told_why_not(shapes_spec):
+    system = Mirror(shapes_spec, backbone="tiny")
+    [(_, disagree)] = system.reasons(output_of([[0.0, 5.0, 0.0, 0.0]], [sure(shapes_spec.class_attributes[SQUARE])]))
+    assert [reason.code for reason in disagree] == ["fits-another-class", "attribute-unexpected"]
+    assert disagree[1].text == "'all edges equal' is present (1.00), but the class 'rectangle' does not have it"
+
+
+@pytest.mark.parametrize("label", range(4))
+def test_a_decision_that_its_attributes_agree_with_has_nothing_against_it(shapes_spec, label):
+    system = Mirror(shapes_spec, backbone="tiny")
+    logits = [[5.0 if other == label else 0.0 for other in range(4)]]
+    asked = shapes_spec.class_attributes[label]
+    [(agree, disagree)] = system.reasons(output_of(logits, [sure(asked)]))
+    assert disagree == []
+    assert {reason.attribute for reason in agree} == {
+        name for name, share in zip(shapes_spec.attributes, asked, strict=True) if share
+    }
+
+
+def test_the_strongest_reason_comes_first(shapes_spec):
+    system = Mirror(shapes_spec, backbone="tiny")
+    seen = [
+        -9.0,
+        -9.0,
+        9.0,
+        -0.5,
+        -3.0,
+    ]  # a square's: four vertices; parallel edges hardly, equal edges clearly missing
+    [(_, disagree)] = system.reasons(output_of([[0.0, 0.0, 5.0, 0.0]], [seen]))
+    named = [reason.attribute for reason in disagree if reason.attribute]
+    assert named == ["all edges equal", "opposite edges parallel"]

@@ -1,0 +1,79 @@
+"""The house stands as it is drawn: what is registered, what is documented, what is a package."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import antehoc
+from antehoc.errors import AntehocError
+from antehoc.systems import SYSTEMS, System
+
+HOUSE = Path(antehoc.__file__).parent
+FILES = sorted(HOUSE.rglob("*.py"))
+
+
+def modules(package: str) -> Iterator[ModuleType]:
+    """Every module file of a package whose name does not begin with an underscore."""
+    folder = HOUSE / package
+    for info in pkgutil.iter_modules([str(folder)]):
+        if not info.name.startswith("_") and not info.ispkg:
+            yield importlib.import_module(f"antehoc.{package}.{info.name}")
+
+
+def test_every_system_is_in_its_table():
+    written = {
+        kind
+        for module in modules("systems")
+        for kind in vars(module).values()
+        if inspect.isclass(kind)
+        and issubclass(kind, System)
+        and kind.__module__ == module.__name__
+        and not inspect.isabstract(kind)
+    }
+    assert written == set(SYSTEMS.values())
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_system_is_called_as_its_file(name):
+    assert SYSTEMS[name].__module__ == f"antehoc.systems.{name.replace('-', '_')}"
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_system_is_final(name):
+    assert SYSTEMS[name].__subclasses__() == [], "to vary a system, wrap it or write a sibling"
+
+
+def test_every_directory_with_python_is_a_package():
+    missing = {path.parent for path in FILES if not (path.parent / "__init__.py").exists()}
+    assert missing == set()
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (HOUSE / "py.typed").exists()
+
+
+def public(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(HOUSE).as_posix())
+def test_whatever_is_public_says_what_it_is(path):
+    silent = [node.name for node in public(path) if not ast.get_docstring(node)]
+    assert silent == []
+    if path.name != "__init__.py" or path.read_text(encoding="utf-8").strip():
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), "the file itself"
+
+
+def test_what_a_caller_may_catch_is_declared_in_one_place():
+    declared = set(AntehocError.__subclasses__())
+    while further := {kind for parent in declared for kind in parent.__subclasses__()} - declared:
+        declared |= further
+    assert {kind.__module__ for kind in declared} == {"antehoc.errors"}

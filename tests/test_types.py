@@ -1,0 +1,130 @@
+import dataclasses
+from typing import get_args
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from antehoc.errors import DataError
+from antehoc.types import ROLES, AttributeScores, Batch, DataSpec, Decision, Reason, Role, Verdict, checked
+
+GOOD = {
+    "classes": ("cat", "fox"),
+    "channels": 1,
+    "height": 8,
+    "width": 8,
+    "attributes": ("red", "small", "large"),
+    "class_attributes": ((0.0, 1.0, 0.0), (1.0, 0.25, 0.75)),
+    "exclusive": ((1, 2),),
+}
+
+
+def test_a_spec_keeps_what_it_is_given():
+    assert dataclasses.asdict(DataSpec(**GOOD)) == GOOD
+
+
+def test_a_spec_needs_no_attributes():
+    spec = DataSpec(("cat", "fox"), 3, 8, 8)
+    assert (spec.attributes, spec.class_attributes, spec.exclusive) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"classes": ("cat",), "class_attributes": ((0.0, 1.0, 0.0),)}, "two or more classes"),
+        ({"classes": ("cat", "cat")}, "two or more classes of different names"),
+        ({"channels": 2}, "got 2"),
+        ({"channels": 4}, "1 channel .* or 3"),
+        ({"attributes": ("red", "small", "red")}, "different names"),
+        ({"class_attributes": ((0.0, 1.0, 0.0),)}, r"2 rows \(classes\) of 3"),
+        ({"class_attributes": ((0.0, 1.0), (1.0, 0.0))}, r"2 rows \(classes\) of 3"),
+        ({"class_attributes": ()}, "must have 2 rows"),
+        ({"attributes": (), "exclusive": ()}, "must have 0 rows"),
+        ({"class_attributes": ((0.0, 1.0, 0.0), (1.0, 1.5, 0.0))}, r"outside 0\.\.1"),
+        ({"class_attributes": ((0.0, 1.0, 0.0), (1.0, -0.5, 0.0))}, r"outside 0\.\.1"),
+        ({"class_attributes": ((0.0, 1.0, 0.0), (1.0, float("nan"), 0.0))}, r"outside 0\.\.1"),
+        ({"exclusive": ((0, 3),)}, "by number"),
+        ({"exclusive": ((-1, 0),)}, "by number"),
+        ({"exclusive": ((0, 1), (1, 2))}, "each attribute once"),
+        ({"exclusive": ((1, 1),)}, "each attribute once"),
+    ],
+)
+def test_a_spec_that_contradicts_itself_is_refused(change, says):
+    with pytest.raises(DataError, match=says):
+        DataSpec(**GOOD | change)
+
+
+@pytest.mark.parametrize(
+    ("fact", "name"),
+    [
+        (DataSpec(**GOOD), "channels"),
+        (AttributeScores(("red",), (0.5,)), "probabilities"),
+        (Reason("unsure", "the classes tie"), "text"),
+        (Verdict("accepted", 0.0, 1.0, 0.01), "outcome"),
+        (Decision("cat", {"cat": 1.0, "fox": 0.0}, AttributeScores((), ())), "label"),
+    ],
+)
+def test_finished_facts_do_not_change(fact, name):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(fact, name, None)
+
+
+def test_decisions_do_not_share_their_doubts():
+    first, second = (Decision("cat", {"cat": 1.0}, AttributeScores((), ())) for _ in range(2))
+    first.doubt["margin"] = 1.0
+    assert second.doubt == {}
+
+
+def test_a_decision_is_written_as_plain_data():
+    reason = Reason("attribute-missing", "'red' is absent", "red", 0.1, 1.0)
+    verdict = Verdict("questioned", 2.0, 1.0, 0.01, (reason,))
+    plain = dataclasses.asdict(
+        Decision("cat", {"cat": 1.0}, AttributeScores(("red",), (0.1,)), {"margin": -1.0}, verdict)
+    )
+    assert plain["explanans"] == {"names": ("red",), "probabilities": (0.1,), "kind": "attributes"}
+    assert plain["verdict"]["reasons"][0]["expected"] == 1.0
+    assert plain["card"] is None
+
+
+def test_a_batch_carries_activations_only_when_asked():
+    assert Batch(torch.zeros(1, 1, 8, 8), torch.zeros(1), torch.zeros(1, 0)).activations == ()
+
+
+def test_the_roles_are_those_of_the_type():
+    assert get_args(Role) == ROLES
+
+
+@checked
+def difference(left: Float[Tensor, " batch"], right: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    return left - right
+
+
+def test_a_checked_function_lets_through_what_lines_up():
+    assert difference(torch.ones(3), torch.ones(3)).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        torch.ones(1),
+        torch.ones(3, 1),
+        torch.tensor(1.0),
+        torch.ones(4),
+        torch.ones(3, dtype=torch.int64),
+        [1.0, 1.0, 1.0],
+    ],
+    ids=["a stray 1", "a column", "a scalar", "too long", "whole numbers", "a list"],
+)
+def test_a_checked_function_refuses_what_would_broadcast_or_fail_later(right):
+    with pytest.raises(TypeError):
+        difference(torch.ones(3), right)
+
+
+def test_a_checked_function_checks_what_it_returns():
+    @checked
+    def total(score: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+        return score.sum()
+
+    with pytest.raises(TypeError):
+        total(torch.ones(3))
