@@ -11,11 +11,24 @@ from types import ModuleType
 import pytest
 
 import antehoc
+from antehoc.data import DATASETS
 from antehoc.errors import AntehocError
+from antehoc.metrics import METRICS
 from antehoc.systems import SYSTEMS, System
 
 HOUSE = Path(antehoc.__file__).parent
 FILES = sorted(HOUSE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(HOUSE).as_posix()
+
+
+def public(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Functions and classes that a file offers."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
 
 
 def modules(package: str) -> Iterator[ModuleType]:
@@ -39,6 +52,38 @@ def test_every_system_is_in_its_table():
     assert written == set(SYSTEMS.values())
 
 
+def functions_that_give(result: str, package: str) -> set[tuple[str, str]]:
+    """Module and name of every public function of a package with this return annotation."""
+    return {
+        (f"antehoc.{package}.{path.stem}", node.name)
+        for path in sorted((HOUSE / package).glob("[!_]*.py"))
+        for node in public(path)
+        if isinstance(node, ast.FunctionDef) and node.returns and ast.unparse(node.returns) == result
+    }
+
+
+def test_every_data_set_is_in_its_table():
+    assert {(f.__module__, f.__name__) for f in DATASETS.values()} == functions_that_give("Source", "data")
+
+
+def test_every_measure_is_in_its_table():
+    table = {(entry.function.__module__, entry.function.__name__) for entry in METRICS.values()}
+    assert table == functions_that_give("Figure", "metrics")
+    assert all(name == entry.function.__name__ for name, entry in METRICS.items())
+    assert all(entry.function.__module__.endswith(f".{entry.family}") for entry in METRICS.values())
+
+
+@pytest.mark.parametrize("path", [HOUSE / "questions.py", *sorted((HOUSE / "metrics").glob("[!_]*.py"))], ids=name_of)
+def test_public_functions_on_tensors_are_checked(path):
+    # asked of the source: under these tests jaxtyping checks every function, whether or not it is checked for users
+    unchecked = [
+        node.name
+        for node in public(path)
+        if isinstance(node, ast.FunctionDef) and "checked" not in map(ast.unparse, node.decorator_list)
+    ]
+    assert unchecked == []
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_system_is_called_as_its_file(name):
     assert SYSTEMS[name].__module__ == f"antehoc.systems.{name.replace('-', '_')}"
@@ -58,13 +103,7 @@ def test_the_package_says_that_it_is_typed():
     assert (HOUSE / "py.typed").exists()
 
 
-def public(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            yield node
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(HOUSE).as_posix())
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_whatever_is_public_says_what_it_is(path):
     silent = [node.name for node in public(path) if not ast.get_docstring(node)]
     assert silent == []

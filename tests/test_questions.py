@@ -35,7 +35,7 @@ def doubts_of(attributes, predicted):
 # The papers' rule and its blind spots
 
 
-def test_the_theses_worked_example():
+def test_the_worked_example_of_the_thesis():
     # thesis, section 3.5: (0.2, 0.1, 0.3, 0.5, 0.6) becomes (0, 0, 0, 1, 1), so a rectangle (0, 0, 1, 1, 0) gets 1/2
     confidence = support_confidence(torch.tensor([[0.2, 0.1, 0.3, 0.5, 0.6]]), SHAPES)
     assert confidence[0, RECTANGLE] == 0.5

@@ -112,6 +112,11 @@ def test_a_given_split_is_kept(split):
         assert all(f"/set/{place}/" in name for name in source.roles[role].names(range(len(source.roles[role]))))
 
 
+def test_classes_are_sorted_whatever_the_roles_hold(split):
+    paint(split / "train" / "ant" / "1.png", 999)  # the folder `calibration` comes first, and knows no ant
+    assert folder(split).spec.classes == ("ant", "cat", "fox")
+
+
 @pytest.mark.parametrize("missing", [["calibration"], ["val"], ["val", "calibration"], ["test"]])
 def test_what_a_split_leaves_out_is_taken_from_train(split, missing):
     for name in missing:

@@ -4,6 +4,7 @@ import threading
 import warnings
 import zipfile
 import zlib
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 
@@ -15,7 +16,16 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from torch.testing import assert_close
 
-from antehoc.data.images import LIMIT_PX, Member, Preprocessing, check_tensor, load_image, read_image, to_tensor
+from antehoc.data.images import (
+    LIMIT_PX,
+    Member,
+    Preprocessing,
+    _quiet,
+    check_tensor,
+    load_image,
+    read_image,
+    to_tensor,
+)
 from antehoc.errors import DataError, ImageError
 from antehoc.types import DataSpec
 
@@ -281,6 +291,21 @@ def test_threads_leave_the_warning_filters_as_they_were():
     assert warnings.filters == before
 
 
+def test_one_reader_leaving_does_not_let_out_the_warnings_of_another():
+    before = list(warnings.filters)
+    first, second = ExitStack(), ExitStack()
+    for reader in (first, second):
+        reader.enter_context(_quiet)
+    first.close()
+    warnings.warn_explicit(
+        "bomb", Image.DecompressionBombWarning, "Image.py", 1, module="PIL.Image"
+    )  # an error, if shown
+    with pytest.raises(UserWarning, match="mine"):
+        warnings.warn("mine", UserWarning, stacklevel=1)  # other people's are not touched
+    second.close()
+    assert warnings.filters == before
+
+
 def test_nan_pixels_are_refused(tmp_path):
     values = np.full((3, 3), 0.5, np.float32)
     values[1, 1] = np.nan
@@ -353,6 +378,8 @@ def test_grey_becomes_three_equal_channels():
     assert red.equal(blue)
 
 
+@example(1, 300, 1.0)
+@example(300, 1, 1.0)
 @given(st.integers(1, 60), st.integers(1, 60), st.sampled_from((0.0, 0.2, 1.0)))
 def test_pad_keeps_the_shape_on_the_background(width, height, background):
     level = 255 if background == 0.2 else 51

@@ -310,7 +310,7 @@ def test_whole_sizes_bring_the_originals_twins_back():
 # Classes and attributes
 
 
-def test_the_kinds_and_their_attributes_are_the_theses():
+def test_the_kinds_and_their_attributes_are_those_of_the_thesis():
     # originals: "circle 10000; rectangle 00110; square 00111; triangle 01001"; classes in alphabetical order
     assert CLASSES == ("circle", "rectangle", "square", "triangle")
     assert ["".join(map(str, row)) for row in CLASS_ATTRIBUTES] == ["10000", "00110", "00111", "01001"]

@@ -148,6 +148,7 @@ distributed.destroy_process_group()
 """
 
 
+@pytest.mark.slow  # two more interpreters import torch: 4 s alone, 20 s on a busy machine
 def test_two_processes_see_all_rows(tmp_path):
     command = [sys.executable, "-W", "ignore", "-c", WORKER]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}

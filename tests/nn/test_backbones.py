@@ -155,7 +155,7 @@ def test_an_unknown_network_is_refused_with_a_hint(name, hint):
         ("test_efficientnet", "is no row of stages"),
         ("test_vit", "is no row of stages"),
         ("test_mambaout", "puts channels last"),
-        ("beit_base_patch16_224.not_there", "beit"),
+        ("beit_base_patch16_224.not_there", "does not give its stages|no backbone is called"),
     ],
 )
 def test_a_network_that_is_no_row_of_stages_is_refused_in_one_sentence(name, says):

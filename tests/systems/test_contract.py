@@ -135,8 +135,8 @@ def test_loss_terms_are_raw(system, batch, monkeypatch):
 
 def test_every_part_has_a_learner_that_trains_it(system, batch):
     parts = {name for name, part in system.named_children() if any(True for _ in part.parameters())}
-    everything = tuple(sorted(parts))
-    assert system.learner(everything) is system
+    all_parts = tuple(sorted(parts))
+    assert system.learner(all_parts) is system
     for name in parts:
         learner = system.learner((name,))
         assert isinstance(learner, Trainable)

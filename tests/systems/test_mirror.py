@@ -101,6 +101,13 @@ def test_the_paper_mirror_sees_neither_the_image_nor_the_dense_layer(shapes_spec
     assert joint[1:] == (None, None), "the dense layer stays out"
 
 
+@pytest.mark.parametrize("arguments", [PAPER, {"backbone": "test_resnet", "mirror": "full"}], ids=["paper", "timm"])
+def test_both_networks_take_the_batch_norm_momentum(shapes_spec, arguments):
+    system = Mirror(shapes_spec, **arguments, batch_norm_momentum=0.01)
+    for network in (system.main, system.mirror):
+        assert {part.momentum for part in network.modules() if isinstance(part, nn.BatchNorm2d)} == {0.01}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [PAPER | {"join": "add"}, PAPER | {"backbone": "tiny"}],
@@ -120,7 +127,7 @@ def test_the_paper_pair_takes_images_of_other_sizes(shapes_spec):
 
 
 @pytest.mark.parametrize("join", ["add", "concat"])
-def test_a_full_mirror_computes_the_theses_equations(shapes_spec, join):
+def test_a_full_mirror_computes_the_equations_of_the_thesis(shapes_spec, join):
     spec = replace(shapes_spec, channels=3)
     system = stir(Mirror(spec, backbone="test_resnet", mirror="full", join=join)).eval()
     image, backbone = pictures(spec), system.main.backbone
@@ -303,14 +310,18 @@ def test_the_scores_match_their_names(shapes_spec):
     )
 
 
-def test_the_features_are_mean_and_maximum_of_every_stage_and_teach_nothing(shapes_spec):
-    system = Mirror(shapes_spec, **PAPER).eval()
+@pytest.mark.parametrize("distance_on", ["last", "all"])
+def test_the_features_are_pooled_activations_and_teach_nothing(shapes_spec, distance_on):
+    system = Mirror(shapes_spec, **PAPER, distance_on=distance_on).eval()
     image = pictures(shapes_spec)
     seen = []
     system.mirror.blocks[-1].register_forward_hook(lambda _, __, result: seen.append(result))
     output = system(image)
     stages = [*system.activations(image)[1:], seen[0]]
-    by_hand = [pool for stage in stages for pool in (stage.flatten(2).mean(2), stage.flatten(2).max(2).values)]
+    if distance_on == "all":
+        by_hand = [pool for stage in stages for pool in (stage.flatten(2).mean(2), stage.flatten(2).max(2).values)]
+    else:
+        by_hand = [stage.flatten(2).mean(2) for stage in stages[-2:]]
     assert_close(output.features, torch.cat(by_hand, 1))
     assert not output.features.requires_grad
 

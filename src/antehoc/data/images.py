@@ -303,11 +303,13 @@ def _plain(picture: Image.Image, where: str) -> Image.Image:
     """A new image in mode L or RGB."""
     if picture.mode == "F" or picture.mode.startswith("I"):
         return _from_wide(picture, where)
-    grey = picture.mode in ("1", "L", "LA")
-    if picture.has_transparency_data:
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture.convert("RGBA"))
-    return picture.convert("L" if grey else "RGB")
+    mode = "L" if picture.mode in ("1", "L", "LA") else "RGB"
+    if not picture.has_transparency_data:
+        return picture.convert(mode)
+    picture = picture.convert(mode + "A")
+    sheet = Image.new(mode, picture.size, "white")
+    sheet.paste(picture, mask=picture.getchannel("A"))
+    return sheet
 
 
 def _from_wide(picture: Image.Image, where: str) -> Image.Image:

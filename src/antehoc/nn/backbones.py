@@ -42,22 +42,22 @@ class PaperShapes(Backbone):
         Thesis, Fig. 3.7; the authors' Keras code for the order (ReLU before batch norm), epsilon and initial weights.
     """
 
-    def __init__(self, image_channels: int, *, filters: int = 5, batch_norm_momentum: float = 0.1) -> None:
+    def __init__(self, image_channels: int, *, filters: int = 5) -> None:
         super().__init__()
         inputs = (image_channels, filters, filters)
-        self.stages = nn.ModuleList(paper_block(i, filters, batch_norm_momentum) for i in inputs)
+        self.stages = nn.ModuleList(paper_block(i, filters) for i in inputs)
         self.channels = (filters,) * 3
 
     def prepare(self, image: Tensor) -> Tensor:
         return image
 
 
-def paper_block(inputs: int, filters: int, batch_norm_momentum: float) -> nn.Sequential:
+def paper_block(inputs: int, filters: int) -> nn.Sequential:
     """One block of the thesis's networks, with Keras's initial weights (Glorot uniform, zero bias) and epsilon."""
     block = nn.Sequential(
         nn.Conv2d(inputs, filters, 4),
         nn.ReLU(),
-        nn.BatchNorm2d(filters, eps=1e-3, momentum=batch_norm_momentum),
+        nn.BatchNorm2d(filters, eps=1e-3),
         nn.MaxPool2d(2),
     )
     glorot_(block)

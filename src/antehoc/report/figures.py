@@ -22,7 +22,7 @@ Role = Literal["plain", "seen", "true", "odd"]
 _PERCENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 _NO_THRESHOLD = 1e300  # the largest float stands for infinity
 _NAMED_CELLS, _NAMED_CLASSES = 12, 40  # up to so many classes a confusion matrix shows counts, and names
-_CRISP_PX = 128  # up to this size an image is shown pixel by pixel
+CRISP_PX = 128  # up to this size an image is shown pixel by pixel
 
 
 class Bar(NamedTuple):
@@ -70,12 +70,14 @@ def _bar(row: Bar, top: int, width: int) -> str:
     if row.mark is not None:
         x = min(max(row.mark, 0.0), 1.0) * (width - 2)
         tick = f'<rect x="{x:.1f}" y="{top + 14}" width="2" height="12" fill="{INK}"/>'
+    rest = f'height="8" rx="1.5" fill="{COLORS[row.role]}"'
     return (
-        f'<g><title>{clean(name)} {row.value:.3f}</title><text x="0" y="{top + 11}" font-size="12"{weight} fill="{INK}">'
+        f"<g><title>{clean(name)} {row.value:.3f}</title>"
+        f'<text x="0" y="{top + 11}" font-size="12"{weight} fill="{INK}">'
         f'{clean(cut)}<tspan fill="{COLORS[row.role]}" font-weight="600">{clean(row.note)}</tspan></text>'
         f'<text x="{width}" y="{top + 11}" font-size="12"{weight} text-anchor="end" fill="{INK}">{row.value:.2f}</text>'
         f'<rect x="0" y="{top + 16}" width="{width}" height="8" rx="1.5" fill="{PALE}"/>'
-        f'<rect x="0" y="{top + 16}" width="{value * width:.1f}" height="8" rx="1.5" fill="{COLORS[row.role]}"/>{tick}</g>'
+        f'<rect x="0" y="{top + 16}" width="{value * width:.1f}" {rest}/>{tick}</g>'
     )
 
 
@@ -101,7 +103,7 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
                 color = "white" if share[row, column] > 0.55 else GREY if count == 0 else INK
                 axes.text(column, row, f"{int(count):,}", ha="center", va="center", color=color)
         bar = figure.colorbar(image, ax=axes, shrink=0.6, format=_PERCENT, ticks=[0, 0.5, 1])
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.set_label("share of the true class")
     return out[0]
 
@@ -207,7 +209,7 @@ def picture(image: Tensor | Image.Image, side_px: int = 384) -> str:
     if isinstance(image, Tensor):
         pixels = (image.detach().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    small = max(image.size) <= _CRISP_PX
+    small = max(image.size) <= CRISP_PX
     image = image.copy()
     image.thumbnail((side_px, side_px))
     file = BytesIO()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from antehoc.data.images import shown
 
-_VOID = {"img", "meta"}
+_VOID = {"img", "meta", "wbr"}
 _KEEPS_LINES = {"pre", "style"}
 
 
@@ -15,7 +15,7 @@ class Html(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: str, **attributes: str | int | None) -> Html:
+def tag(name: str, /, *children: str, **attributes: str | int | None) -> Html:
     """An element.
 
     Args:

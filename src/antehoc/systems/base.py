@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -10,6 +10,7 @@ from antehoc.cards import Card
 from antehoc.types import Batch, DataSpec, Explanans, Reason
 
 
+@runtime_checkable
 class Output(Protocol):
     """The least that a system's output has."""
 

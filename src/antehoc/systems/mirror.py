@@ -23,7 +23,7 @@ class MirrorOutput(NamedTuple):
 
     logits: Tensor  #: (B, K) of the classes
     attribute_logits: Tensor  #: (B, N) of the attributes
-    features: Tensor  #: (B, D) mean and maximum of every stage of both networks, for the distance
+    features: Tensor  #: (B, D) pooled activations of both networks, for the distance
 
 
 class Mirror(System[MirrorOutput]):
@@ -42,6 +42,8 @@ class Mirror(System[MirrorOutput]):
         pretrained: start the backbone from timm's published weights.
         positive_weight: weight of present attributes in the loss; 1 is plain binary cross-entropy.
         covariance: `class` or `shared`, of the feature distance (`questions.ClassGaussians`).
+        distance_on: what the feature distance looks at: `last`, the mean of both networks' last activations, or `all`,
+            mean and maximum of every stage's. Its memory grows with the square of their channels.
         batch_norm_momentum: of both networks, in PyTorch's sense (Keras's default of 0.99 is 0.01 here).
     Raises:
         RecipeError: where the parts do not fit each other.
@@ -85,12 +87,13 @@ class Mirror(System[MirrorOutput]):
         pretrained: bool = False,
         positive_weight: float = 1.0,
         covariance: Literal["class", "shared"] = "shared",
+        distance_on: Literal["last", "all"] = "last",
         batch_norm_momentum: float = 0.1,
     ) -> None:
         super().__init__()
         if not spec.attributes:
             raise RecipeError("the mirror system needs attributes, and these data have none; add attribute columns.")
-        self.spec, self.positive_weight = spec, positive_weight
+        self.spec, self.positive_weight, self.distance_on = spec, positive_weight, distance_on
         self.main = Main(spec, build_backbone(backbone, spec.channels, pretrained=pretrained), head=head)
         shapes = self.main.shapes
         if mirror == "paper-shapes":
@@ -103,7 +106,8 @@ class Mirror(System[MirrorOutput]):
             self.mirror = LightMirror(shapes, len(spec.attributes), join=join, width=width)
         if warm_start and mirror != "full":
             raise RecipeError(f"warm_start copies the classifier's stages, which a {mirror!r} mirror does not have.")
-        features = 2 * sum(shape[0] for shape in shapes) + 2 * self.mirror.features
+        channels = [shape[0] for shape in shapes] + [self.mirror.features]
+        features = 2 * sum(channels) if distance_on == "all" else sum(channels[-2:])
         self.distance = questions.ClassGaussians(len(spec.classes), features, covariance=covariance)
         for part in self.modules():
             if isinstance(part, nn.BatchNorm2d):
@@ -119,7 +123,10 @@ class Mirror(System[MirrorOutput]):
     def from_activations(self, activations: tuple[Tensor, ...]) -> MirrorOutput:
         logits, *stages = activations
         attribute_logits, last = self.mirror(stages)
-        pooled = [pool(stage) for stage in (*stages, last) for pool in (_mean, _maximum)]
+        seen, pools = (
+            ((*stages, last), (_mean, _maximum)) if self.distance_on == "all" else ((stages[-1], last), (_mean,))
+        )
+        pooled = [pool(stage) for stage in seen for pool in pools]
         return MirrorOutput(logits, attribute_logits, torch.cat(pooled, 1).detach())
 
     def loss_terms(self, output: MirrorOutput, batch: Batch) -> dict[str, Tensor]:
@@ -278,7 +285,7 @@ class PaperMirror(nn.Module):
         if not isinstance(backbone, PaperShapes) or join != "concat":
             raise RecipeError("the 'paper-shapes' mirror stands beside the 'paper-shapes' backbone, with join: concat.")
         inputs = [shapes[0][0], *(filters + shape[0] for shape in shapes[1:])]
-        self.blocks = nn.ModuleList(paper_block(i, filters, backbone_momentum(backbone)) for i in inputs)
+        self.blocks = nn.ModuleList(paper_block(i, filters) for i in inputs)
         height, width = ((side - 3) // 2 for side in shapes[-1][1:])
         if min(height, width) < 1:
             raise RecipeError("the images are too small for the 'paper-shapes' mirror; take larger ones, of 64x64.")
@@ -291,11 +298,6 @@ class PaperMirror(nn.Module):
         for block, stage in zip(self.blocks[1:], stages[1:], strict=True):  # type: ignore[arg-type, index]
             hidden = block(torch.cat([hidden, stage], 1))
         return self.head(hidden.flatten(1)), hidden
-
-
-def backbone_momentum(backbone: Backbone) -> float:
-    """The batch-norm momentum of a backbone, so that its mirror follows it."""
-    return next(part.momentum for part in backbone.modules() if isinstance(part, nn.BatchNorm2d)) or 0.1
 
 
 class FullMirror(nn.Module):
@@ -374,5 +376,3 @@ def _mean(activation: Tensor) -> Tensor:
 
 def _maximum(activation: Tensor) -> Tensor:
     return activation.amax((2, 3))
-
-

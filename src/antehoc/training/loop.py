@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import lightning as L
 import torch
@@ -122,6 +122,7 @@ class EpochBatches(Sampler[list[int]]):
         return -(-own // self.batch_size)
 
 
+@runtime_checkable
 class Fetched(Protocol):
     """What the loop needs of a set: how many images, and any of them as a batch."""
 

@@ -1,0 +1,29 @@
+.PHONY: setup test check format docs bench lowest all
+
+setup:
+	pip install -e '.[dev]' && pre-commit install
+
+test:  # fast tests, under two minutes
+	pytest
+
+check:  # format, lint, types, imports
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+format:
+	ruff format .
+	ruff check --fix .
+
+docs:  # the site, without a warning
+	pip install -q '.[docs]'
+	mkdocs build --strict
+
+bench:
+	pytest benchmarks --benchmark-only --benchmark-columns=min,median,rounds --benchmark-sort=name -q
+
+lowest:  # a fresh environment with the lower bound of every dependency, and the tests in it
+	python -m benchmarks.lowest
+
+all: check test

@@ -1,0 +1,1 @@
+"""Timings and their floors; never part of the tests. `make bench` runs them."""

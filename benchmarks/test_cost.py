@@ -1,0 +1,82 @@
+"""Cost of decide, explain and doubt over the bare classifier's forward pass: one ratio, both measured in turn.
+
+`pytest benchmarks --benchmark-only -q` times them; the ratio of each pair stands in the `extra_info` of `whole`.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from antehoc.calibration import Policy, calibrate
+from antehoc.data.shapes import ATTRIBUTES, CLASS_ATTRIBUTES, CLASSES, EXCLUSIVE
+from antehoc.decision import decide
+from antehoc.systems import Mirror
+from antehoc.types import DataSpec
+
+PAPER: dict[str, Any] = {
+    "backbone": "paper-shapes", "mirror": "paper-shapes", "join": "concat", "head": "flatten",
+    "covariance": "class", "distance_on": "all",
+}  # fmt: skip
+CASES: dict[str, tuple[dict[str, Any], int, int, int]] = {  # arguments, channels, side in pixels, batch
+    "paper-shapes": (PAPER, 1, 64, 256),
+    "resnet18-light": ({"backbone": "resnet18", "mirror": "light"}, 3, 224, 8),
+    "resnet18-full": ({"backbone": "resnet18", "mirror": "full"}, 3, 224, 8),
+}
+
+
+def built(arguments: dict[str, Any], channels: int, side: int) -> tuple[Mirror, Policy]:
+    """A system with new weights and a policy from random doubts: costs do not depend on what was learned."""
+    torch.manual_seed(0)
+    matrix = tuple(tuple(float(value) for value in row) for row in CLASS_ATTRIBUTES)
+    system = Mirror(DataSpec(CLASSES, channels, side, side, ATTRIBUTES, matrix, EXCLUSIVE), **arguments).eval()
+    names = ("margin", "likelihood", "distance")
+    doubts = {name: torch.randn(1000) for name in names}
+    wrong = torch.rand(1000) < 0.1
+    return system, calibrate(doubts, wrong, names=names, alpha=0.05, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def whole(system: Mirror, policy: Policy, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Decision, explanans, every doubt and the verdict's score: all that a decision needs, as tensors."""
+    output = system(image)
+    score = policy.score(system.doubts(output))
+    return output.logits.softmax(1), system.attribute_probabilities(output), score, score > policy.threshold
+
+
+def ratio(first: Callable[[], object], second: Callable[[], object], rounds: int) -> float:
+    """Median of the pairwise ratios of two calls timed in turn."""
+    found = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        first()
+        middle = time.perf_counter()
+        second()
+        found.append((middle - start) / (time.perf_counter() - middle))
+    return statistics.median(found)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("what", ["bare", "whole", "objects"])
+def test_cost(benchmark: Any, case: str, what: str) -> None:
+    arguments, channels, side, batch = CASES[case]
+    system, policy = built(arguments, channels, side)
+    image = torch.rand(batch, channels, side, side)
+
+    def bare() -> torch.Tensor:
+        with torch.no_grad():
+            logits: torch.Tensor = system.main(image).logits
+            return logits
+
+    calls: dict[str, Callable[[], object]] = {
+        "bare": bare,
+        "whole": lambda: whole(system, policy, image),
+        "objects": lambda: decide(system, policy, image),  # typed decisions with reasons in words
+    }
+    calls[what](), bare()
+    benchmark.extra_info["batch"] = batch
+    benchmark.extra_info["ratio_to_bare"] = ratio(calls[what], bare, 21)
+    benchmark.pedantic(calls[what], rounds=10, warmup_rounds=2)

@@ -1,0 +1,495 @@
+"""The tables of README.md and docs/: rewritten from measured runs and from the code, never by hand.
+
+`python docs/tables.py` rewrites what stands between `<!-- table: NAME -->` and `<!-- end -->`; `--check` writes nothing
+and exits with 1 where a file is out of date; `--add FILE...` takes what `antehoc reproduce --json` or
+`pytest benchmarks --benchmark-json` wrote into docs/measured/, without what it says of the machine's name and folders.
+"""
+
+import argparse
+import dataclasses
+import inspect
+import json
+import re
+import statistics
+import sys
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from antehoc import cli
+from antehoc.data import DATASETS
+from antehoc.metrics import METRICS
+from antehoc.recipe import Recipe, Unknown, Verdicts
+from antehoc.report.meanings import meaning, number
+from antehoc.systems import SYSTEMS
+from antehoc.training.phases import Phase
+
+HERE = Path(__file__).parent
+MEASURED = HERE / "measured"
+BLOCK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+SEEDS = (0, 1, 2)
+
+Rule = tuple[Literal[">=", "<="], float | str]  # a number, or the name of the figure to be compared with
+TARGETS: dict[str, dict[str, tuple[Rule, ...]]] = {  # what the recipes' small scale is meant to reach
+    "shapes": {
+        "accuracy": ((">=", 0.995),),
+        "attribute_accuracy": ((">=", 0.9985),),
+        "attribute_exact": ((">=", 0.994),),
+        "verdict_questioned_wrong": ((">=", 0.85),),
+        "verdict_questioned_correct": (("<=", 0.0125),),
+        "verdict_auroc": ((">=", "msp_auroc"),),
+        "ood_noise_questioned": ((">=", 0.99),),
+        "ood_shapes_auroc": ((">=", 0.85), (">=", "msp_ood_shapes_auroc")),
+        "seconds": (("<=", 180),),
+    },
+    "shapes-free": {
+        "default_accuracy": ((">=", 0.99),),
+        "default_verdict_auroc": ((">=", "default_msp_auroc"),),
+        "default_ood_shapes_auroc": ((">=", "default_msp_ood_shapes_auroc"),),
+        "default_ood_noise_questioned": ((">=", 0.99),),
+        "seconds": (("<=", 600),),
+    },
+}
+COSTS: dict[str, Rule] = {"whole-resnet18-light": ("<=", 1.20), "whole-resnet18-full": ("<=", 2.1)}
+
+CORE = (  # the figures of a table, in the order of reading
+    "accuracy", "attribute_accuracy", "attribute_exact", "argmax_agreement",
+    "support_questioned_wrong", "support_questioned_correct",
+    "verdict_questioned_wrong", "msp_questioned_wrong", "verdict_questioned_correct", "msp_questioned_correct",
+    "verdict_auroc", "msp_auroc", "verdict_auroc_minus_msp",
+    "ood_noise_questioned", "msp_ood_noise_questioned", "ood_noise_support_questioned",
+    "ood_shapes_auroc", "msp_ood_shapes_auroc", "twins_across_roles",
+)  # fmt: skip
+UNKNOWN = ("noise", "pentagon", "hexagon", "star", "ellipse", "parallelogram", "mnist", "fashion-mnist")
+FAULTS: dict[str, tuple[str, ...]] = {  # blocks of docs/results.md: the effect of each fault, paper scale
+    "fault-noise": ("ood_noise_support_questioned", "ood_noise_support_questioned_paired", "ood_noise_questioned"),
+    "fault-argmax": ("argmax_agreement", "attribute_accuracy", "attribute_exact", "all_zeros_accuracy"),
+    "fault-pair": ("accuracy", "support_questioned_wrong", "support_questioned_correct"),
+    "fault-twins": ("twins_across_roles", "accuracy"),
+    "fault-support": ("support_questioned_wrong", "verdict_questioned_wrong", "msp_questioned_wrong"),
+}
+
+KEYS = {  # what the docstrings do not say of a key
+    "data": "the data set's `name` and what it takes; see below",
+    "system": "the system's `name` and what it takes; see below",
+    "phases": "the stages of training, one after the other; see below",
+    "verdict": "how decisions are questioned; see below",
+    "unknown": "images of no known class that a run is tried on; see below",
+    "seed": "of data, weights, order of images and split; `--seed` goes before it",
+    "kinds": "`noise`, or a strange shape: `pentagon`, `hexagon`, `star`, `ellipse`, `parallelogram`",
+    "count": "images of each kind",
+}
+
+Runs = list[dict[str, Any]]
+
+
+def runs(recipe: str, scale: str) -> Runs:
+    """The measured runs of a recipe at a scale, by seed."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in MEASURED.glob(f"{recipe}-{scale}-seed*.json")]
+    return sorted(found, key=lambda run: int(run["seed"]))
+
+
+def command(recipe: str, scale: str, seed: int) -> str:
+    """What makes a measured run."""
+    own = "" if scale == "small" else f" --scale {scale}"
+    return f"antehoc reproduce {recipe}{own} --seed {seed} --json run.json && python docs/tables.py --add run.json"
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose cells may hold any text; the first column to the left, those of numbers to the right."""
+    right = [cell in _NUMERIC for cell in head]
+    lines = [list(head), ["---:" if at_right else "---" for at_right in right], *map(list, rows)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+_NUMERIC = {"published", "measured", "as coded", "to reach", "median", "fastest", "verdict", "maximum softmax", "seconds"}
+
+
+def small(recipe: str) -> str:
+    """The table of a recipe's small scale: published, mean and range over seeds, what is to be reached."""
+    found = runs(recipe, "small")
+    if not found:
+        return missing(recipe, "small", SEEDS)
+    names = [prefix + name for prefix in prefixes(found) for name in CORE]
+    names = [name for name in [*names, "seconds"] if any(name in run["figures"] for run in found) or name == "seconds"]
+    published = found[0]["published"]
+    head = ["figure", *(["published"] if published else []), "mean (range)", "to reach"]
+    rows = []
+    for name in names:
+        cells = [number(published.get(name)) if name in published else ""] if published else []
+        rows.append([named(name, found), *cells, mean_and_range(name, found), reached(recipe, name, found)])
+    seeds = ", ".join(str(run["seed"]) for run in found)
+    lines = [markdown(head, rows), "", f"Mean and range over seed{'s' if len(found) > 1 else ''} {seeds}. {made_by(found)}"]
+    if absent := [seed for seed in SEEDS if seed not in {run["seed"] for run in found}]:
+        lines += ["", missing(recipe, "small", absent)]
+    return "\n".join(lines)
+
+
+def paper(recipe: str) -> str:
+    """The table of a recipe's paper scale: published, measured, and measured with the originals' faults."""
+    found = runs(recipe, "paper")
+    if not found:
+        return missing(recipe, "paper", (0,))
+    run = found[0]
+    coded = "as_coded_" in prefixes(found)
+    head = ["figure", "published", "measured", *(["as coded"] if coded else [])]
+    names = [name for name in CORE if name in run["figures"] or name in run["published"]]
+    rows = [
+        [named(name, found), *values(run, name, coded=coded)] for name in [*names, "ood_noise_support_questioned_paired"]
+    ]
+    about = f"Seed {run['seed']}, {run['seconds']:.0f} s for everything. {made_by([run])}"
+    return "\n".join([markdown(head, [row for row in rows if any(cell not in ("", "-") for cell in row[1:])]), "", about])
+
+
+def values(run: Mapping[str, Any], name: str, *, coded: bool) -> list[str]:
+    """Published, measured and, where there is one, as coded."""
+    figures = run["figures"]
+    cells = [number(run["published"][name]) if name in run["published"] else "", number(figures.get(name), name)]
+    return [*cells, *([number(figures.get(f"as_coded_{name}"), name)] if coded else [])]
+
+
+def fault(name: str) -> str:
+    """A fault's effect, as far as it was measured."""
+    found = runs("shapes", "paper")
+    if not found:
+        return missing("shapes", "paper", (0,))
+    run = found[0]
+    coded = "as_coded_" in prefixes(found)
+    head = ["figure", "published", "measured", *(["as coded"] if coded else [])]
+    own = [figure for figure in FAULTS[name] if figure in run["figures"]]
+    return markdown(head, [[named(figure, found), *values(run, figure, coded=coded)] for figure in own])
+
+
+def unknown(recipe: str, prefix: str) -> str:
+    """Each set of unknown images beside maximum softmax, mean over the seeds of the small scale."""
+    found = runs(recipe, "small")
+    if not found:
+        return missing(recipe, "small", SEEDS)
+    rows = []
+    for kind in UNKNOWN:
+        if any(f"{prefix}ood_{kind}_auroc" in run["figures"] for run in found):
+            cells = [
+                mean_and_range(f"{prefix}{own}ood_{kind}_{what}", found)
+                for what in ("questioned", "auroc")
+                for own in ("", "msp_")
+            ]
+            rows.append([kind, *cells])
+    head = ["unknown images", "questioned", "by maximum softmax", "AUROC against test images", "of maximum softmax"]
+    return markdown(head, rows)
+
+
+def named(name: str, found: Runs) -> str:
+    """A figure's name, with its meaning in words."""
+    prefix = max((p for p in prefixes(found) if name.startswith(p)), key=len)
+    words = {"seconds": "everything included"}.get(name) or meaning(name.removeprefix(prefix))
+    return f"`{name}`<br>{words}" if words else f"`{name}`"
+
+
+def prefixes(found: Runs) -> list[str]:
+    """What the names of figures begin with: nothing for the recipe itself, then each variant."""
+    names = {name for run in found for name in run["figures"]}
+    variants = sorted(name.removesuffix("verdict_auroc") for name in names if re.fullmatch(r"\w+_verdict_auroc", name))
+    return ["", *variants]
+
+
+def of(run: Mapping[str, Any], name: str) -> float | None:
+    """A figure of a run; the seconds are one too."""
+    value = run["seconds"] if name == "seconds" else run["figures"].get(name)
+    return None if value is None else float(value)
+
+
+def mean(name: str, found: Runs) -> float | None:
+    """Over the runs that have the figure."""
+    known = [value for run in found if (value := of(run, name)) is not None]
+    return statistics.fmean(known) if known else None
+
+
+def mean_and_range(name: str, found: Runs) -> str:
+    """Such as `0.9950 (0.9941 to 0.9957)`."""
+    known = [value for run in found if (value := of(run, name)) is not None]
+    if not known:
+        return "-"
+
+    def write(value: float) -> str:
+        return f"{value:.0f}" if name == "seconds" else number(value, name)
+
+    middle, low, high = (write(value) for value in (statistics.fmean(known), min(known), max(known)))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def reached(recipe: str, name: str, found: Runs) -> str:
+    """What is to be reached, and where it is missed: by the mean, or else by single seeds."""
+    rules = TARGETS.get(recipe, {}).get(name, ())
+    text = " and ".join(f"{sign} {f'`{bound}`' if isinstance(bound, str) else f'{bound:g}'}" for sign, bound in rules)
+    if not rules:
+        return ""
+    if not all(holds(rule, mean(name, found), found) for rule in rules):
+        return f"{text} **missed**"
+    single = [run["seed"] for run in found if not all(holds(rule, of(run, name), [run]) for rule in rules)]
+    return text + (f" (missed by seed {', '.join(map(str, single))})" if single else "")
+
+
+def holds(rule: Rule, value: float | None, found: Runs) -> bool:
+    """Whether a value keeps a rule; a null keeps none."""
+    sign, bound = rule
+    limit = mean(bound, found) if isinstance(bound, str) else bound
+    if value is None or limit is None:
+        return False
+    return value >= limit if sign == ">=" else value <= limit
+
+
+def missing(recipe: str, scale: str, seeds: Iterable[int]) -> str:
+    """What stands in the place of a run that nobody made yet."""
+    lines = "\n".join(command(recipe, scale, seed) for seed in seeds)
+    return f"Not measured yet. From the repository's folder these make it:\n\n```sh\n{lines}\n```"
+
+
+def made_by(found: Runs) -> str:
+    """With what the runs were made, where they say so."""
+    known = [run["environment"] for run in found if run.get("environment")]
+    if not known:
+        return ""
+    parts = {key: sorted({str(one[key]) for one in known if key in one}) for key in ("torch", "python", "machine", "threads")}
+    words = {"torch": "torch {}", "python": "Python {}", "machine": "on {}", "threads": "{} threads"}
+    return "Made with " + ", ".join(words[key].format(" and ".join(own)) for key, own in parts.items() if own) + "."
+
+
+def benchmarks() -> str:
+    """Every benchmark: median, fastest, and what it says beside."""
+    path = MEASURED / "benchmarks.json"
+    if not path.exists():
+        lines = "pytest benchmarks --benchmark-only --benchmark-json run.json\npython docs/tables.py --add run.json"
+        return f"Not measured yet. From the repository's folder these make it:\n\n```sh\n{lines}\n```"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows = [
+        [f"`{bench['name']}`", *(seconds(bench["stats"][key]) for key in ("median", "min")), *beside(bench)]
+        for bench in sorted(content["benchmarks"], key=lambda bench: str(bench["name"]))
+    ]
+    cpu = content.get("machine_info", {}).get("cpu", {})
+    about = f"On {cpu['brand_raw']}." if cpu.get("brand_raw") else ""
+    return "\n".join([markdown(["benchmark", "median", "fastest", "beside", "to reach"], rows), "", about]).rstrip()
+
+
+def beside(bench: Mapping[str, Any]) -> tuple[str, str]:
+    """A benchmark's further figures, and what is to be reached."""
+    extra = bench.get("extra_info", {})
+    words = [f"{key.replace('_', ' ')} {plain(value)}" for key, value in extra.items() if not isinstance(value, dict)]
+    words += [f"{key} {plain(value)} s" for value_ in extra.values() if isinstance(value_, dict) for key, value in value_.items()]
+    case = re.sub(r".*\[(.*)\]", r"\1", str(bench["name"]))
+    rule = COSTS.get(case)
+    if rule is None:
+        return ", ".join(words), ""
+    met = holds(rule, extra.get("ratio_to_bare"), [])
+    return ", ".join(words), f"ratio {rule[0]} {float(rule[1]):.2f}{'' if met else ' **missed**'}"
+
+
+def plain(value: object) -> str:
+    """A number without digits that nobody reads."""
+    return f"{value:,.0f}" if isinstance(value, float) and value >= 100 else f"{value:.3g}" if isinstance(value, float) else f"{value}"
+
+
+def seconds(value: float) -> str:
+    """A duration in a unit that suits it."""
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} µs"
+
+
+def metrics() -> str:
+    """The table of measures, with the better direction of each."""
+    rows = [
+        [f"`{name}`", first_line(entry.function), entry.direction, f"`metrics.{entry.family}`"]
+        for name, entry in METRICS.items()
+    ]
+    return markdown(["measure", "what it is", "better", "file"], rows)
+
+
+def first_line(documented: object) -> str:
+    """A docstring's first sentence."""
+    return (inspect.getdoc(documented) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def cli_help() -> str:
+    """What every command takes, in a form that is the same under every version of Python."""
+    parser = cli._parser()
+    commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return "\n\n".join(_command(name, sub) for name, sub in commands.choices.items())
+
+
+def _command(name: str, parser: argparse.ArgumentParser) -> str:
+    rows = [("-h, --help", "show this and stop")]
+    usage = f"antehoc {name}"
+    for action in parser._actions:
+        if isinstance(action, argparse._HelpAction):
+            continue
+        value = "" if action.nargs == 0 else str(action.metavar or (action.choices and "|".join(action.choices)) or action.dest.upper())
+        if not action.option_strings:
+            usage += f" {value}" + (" ..." if action.nargs == "+" else "")
+        default = f" (default: {action.default})" if action.option_strings and action.default not in (None, False, []) else ""
+        rows.append((" ".join([*action.option_strings, value]).strip(), (action.help or "") + default))
+    rows.sort(key=lambda row: row[0].startswith("-"))
+    width = max(len(left) for left, _ in rows)
+    lines = [f"usage: {usage} [options]", "", f"{parser.description}", ""]
+    lines += [f"  {left:<{width}}  {right}".rstrip() for left, right in rows]
+    return f"### `antehoc {name}`\n\n```text\n" + "\n".join(lines) + "\n```"
+
+
+def recipe_keys() -> str:
+    """Every key of a recipe, of its sections, of each data set and of each system."""
+    parts = [
+        ("### The recipe", Recipe, ()),
+        ("### A phase, in `phases`", Phase, ()),
+        ("### `verdict`", Verdicts, ()),
+        ("### `unknown`", Unknown, ()),
+        *((f"### `data: {{name: {name}}}`", make, ("seed",)) for name, make in DATASETS.items()),
+        *((f"### `system: {{name: {name}}}`", kind, ("spec",)) for name, kind in SYSTEMS.items()),
+    ]
+    head = ["key", "takes", "default", "meaning"]
+    return "\n\n".join(f"{title}\n\n{markdown(head, keys(target, without))}" for title, target, without in parts)
+
+
+def keys(target: Callable[..., object], without: Sequence[str] = ()) -> list[list[str]]:
+    """A row for each parameter: name, type in words, default, meaning."""
+    is_class = isinstance(target, type) and not dataclasses.is_dataclass(target)
+    hints = get_type_hints(target.__init__ if is_class else target)  # type: ignore[misc]
+    said = {**KEYS, **comments(target), **arguments(inspect.getdoc(target) or "")}
+    rows = []
+    for name, parameter in inspect.signature(target).parameters.items():
+        if name not in without:
+            rows.append([f"`{name}`", words(hints[name]), default(target, name, parameter), said.get(name, "")])
+    return rows
+
+
+def default(target: object, name: str, parameter: inspect.Parameter) -> str:
+    """A default as YAML writes it."""
+    value = parameter.default
+    if dataclasses.is_dataclass(target):
+        own = next(field for field in dataclasses.fields(target) if field.name == name)
+        if own.default_factory is not dataclasses.MISSING:
+            value = own.default_factory()
+    if value is inspect.Parameter.empty:
+        return "none: must be given"
+    if dataclasses.is_dataclass(value):
+        return "its own defaults"
+    if isinstance(value, tuple):
+        value = list(value)
+    return f"`{yaml.safe_dump(value, default_flow_style=True).removesuffix('...' + chr(10)).strip()}`"
+
+
+def words(hint: Any) -> str:
+    """A type as a person who writes YAML calls it."""
+    plain_words = {
+        int: "whole number", float: "number", str: "text", bool: "`true` or `false`", type(None): "`null`", Path: "path",
+    }  # fmt: skip
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return ", ".join(f"`{choice}`" for choice in inner)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys("path" if one in (str, Path) and Path in inner else words(one) for one in inner))
+    if origin is tuple or (isinstance(origin, type) and issubclass(origin, Sequence)):
+        return f"list of {words(inner[0])}"
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "keys and values"
+    return plain_words.get(hint) or "keys and values"
+
+
+def arguments(documentation: str) -> dict[str, str]:
+    """What the section `Args` says of each name; several names may share a line."""
+    found: dict[str, str] = {}
+    section = re.search(r"^(?:Args|Attributes):\n((?:[ ]{4}.*\n?|\n)+)", documentation, re.MULTILINE)
+    for names, text in re.findall(r"^ {4}([\w, ]+): (.*(?:\n {8}.*)*)", section[1] if section else "", re.MULTILINE):
+        found |= {name.strip(): re.sub(r"\s+", " ", text) for name in names.split(",")}
+    return found
+
+
+def comments(target: object) -> dict[str, str]:
+    """What `#:` says behind a dataclass's fields."""
+    if not dataclasses.is_dataclass(target):
+        return {}
+    lines = inspect.getsource(target).splitlines()  # type: ignore[arg-type]
+    return {found[1]: found[2] for line in lines if (found := re.match(r" {4}(\w+): .*#: (.*)", line))}
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "shapes-small": lambda: small("shapes"),
+    "shapes-free-small": lambda: small("shapes-free"),
+    "shapes-paper": lambda: paper("shapes"),
+    "shapes-unknown": lambda: unknown("shapes", ""),
+    "shapes-free-unknown": lambda: unknown("shapes-free", "default_"),
+    "benchmarks": benchmarks,
+    "cli-help": cli_help,
+    "recipe-keys": recipe_keys,
+    "metrics": metrics,
+    **{name: (lambda name=name: fault(name)) for name in FAULTS},  # type: ignore[misc]
+}
+
+
+def filled(text: str, where: str) -> str:
+    """A file's text with every block made anew.
+
+    Raises:
+        SystemExit: for a block whose name nobody knows.
+    """
+
+    def fill(block: re.Match[str]) -> str:
+        if block[2] not in TABLES:
+            raise SystemExit(f"{where}: no table is called {block[2]!r}; known: {', '.join(TABLES)}.")
+        return f"{block[1]}\n{TABLES[block[2]]()}\n\n{block[3]}"
+
+    return BLOCK.sub(fill, text)
+
+
+def files() -> list[Path]:
+    """Whatever may hold a block."""
+    return [HERE.parent / "README.md", *sorted(HERE.rglob("*.md"))]
+
+
+def add(path: Path) -> Path:
+    """Take a measured run into docs/measured/, without names and folders of the machine that made it."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if "benchmarks" in content:
+        cpu = content.get("machine_info", {}).get("cpu", {})
+        kept = ("name", "params", "extra_info", "stats")
+        content = {
+            "machine_info": {"cpu": {key: cpu[key] for key in ("brand_raw", "count", "arch") if key in cpu}},
+            "benchmarks": [
+                {key: bench[key] for key in kept if key in bench}
+                | {"stats": {key: value for key, value in bench["stats"].items() if key != "data"}}
+                for bench in content["benchmarks"]
+            ],
+        }
+        target = MEASURED / "benchmarks.json"
+    else:
+        recipe = Path(content["recipe"]).stem
+        target = MEASURED / f"{recipe}-{content['scale']}-seed{content['seed']}.json"
+    MEASURED.mkdir(exist_ok=True)
+    target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return target
+
+
+def main(options: Sequence[str] | None = None) -> int:
+    """Rewrite the tables, or say which are out of date."""
+    parser = argparse.ArgumentParser(description="Rewrite the tables of README.md and docs/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a file is out of date")
+    parser.add_argument("--add", nargs="+", type=Path, default=[], metavar="FILE", help="measured runs to take in first")
+    chosen = parser.parse_args(options)
+    for path in chosen.add:
+        print(f"taken in: {add(path).relative_to(HERE.parent)}")
+    stale = []
+    for path in files():
+        old = path.read_text(encoding="utf-8")
+        new = filled(old, str(path.relative_to(HERE.parent)))
+        if new != old:
+            stale.append(path)
+            if not chosen.check:
+                path.write_text(new, encoding="utf-8")
+    for path in stale:
+        print(f"{'out of date' if chosen.check else 'rewritten'}: {path.relative_to(HERE.parent)}")
+    if stale and chosen.check:
+        print("python docs/tables.py brings them up to date.")
+    return 1 if stale and chosen.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""One image's decision as a page shows it: the image, bars, the verdict and its reasons in words."""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from antehoc.evaluation import Shown
+from antehoc.report import figures
+from antehoc.report.figures import Bar
+from antehoc.report.html import Html, tag
+from antehoc.report.meanings import percent
+from antehoc.types import AttributeScores, DataSpec, Decision, Explanans, Verdict
+
+_CLASSES, _ATTRIBUTES, _REASONS = 6, 10, 8  # as many are shown; the rest is counted
+_SEEN = 0.5
+
+
+def case(shown: Shown, spec: DataSpec) -> Html:
+    """A real case of an evaluation, as in the thesis's figures 3.8 to 3.12; the true class is green."""
+    decision, truth = shown.decision, shown.truth
+    side = min(192, 3 * max(shown.image.shape[-2:]))
+    alt = f"image of the case: {shown.title}; true class {truth or 'none that the model knows'}"
+    picture = tag(
+        "img", src=figures.picture(shown.image), alt=alt, class_=_crispness(shown.image.shape[-2:]), width=side
+    )
+    return tag(
+        "article",
+        tag("h4", shown.title),
+        head(decision, truth),
+        tag(
+            "div",
+            tag("figure", picture),
+            panel("Class probability", class_bars(decision, truth)),
+            *explanans(decision.explanans, spec, decision.label),
+            *([panel("Confidence by support", confidence_bars(shown, spec))] if shown.confidence else []),
+            class_="panels",
+        ),
+        reasons(decision.verdict),
+        class_="case",
+    )
+
+
+def head(decision: Decision, truth: str | None = None) -> Html:
+    """Label, probability and verdict in a line, the truth beside a wrong label."""
+    share = percent(decision.probabilities[decision.label])
+    words = [tag("b", decision.label), f" {share}"]
+    if truth is not None:
+        words += [
+            " · rightly" if truth == decision.label else " · truly ",
+            *([] if truth == decision.label else [tag("b", truth)]),
+        ]
+    return tag("p", *words, badge(decision.verdict), class_="decision")
+
+
+def badge(verdict: Verdict | None) -> Html:
+    """The verdict with its score beside the threshold."""
+    if verdict is None:
+        return tag("span", "no verdict: never calibrated", class_="badge none")
+    sign = ">" if verdict.outcome == "questioned" else "≤"
+    limit = f"{verdict.threshold:.1f}" if verdict.threshold < 1e300 else "no threshold"
+    score = tag("span", f"score {verdict.score:.1f} {sign} {limit}", class_="score")
+    return tag("span", tag("span", verdict.outcome, class_=f"badge {verdict.outcome}"), score, class_="verdict")
+
+
+def reasons(verdict: Verdict | None) -> Html:
+    """Reasons in words: those for the decision are marked apart from those against it."""
+    if verdict is None:
+        return Html("")
+    if not verdict.reasons:
+        return tag("p", "No single reason stands out: the doubts together make the score.", class_="reasons")
+    items = [
+        tag("li", reason.text, class_="for" if reason.code == "attribute-agrees" else "against")
+        for reason in verdict.reasons[:_REASONS]
+    ]
+    left = len(verdict.reasons) - len(items)
+    return tag("ul", *items, *([tag("li", f"and {left} more", class_="left")] if left > 0 else []), class_="reasons")
+
+
+def explanans(explanans: Explanans, spec: DataSpec, label: str) -> list[Html]:
+    """What explains the decision, a panel for each part of it."""
+    match explanans:
+        case AttributeScores():
+            return [panel("Attributes seen", attribute_bars(explanans, spec, label))]
+        case _:
+            assert_never(explanans)
+
+
+def class_bars(decision: Decision, truth: str | None = None) -> Html:
+    """The most probable classes, the true one among them whatever its probability."""
+    return _class_bars(decision.probabilities, decision.label, truth, "class probabilities")
+
+
+def confidence_bars(shown: Shown, spec: DataSpec) -> Html:
+    """How much of what each class asks for is seen, by the papers' support rule."""
+    values = dict(zip(spec.classes, shown.confidence, strict=True))
+    return _class_bars(values, shown.decision.label, shown.truth, "confidence of each class by the support rule")
+
+
+def _class_bars(values: dict[str, float], label: str, truth: str | None, what: str) -> Html:
+    ranked = sorted(values, key=lambda name: -values[name])
+    must = {label, truth} & set(ranked)
+    kept = set(ranked[: max(_CLASSES - len(must - set(ranked[:_CLASSES])), 0)]) | must
+    rows = [
+        Bar(
+            name,
+            values[name],
+            "true" if name == truth else "plain",
+            " · true" if name == truth else "",
+            bold=name == label,
+        )
+        for name in values
+        if name in kept
+    ]
+    rows = rows if len(kept) == len(values) else sorted(rows, key=lambda row: -row.value)
+    spoken = f"{what}: {_spoken(rows)}"
+    return Html(figures.bars(rows, spoken, left_out=len(values) - len(rows), what="classes"))
+
+
+def attribute_bars(explanans: AttributeScores, spec: DataSpec, label: str) -> Html:
+    """Attribute probabilities beside what the decided class asks for: a tick; at odds with it: vermilion.
+
+    Where there are many, those that are surest or most at odds with the class are shown.
+    """
+    asked = spec.class_attributes[spec.classes.index(label)]
+    every = list(zip(explanans.names, explanans.probabilities, asked, strict=True))
+    chosen = every
+    if len(every) > _ATTRIBUTES:
+        chosen = sorted(every, key=lambda row: -max(row[1], abs(row[1] - row[2])))[:_ATTRIBUTES]
+    rows = [
+        Bar(name, seen, "odd" if (seen >= _SEEN) != (wanted > 0.5) else "seen", mark=wanted)
+        for name, seen, wanted in chosen
+    ]
+    spoken = f"attribute probabilities: {_spoken(rows)}"
+    return Html(figures.bars(rows, spoken, left_out=len(every) - len(rows), what="attributes"))
+
+
+def _spoken(rows: Sequence[Bar]) -> str:
+    return ", ".join(f"{row.label}{row.note.replace(' ·', ',')} {row.value:.2f}" for row in rows)
+
+
+def panel(title: str, content: Html) -> Html:
+    """A part of a case under its title."""
+    return tag("div", tag("p", title, class_="panel-title"), content, class_="panel")
+
+
+def _crispness(size: Sequence[int]) -> str:
+    return "crisp" if max(size) <= figures.CRISP_PX else "smooth"
+
+
+def legend(*, truth: bool = True) -> Html:
+    """How the bars of a case are to be read, where the true class is known or not."""
+    green = [tag("b", "Green", class_="true"), ": the true class. "] if truth else []
+    return tag(
+        "p",
+        "Bold: the decided class. ",
+        *green,
+        "Black tick: what the decided class asks for. ",
+        tag("b", "Vermilion", class_="odd"),
+        ": an attribute at odds with it.",
+        class_="legend",
+    )
