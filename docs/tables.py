@@ -105,7 +105,17 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-_NUMERIC = {"published", "measured", "as coded", "to reach", "median", "fastest", "verdict", "maximum softmax", "seconds"}
+_NUMERIC = {
+    "published",
+    "measured",
+    "as coded",
+    "to reach",
+    "median",
+    "fastest",
+    "verdict",
+    "maximum softmax",
+    "seconds",
+}
 
 
 def small(recipe: str) -> str:
@@ -122,7 +132,11 @@ def small(recipe: str) -> str:
         cells = [number(published.get(name)) if name in published else ""] if published else []
         rows.append([named(name, found), *cells, mean_and_range(name, found), reached(recipe, name, found)])
     seeds = ", ".join(str(run["seed"]) for run in found)
-    lines = [markdown(head, rows), "", f"Mean and range over seed{'s' if len(found) > 1 else ''} {seeds}. {made_by(found)}"]
+    lines = [
+        markdown(head, rows),
+        "",
+        f"Mean and range over seed{'s' if len(found) > 1 else ''} {seeds}. {made_by(found)}",
+    ]
     if absent := [seed for seed in SEEDS if seed not in {run["seed"] for run in found}]:
         lines += ["", missing(recipe, "small", absent)]
     return "\n".join(lines)
@@ -138,10 +152,13 @@ def paper(recipe: str) -> str:
     head = ["figure", "published", "measured", *(["as coded"] if coded else [])]
     names = [name for name in CORE if name in run["figures"] or name in run["published"]]
     rows = [
-        [named(name, found), *values(run, name, coded=coded)] for name in [*names, "ood_noise_support_questioned_paired"]
+        [named(name, found), *values(run, name, coded=coded)]
+        for name in [*names, "ood_noise_support_questioned_paired"]
     ]
     about = f"Seed {run['seed']}, {run['seconds']:.0f} s for everything. {made_by([run])}"
-    return "\n".join([markdown(head, [row for row in rows if any(cell not in ("", "-") for cell in row[1:])]), "", about])
+    return "\n".join(
+        [markdown(head, [row for row in rows if any(cell not in ("", "-") for cell in row[1:])]), "", about]
+    )
 
 
 def values(run: Mapping[str, Any], name: str, *, coded: bool) -> list[str]:
@@ -252,7 +269,9 @@ def made_by(found: Runs) -> str:
     known = [run["environment"] for run in found if run.get("environment")]
     if not known:
         return ""
-    parts = {key: sorted({str(one[key]) for one in known if key in one}) for key in ("torch", "python", "machine", "threads")}
+    parts = {
+        key: sorted({str(one[key]) for one in known if key in one}) for key in ("torch", "python", "machine", "threads")
+    }
     words = {"torch": "torch {}", "python": "Python {}", "machine": "on {}", "threads": "{} threads"}
     return "Made with " + ", ".join(words[key].format(" and ".join(own)) for key, own in parts.items() if own) + "."
 
@@ -277,7 +296,12 @@ def beside(bench: Mapping[str, Any]) -> tuple[str, str]:
     """A benchmark's further figures, and what is to be reached."""
     extra = bench.get("extra_info", {})
     words = [f"{key.replace('_', ' ')} {plain(value)}" for key, value in extra.items() if not isinstance(value, dict)]
-    words += [f"{key} {plain(value)} s" for value_ in extra.values() if isinstance(value_, dict) for key, value in value_.items()]
+    words += [
+        f"{key} {plain(value)} s"
+        for value_ in extra.values()
+        if isinstance(value_, dict)
+        for key, value in value_.items()
+    ]
     case = re.sub(r".*\[(.*)\]", r"\1", str(bench["name"]))
     rule = COSTS.get(case)
     if rule is None:
@@ -288,7 +312,13 @@ def beside(bench: Mapping[str, Any]) -> tuple[str, str]:
 
 def plain(value: object) -> str:
     """A number without digits that nobody reads."""
-    return f"{value:,.0f}" if isinstance(value, float) and value >= 100 else f"{value:.3g}" if isinstance(value, float) else f"{value}"
+    return (
+        f"{value:,.0f}"
+        if isinstance(value, float) and value >= 100
+        else f"{value:.3g}"
+        if isinstance(value, float)
+        else f"{value}"
+    )
 
 
 def seconds(value: float) -> str:
@@ -323,10 +353,16 @@ def _command(name: str, parser: argparse.ArgumentParser) -> str:
     for action in parser._actions:
         if isinstance(action, argparse._HelpAction):
             continue
-        value = "" if action.nargs == 0 else str(action.metavar or (action.choices and "|".join(action.choices)) or action.dest.upper())
+        value = (
+            ""
+            if action.nargs == 0
+            else str(action.metavar or (action.choices and "|".join(action.choices)) or action.dest.upper())
+        )
         if not action.option_strings:
             usage += f" {value}" + (" ..." if action.nargs == "+" else "")
-        default = f" (default: {action.default})" if action.option_strings and action.default not in (None, False, []) else ""
+        default = (
+            f" (default: {action.default})" if action.option_strings and action.default not in (None, False, []) else ""
+        )
         rows.append((" ".join([*action.option_strings, value]).strip(), (action.help or "") + default))
     rows.sort(key=lambda row: row[0].startswith("-"))
     width = max(len(left) for left, _ in rows)
@@ -357,7 +393,7 @@ def keys(target: Callable[..., object], without: Sequence[str] = ()) -> list[lis
     rows = []
     for name, parameter in inspect.signature(target).parameters.items():
         if name not in without:
-            rows.append([f"`{name}`", words(hints[name]), default(target, name, parameter), said.get(name, "")])
+            rows.append([f"`{name}`", words(hints[name]), default(target, name, parameter), said.get(name, "").rstrip(".")])
     return rows
 
 
@@ -386,7 +422,9 @@ def words(hint: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{choice}`" for choice in inner)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys("path" if one in (str, Path) and Path in inner else words(one) for one in inner))
+        return " or ".join(
+            dict.fromkeys("path" if one in (str, Path) and Path in inner else words(one) for one in inner)
+        )
     if origin is tuple or (isinstance(origin, type) and issubclass(origin, Sequence)):
         return f"list of {words(inner[0])}"
     if isinstance(origin, type) and issubclass(origin, Mapping):
@@ -472,7 +510,9 @@ def main(options: Sequence[str] | None = None) -> int:
     """Rewrite the tables, or say which are out of date."""
     parser = argparse.ArgumentParser(description="Rewrite the tables of README.md and docs/.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a file is out of date")
-    parser.add_argument("--add", nargs="+", type=Path, default=[], metavar="FILE", help="measured runs to take in first")
+    parser.add_argument(
+        "--add", nargs="+", type=Path, default=[], metavar="FILE", help="measured runs to take in first"
+    )
     chosen = parser.parse_args(options)
     for path in chosen.add:
         print(f"taken in: {add(path).relative_to(HERE.parent)}")

@@ -17,7 +17,9 @@ _BAD_INPUT = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 where all went well, 2 where the input was bad (one sentence says what)."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s", stream=sys.stderr
+    )
     if not options.quiet:
         logging.getLogger("antehoc").setLevel(logging.INFO)
     try:
@@ -74,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_ood(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--ood", action="append", default=[], metavar="NAME=PATH", help="images of no known class (repeatable)")
+    sub.add_argument(
+        "--ood", action="append", default=[], metavar="NAME=PATH", help="images of no known class (repeatable)"
+    )
 
 
 def _natural(text: str) -> int:
@@ -92,9 +96,8 @@ def _reproduce(options: argparse.Namespace) -> int:
         scale=options.scale,
         seed=options.seed,
         out=options.out,
-        data=options.data,
         ood=_named_paths(options.ood),
-        overrides=options.set,
+        overrides=_overrides(options),
         runner=_runner(options),
         resume=options.resume,
     )
@@ -104,20 +107,29 @@ def _reproduce(options: argparse.Namespace) -> int:
     html = page.reproduction(result)
     _write(result.folder / "report.html", html)
     _write(options.html, html)
-    sys.stdout.write(f"\nmodel: {result.folder / 'main' / 'model'}\nreport: {options.html or result.folder / 'report.html'}\n")
+    sys.stdout.write(
+        f"\nmodel: {result.folder / 'main' / 'model'}\nreport: {options.html or result.folder / 'report.html'}\n"
+    )
     return 0
 
 
 def _train(options: argparse.Namespace) -> int:
     from antehoc import runs
+    from antehoc.recipe import read_recipe
     from antehoc.report import text
 
-    overrides = [*options.set, *([f"data.path={options.data}"] if options.data else [])]
-    recipe, values = runs.read_recipe(options.recipe, scale=options.scale, overrides=overrides)
+    recipe, values = read_recipe(options.recipe, scale=options.scale, overrides=_overrides(options))
     seed = recipe.seed if options.seed is None else options.seed
     folder = runs.run_folder(options.recipe, options.scale, seed, options.out, resume=options.resume, values=values)
     trained = runs.train_recipe(
-        recipe, values, options.recipe, folder, seed=seed, scale=options.scale, runner=_runner(options), resume=options.resume
+        recipe,
+        values,
+        options.recipe,
+        folder,
+        seed=seed,
+        scale=options.scale,
+        runner=_runner(options),
+        resume=options.resume,
     )
     _write_json(options.json, {"model": str(folder / "model"), "history": trained.history, "seconds": trained.seconds})
     sys.stdout.write(text.trained(trained))
@@ -127,12 +139,12 @@ def _train(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from antehoc import runs
     from antehoc.model import load
+    from antehoc.recipe import read_recipe
     from antehoc.report import page, text
 
     model = load(options.model, device=_device(options))
     if options.recipe:
-        overrides = [*options.set, *([f"data.path={options.data}"] if options.data else [])]
-        recipe, _ = runs.read_recipe(options.recipe, overrides=overrides)
+        recipe, _ = read_recipe(options.recipe, overrides=_overrides(options))
         where, seed = options.recipe, recipe.seed
     else:
         recipe, where, seed = runs.recipe_of(model)
@@ -163,6 +175,11 @@ def _explain(options: argparse.Namespace) -> int:
     if bad:
         sys.stderr.write(f"antehoc: {bad} of {len(results)} images were skipped; the lines above say why.\n")
     return _BAD_INPUT if bad else 0
+
+
+def _overrides(options: argparse.Namespace) -> list[str]:
+    """Changes to the recipe: `--set`, and `--data` as the path of its data."""
+    return [*options.set, *([f"data.path={options.data}"] if options.data else [])]
 
 
 def _row(path: Path, item: Any) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def choose(kind: str, name: str, table: Mapping[str, T]) -> T:
         Traceback (most recent call last):
         antehoc.errors.RecipeError: no system is called 'miror'. Did you mean 'mirror'? Known: mirror.
     """
-    if name in table:
+    if isinstance(name, str) and name in table:  # a recipe may hold a list here
         return table[name]
     raise RecipeError(f"no {kind} is called {name!r}.{near_miss(name, table)} Known: {', '.join(sorted(table))}.")
 

@@ -56,7 +56,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's figures (shares in 0..1, null with a reason in `notes` where undefined) and what pictures are made of."""
+    """A model's figures, shares in 0..1, None where undefined (`notes` say why), and what pictures are made of."""
 
     figures: dict[str, float | None]
     intervals: dict[str, tuple[float, float]]  #: 95 % of paired bootstrap resamples, or of a share
@@ -125,7 +125,10 @@ def evaluate(
     rows = _unknown(model.policy, scored, verdict, unknown_scored, figures)
     if "ood-pairing" in faults and "noise" in unknown_scored:
         figures["ood_noise_support_questioned_paired"] = _paired(model, scored, unknown_scored["noise"])
-    curves = {"verdict": _curve(verdict, scored.wrong), "maximum softmax": _curve(scored.doubts[BASELINE], scored.wrong)}
+    curves = {
+        "verdict": _curve(verdict, scored.wrong),
+        "maximum softmax": _curve(scored.doubts[BASELINE], scored.wrong),
+    }
     samples = {name: _sample(model.policy.score(s.doubts)) for name, s in unknown_scored.items()}
     samples = {"correct": _sample(verdict[~scored.wrong]), "wrong": _sample(verdict[scored.wrong]), **samples}
     notes = [] if bool(scored.wrong.any()) else ["no test image was decided wrongly: figures on errors are null"]
@@ -193,7 +196,7 @@ def _verdicts(
     if bool(wrong.any()) and not bool(wrong.all()):
         generator = torch.Generator().manual_seed(seed)
         for measure in ("auroc", "aurc"):
-            found = metrics.paired_interval(measure, verdict, softmax.double(), wrong, generator=generator)  # type: ignore[arg-type]
+            found = metrics.paired_interval(measure, verdict, softmax.double(), wrong, generator=generator)
             figures[f"verdict_{measure}_minus_msp"] = found.estimate
             intervals[f"verdict_{measure}_minus_msp"] = (found.low, found.high)
     return intervals

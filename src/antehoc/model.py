@@ -63,7 +63,11 @@ class Model:
         """
         if isinstance(images, Tensor):
             check_tensor(images, self.preprocessing, "images")
-            return [d for part in images.split(batch_size) for d in decide(self.system, self.policy, part.to(self.device))]
+            return [
+                d
+                for part in torch.split(images, batch_size)
+                for d in decide(self.system, self.policy, part.to(self.device))
+            ]
         decisions = []
         for item in self.decide_each(images, batch_size=batch_size):
             if isinstance(item, AntehocError):
@@ -71,9 +75,7 @@ class Model:
             decisions.append(item)
         return decisions
 
-    def decide_each(
-        self, paths: Iterable[str | Path], *, batch_size: int = 64
-    ) -> Iterator[Decision | AntehocError]:
+    def decide_each(self, paths: Iterable[str | Path], *, batch_size: int = 64) -> Iterator[Decision | AntehocError]:
         """A decision for each path in order; for a file that cannot be read, its error in the decision's place."""
         waiting: list[Tensor | AntehocError] = []
         for path in paths:
@@ -107,14 +109,18 @@ class Model:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if strangers := sorted(path.name for path in folder.iterdir() if path.name not in FILES):
-                raise OutputError(f"{folder}: holds {strangers[0]!r}, which is no part of a model; name an empty folder.")
+                raise OutputError(
+                    f"{folder}: holds {strangers[0]!r}, which is no part of a model; name an empty folder."
+                )
             weights = {name: value.detach().cpu().contiguous() for name, value in self.system.state_dict().items()}
             save_file(weights, folder / "model.safetensors")
             config = self._config(sha256(folder / "model.safetensors"))
             (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
             (folder / "README.md").write_text(model_card(self))
         except OSError as error:
-            raise OutputError(f"{folder}: the model cannot be written here ({error.strerror}); name another place.") from error
+            raise OutputError(
+                f"{folder}: the model cannot be written here ({error.strerror}); name another place."
+            ) from error
 
     def _config(self, weights_hash: str) -> dict[str, Any]:
         return {
@@ -146,7 +152,9 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
         if not (folder / name).is_file():
             raise ModelError(f"{folder}: is no saved model, {name!r} is missing; name a folder that antehoc saved.")
     if foreign := sorted(present - set(FILES)):
-        raise ModelError(f"{folder}: holds a foreign file {foreign[0]!r}; a saved model is {', '.join(FILES)} and no more.")
+        raise ModelError(
+            f"{folder}: holds a foreign file {foreign[0]!r}; a saved model is {', '.join(FILES)} and no more."
+        )
     try:
         config = json.loads((folder / "config.json").read_text())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

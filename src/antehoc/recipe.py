@@ -36,6 +36,8 @@ class Verdicts:
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
             raise RecipeError(f"verdict.alpha lies between 0 and 1; got {self.alpha}.")
+        if not self.doubts:
+            raise RecipeError("verdict.doubts names one doubt or more; got none.")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Unknown:
 
     kinds: tuple[str, ...] = ("noise",)
     count: int = 2500
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise RecipeError(f"unknown.count is 1 or more; got {self.count}.")
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,12 @@ class Recipe:
     published: Mapping[str, float | None] = field(default_factory=dict)  #: figures of the paper
     variants: Mapping[str, Any] = field(default_factory=dict)  #: further runs: what differs, by prefix of figures
     faults: tuple[Literal["ood-pairing"], ...] = ()  #: faults of the originals to measure beside the repaired figure
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise RecipeError(f"a seed lies in 0..2**63 - 1; got {self.seed}.")
+        if not self.phases:
+            raise RecipeError("a recipe has one phase or more; `phases` is empty.")
 
     def source(self, where: str, seed: int) -> Source:
         """The data that the recipe names."""
@@ -93,24 +105,40 @@ def read_recipe(name: str, *, scale: Scale = "small", overrides: Sequence[str] =
     text, where = _text(name)
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""  # type: ignore[attr-defined]
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
         raise RecipeError(f"{where}{line}: is not YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{where}: a recipe holds keys and values; got {type(values).__name__}.")
     scales = values.pop("scales", {})
     if scale != "small":
-        if not isinstance(scales, dict) or scale not in scales:
-            raise RecipeError(f"{where}: has no scale {scale!r}; it has {', '.join(['small', *scales])}.")
-        values = merge(values, scales[scale])
+        known = scales if isinstance(scales, dict) else {}
+        if not isinstance(known.get(scale), dict):
+            raise RecipeError(f"{where}: has no scale {scale!r}; it has {', '.join(map(str, ['small', *known]))}.")
+        values = merge(values, known[scale])
+    values = overridden(values, overrides)
+    return build(Recipe, values, where), values
+
+
+def overridden(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Plain values with `section.key=value` laid on them, one after the other.
+
+    Raises:
+        RecipeError: where one is not of that form.
+    """
+    values = dict(values)
     for override in overrides:
         values = merge(values, _override(override))
-    return build(Recipe, values, where), values
+    return values
 
 
 def variant(values: Mapping[str, Any], name: str, where: str) -> tuple[Recipe, dict[str, Any]]:
     """A recipe's variant: its values over the recipe's own."""
-    merged = merge({key: value for key, value in values.items() if key != "variants"}, values["variants"][name])
+    over = values["variants"][name]
+    if not isinstance(over, Mapping):
+        raise RecipeError(f"{where}, variants.{name}: needs keys and values; got {over!r}.")
+    merged = merge({key: value for key, value in values.items() if key != "variants"}, over)
     return build(Recipe, merged, f"{where}, variants.{name}"), merged
 
 
@@ -119,10 +147,14 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        same = isinstance(old, Mapping) and isinstance(value, Mapping) and value.get("name", old.get("name")) == old.get("name")
+        same = (
+            isinstance(old, Mapping)
+            and isinstance(value, Mapping)
+            and value.get("name", old.get("name")) == old.get("name")
+        )
         merged[key] = merge(old, value) if same and not value.get("replace") else value  # type: ignore[arg-type]
-        if isinstance(merged[key], dict):
-            merged[key].pop("replace", None)
+        if isinstance(merged[key], Mapping):
+            merged[key] = {name: value for name, value in merged[key].items() if name != "replace"}
     return merged
 
 
@@ -147,7 +179,7 @@ def _override(text: str) -> dict[str, Any]:
         raise RecipeError(f"--set {text}: needs KEY=VALUE, such as data.train=2000.")
     try:
         parsed: Any = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise RecipeError(f"--set {text}: the value is not YAML.") from error
     for part in reversed(key.strip().split(".")):
         parsed = {part: parsed}

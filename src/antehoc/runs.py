@@ -117,8 +117,7 @@ def train(
     parsed, values = read_recipe(recipe, scale=scale, overrides=overrides)
     seed = parsed.seed if seed is None else seed
     folder = run_folder(recipe, scale, seed, out, resume=resume, values=values)
-    model = train_recipe(parsed, values, recipe, folder, seed=seed, scale=scale, runner=runner, resume=resume).model
-    return model
+    return train_recipe(parsed, values, recipe, folder, seed=seed, scale=scale, runner=runner, resume=resume).model
 
 
 def train_recipe(
@@ -197,7 +196,6 @@ def reproduce(
     scale: Scale = "small",
     seed: int | None = None,
     out: str | Path | None = None,
-    data: str | None = None,
     ood: Mapping[str, Path] | None = None,
     overrides: Sequence[str] = (),
     runner: Runner | None = None,
@@ -207,11 +205,9 @@ def reproduce(
 
     Args:
         recipe, scale, seed, out, overrides, runner, resume: as for `train`.
-        data: `data.path` of the recipe.
         ood: further images of no known class, by name, from disk.
     """
     start = time.perf_counter()
-    overrides = [*overrides, *([f"data.path={data}"] if data else [])]
     parsed, values = read_recipe(recipe, scale=scale, overrides=overrides)
     seed = parsed.seed if seed is None else seed
     folder = run_folder(recipe, scale, seed, out, resume=resume, values=values)
@@ -300,9 +296,8 @@ def _notes(model: Model) -> list[str]:
     if policy.method == "equal-weights":
         notes.append(f"{policy.fit_errors} errors are too few to fit weights: the doubts count equally")
     if policy.alpha > policy.asked_alpha:
-        notes.append(
-            f"{policy.threshold_rows} correct calibration images keep alpha {policy.alpha:.4f}, not {policy.asked_alpha}"
-        )
+        rows = policy.threshold_rows
+        notes.append(f"{rows} correct calibration images keep alpha {policy.alpha:.4f}, not {policy.asked_alpha}")
     return notes
 
 
@@ -312,7 +307,9 @@ def evaluate_model(
     """Measure a saved model on the test role of a recipe's data."""
     source = recipe.source(where, seed)
     if source.spec.classes != model.spec.classes or source.spec.attributes != model.spec.attributes:
-        raise DataError(f"{where}: its classes or attributes are not the model's ({', '.join(model.spec.classes[:5])} …).")
+        raise DataError(
+            f"{where}: its classes or attributes are not the model's ({', '.join(model.spec.classes[:5])} …)."
+        )
     if source.preprocessing != model.preprocessing:
         raise DataError(f"{where}: brings images to another size or mode than the model's; use the model's own.")
     return evaluate(
@@ -383,5 +380,3 @@ class Clock:
         now = time.perf_counter()
         self.parts[name] = self.parts.get(name, 0.0) + now - self.last
         self.last = now
-
-

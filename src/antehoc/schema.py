@@ -2,8 +2,9 @@
 
 import dataclasses
 import inspect
+import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from beartype.door import is_bearable
@@ -63,7 +64,7 @@ def convert(value: object, hint: Any, where: str) -> object:
         if value is None and type(None) in arguments:
             return None
         options = [option for option in arguments if option is not type(None)]
-        return convert(value, options[0], where) if len(options) == 1 else _plain(value, hint, where)
+        return convert(value, options[0], where) if len(options) == 1 else _first(value, options, hint, where)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return build(hint, value, where)
     if origin is tuple and isinstance(value, list | tuple):
@@ -71,22 +72,53 @@ def convert(value: object, hint: Any, where: str) -> object:
         if len(inner) != len(value):
             raise RecipeError(f"{where}: needs {len(inner)} values; got {len(value)}.")
         return tuple(convert(v, h, f"{where}[{i}]") for i, (v, h) in enumerate(zip(value, inner, strict=True)))
-    if origin is Literal and value not in arguments:
+    if origin is Mapping and isinstance(value, Mapping):  # item by item: beartype looks at the first alone
+        return {_plain(k, arguments[0], where): convert(v, arguments[1], f"{where}.{k}") for k, v in value.items()}
+    if origin is Sequence and isinstance(value, list | tuple):
+        return [convert(v, arguments[0], f"{where}[{i}]") for i, v in enumerate(value)]
+    if origin is Literal and not any(value == known and type(value) is type(known) for known in arguments):
         known = ", ".join(map(str, arguments))
-        raise RecipeError(f"{where}: {value!r} is none of its choices.{near_miss(str(value), map(str, arguments))} Known: {known}.")
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        raise RecipeError(
+            f"{where}: {value!r} is none of its choices.{near_miss(str(value), map(str, arguments))} Known: {known}."
+        )
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) <= sys.float_info.max:  # NaN passes every check of a range
+            raise RecipeError(f"{where}: got {value!r}, needs a finite number.")
         return float(value)
     return _plain(value, hint, where)
 
 
-def _plain(value: object, hint: Any, where: str) -> object:
-    if hint is not Any and (not is_bearable(value, hint) or (isinstance(value, bool) and hint in (int, float))):
-        name = getattr(hint, "__name__", None) if not get_args(hint) else str(hint).replace("typing.", "")
-        raise RecipeError(f"{where}: got {value!r}, needs {name or hint}.")
+def _first(value: object, options: Sequence[Any], hint: Any, where: str) -> object:
+    """The value as the first of several types that takes it."""
+    for option in options:
+        try:
+            return convert(value, option, where)
+        except RecipeError:
+            continue
+    return _plain(value, hint, where, refuse=True)
+
+
+def _plain(value: object, hint: Any, where: str, *, refuse: bool = False) -> object:
+    bad = hint is not Any and (not is_bearable(value, hint) or (isinstance(value, bool) and hint in (int, float)))
+    if bad or refuse:
+        name = getattr(hint, "__name__", None) if not get_args(hint) else str(hint)
+        name = str(name or hint).replace("typing.", "").replace("collections.abc.", "")
+        raise RecipeError(f"{where}: got {value!r}, needs {name}.{_slip(value, hint)}")
     return value
 
 
+def _slip(value: object, hint: Any) -> str:
+    """A hint at what YAML makes of a number such as 1e-3."""
+    if hint is not float or not isinstance(value, str):
+        return ""
+    try:
+        float(value)
+    except ValueError:
+        return ""
+    return " YAML reads a number with an exponent as text unless it has a point and a sign, as in 1.0e-3."
+
+
 def _hints(target: Callable[..., object]) -> dict[str, Any]:
-    if isinstance(target, type):
-        return get_type_hints(target if dataclasses.is_dataclass(target) else target.__init__)
+    if isinstance(target, type) and not dataclasses.is_dataclass(target):
+        return get_type_hints(inspect.getattr_static(target, "__init__"))
     return get_type_hints(target)

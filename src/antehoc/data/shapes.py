@@ -191,13 +191,14 @@ def _corners(kind: str, length: Floats, width: Floats, lean: Floats) -> Floats |
         return None
     if kind in ("square", "rectangle", "parallelogram"):
         signs = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]])
-        half = np.stack([length, width], -1)[..., None, :] / 2 * signs
+        half: Floats = np.stack([length, width], -1)[..., None, :] / 2 * signs
         half[..., 0] += lean[..., None] * half[..., 1]
         return half
     number = {"triangle": 3, "pentagon": 5, "hexagon": 6, "star": 5}[kind]
     radius = length / _ROOT3 if kind == "triangle" else length / 2
     steps = np.arange(number) * (_TURN // number)
-    return radius[..., None, None] * np.stack([_COS[steps], _SIN[steps]], -1)
+    around: Floats = radius[..., None, None] * np.stack([_COS[steps], _SIN[steps]], -1)
+    return around
 
 
 _ROOT3 = math.sqrt(3)
@@ -253,7 +254,7 @@ def _from_lines(
 
 
 def _boxes(mask: NDArray[np.bool_]) -> NDArray[np.int16]:
-    columns, rows = mask.any(1), mask.any(2)
+    columns, rows = np.asarray(mask.any(1)), np.asarray(mask.any(2))
     side = mask.shape[-1]
     edges = [columns.argmax(1), rows.argmax(1), side - columns[:, ::-1].argmax(1), side - rows[:, ::-1].argmax(1)]
     return np.stack(edges, 1).astype(np.int16)

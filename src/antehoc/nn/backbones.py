@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import timm
 import torch
@@ -123,13 +124,13 @@ class Timm(Backbone):
                 f"Known: {', '.join(BACKBONES)}, and the networks of timm."
             )
         try:
-            net = timm.create_model(name, pretrained=pretrained, features_only=True, in_chans=image_channels)
+            net: Any = timm.create_model(name, pretrained=pretrained, features_only=True, in_chans=image_channels)
         except (RuntimeError, AttributeError, NotImplementedError, ValueError) as error:
             raise RecipeError(
                 f"timm's {name!r} does not give its stages ({error}); take a convolutional one."
             ) from error
         taps = getattr(net, "return_layers", None)
-        if not isinstance(net, nn.ModuleDict) or not isinstance(taps, Mapping):
+        if not (hasattr(net, "items") and isinstance(taps, Mapping)):
             raise RecipeError(f"timm's {name!r} is no row of stages; take one such as resnet18 or convnext_atto.")
         if net.output_fmt != "NCHW":  # swin, mambaout: read as they are, rows would pass for channels
             raise RecipeError(f"timm's {name!r} puts channels last; take one such as resnet18 or convnext_atto.")

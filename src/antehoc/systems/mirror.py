@@ -295,7 +295,7 @@ class PaperMirror(nn.Module):
 
     def forward(self, stages: list[Tensor]) -> tuple[Tensor, Tensor]:
         hidden = self.blocks[0](stages[0])
-        for block, stage in zip(self.blocks[1:], stages[1:], strict=True):  # type: ignore[arg-type, index]
+        for block, stage in zip(self.blocks[1:], stages[1:], strict=True):
             hidden = block(torch.cat([hidden, stage], 1))
         return self.head(hidden.flatten(1)), hidden
 
@@ -354,7 +354,7 @@ class LightMirror(nn.Module):
 
     def forward(self, stages: list[Tensor]) -> tuple[Tensor, Tensor]:
         hidden = self.inputs[0](stages[0])
-        for step, read, activation in zip(self.steps, self.inputs[1:], stages[1:], strict=True):  # type: ignore[arg-type, index]
+        for step, read, activation in zip(self.steps, self.inputs[1:], stages[1:], strict=True):
             own, seen = step(hidden), read(activation)
             if own.shape != seen.shape:  # an odd size halves to one side or the other
                 own = F.adaptive_avg_pool2d(own, seen.shape[-2:])

@@ -19,7 +19,7 @@ from antehoc.data.examples import Examples
 from antehoc.errors import RecipeError
 from antehoc.systems.base import System, Trainable
 from antehoc.training.phases import Phase, build_optimizer, freeze, set_modes, view, views
-from antehoc.types import Batch
+from antehoc.types import Batch, Role
 
 log = logging.getLogger(__name__)
 _CACHE_LIMIT = 4 * 2**30  # bytes of activations; beyond it a phase computes them anew in every step
@@ -54,7 +54,9 @@ class Training(L.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         set_modes(self.system, self.phase.train)
-        torch.manual_seed(mix(self.seed, self.number, self.current_epoch))  # dropout; `fit` gives the world its state back
+        torch.manual_seed(
+            mix(self.seed, self.number, self.current_epoch)
+        )  # dropout; `fit` gives the world its state back
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         if not batch.activations and views(self.phase.augment) > 1:
@@ -70,9 +72,9 @@ class Training(L.LightningModule):
         output = self.learner.from_activations(batch.activations or self.learner.activations(batch.image))
         terms = self.learner.loss_terms(output, batch)
         total = torch.stack([self.term_weights[name] * term for name, term in terms.items()]).sum()
-        figures = {**terms, "loss": total} if split == "train" else {**self.learner.scores(output, batch), "loss": total}
+        figures = terms if split == "train" else self.learner.scores(output, batch)
         self.log_dict(
-            {f"{split}/{name}": value.detach() for name, value in figures.items()},
+            {f"{split}/{name}": value.detach() for name, value in {**figures, "loss": total}.items()},
             on_step=False,
             on_epoch=True,
             batch_size=len(batch.label),
@@ -115,7 +117,7 @@ class EpochBatches(Sampler[list[int]]):
                 order = order + self.count * torch.randint(self.views, (self.count,), generator=generator)
         whole = order[: len(order) // world * world] if self.shuffle else order
         own = whole[rank::world]
-        return iter([part.tolist() for part in own.split(self.batch_size)])
+        return iter([part.tolist() for part in torch.split(own, self.batch_size)])
 
     def __len__(self) -> int:
         own = self.count // self._share()[1]
@@ -136,7 +138,7 @@ class _Whole(Dataset[Batch]):
     def __init__(self, examples: Fetched) -> None:
         self.examples = examples
 
-    def __getitem__(self, indices: list[int]) -> Batch:  # type: ignore[override]
+    def __getitem__(self, indices: list[int]) -> Batch:
         return self.examples.batch(indices)
 
 
@@ -191,7 +193,7 @@ def loader(examples: Fetched, batches: EpochBatches) -> DataLoader[Batch]:
 def run_phase(
     system: System[Any],
     phase: Phase,
-    roles: Mapping[str, Examples],
+    roles: Mapping[Role, Examples],
     folder: Path,
     *,
     number: int = 0,

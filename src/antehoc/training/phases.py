@@ -94,7 +94,9 @@ def set_modes(system: nn.Module, parts: tuple[str, ...]) -> None:
         part.train(name in parts)
 
 
-def build_optimizer(phase: Phase, parameters: list[nn.Parameter], steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
+def build_optimizer(
+    phase: Phase, parameters: list[nn.Parameter], steps: int
+) -> tuple[torch.optim.Optimizer, LRScheduler]:
     """The phase's optimiser and its schedule over that many steps."""
     rate, decay = phase.learning_rate, phase.weight_decay
     optimizer: torch.optim.Optimizer
