@@ -24,6 +24,6 @@ bench:
 	pytest benchmarks --benchmark-only --benchmark-columns=min,median,rounds --benchmark-sort=name -q
 
 lowest:  # a fresh environment with the lower bound of every dependency, and the tests in it
-	python -m benchmarks.lowest
+	python tools/lowest.py
 
 all: check test

@@ -373,7 +373,7 @@ def _command(name: str, parser: argparse.ArgumentParser) -> str:
 
 def recipe_keys() -> str:
     """Every key of a recipe, of its sections, of each data set and of each system."""
-    parts = [
+    parts: list[tuple[str, Callable[..., object], Sequence[str]]] = [
         ("### The recipe", Recipe, ()),
         ("### A phase, in `phases`", Phase, ()),
         ("### `verdict`", Verdicts, ()),
@@ -388,12 +388,14 @@ def recipe_keys() -> str:
 def keys(target: Callable[..., object], without: Sequence[str] = ()) -> list[list[str]]:
     """A row for each parameter: name, type in words, default, meaning."""
     is_class = isinstance(target, type) and not dataclasses.is_dataclass(target)
-    hints = get_type_hints(target.__init__ if is_class else target)  # type: ignore[misc]
+    hints = get_type_hints(target.__init__ if is_class else target)
     said = {**KEYS, **comments(target), **arguments(inspect.getdoc(target) or "")}
     rows = []
     for name, parameter in inspect.signature(target).parameters.items():
         if name not in without:
-            rows.append([f"`{name}`", words(hints[name]), default(target, name, parameter), said.get(name, "").rstrip(".")])
+            rows.append(
+                [f"`{name}`", words(hints[name]), default(target, name, parameter), said.get(name, "").rstrip(".")]
+            )
     return rows
 
 
@@ -416,7 +418,8 @@ def default(target: object, name: str, parameter: inspect.Parameter) -> str:
 def words(hint: Any) -> str:
     """A type as a person who writes YAML calls it."""
     plain_words = {
-        int: "whole number", float: "number", str: "text", bool: "`true` or `false`", type(None): "`null`", Path: "path",
+        int: "whole number", float: "number", str: "text", Path: "path",
+        bool: "`true` or `false`", type(None): "`null`",
     }  # fmt: skip
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Literal:

@@ -15,6 +15,7 @@ from antehoc.types import Flags, Scores, checked
 
 Guarantee = Literal["expected", "binomial"]
 _TAIL = 0.99  # beyond this share of the reference rows the tail is extrapolated
+_DELTA = 0.05  # of the `binomial` guarantee
 _FEW_ERRORS = 10  # fewer errors than this cannot fit the weights
 
 
@@ -33,6 +34,10 @@ class Evidence:
     values: tuple[float, ...]
     levels: tuple[float, ...]
     slope: float
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.levels) or len(self.values) < 2 or not all(0 <= v < 1 for v in self.levels):
+            raise DataError("evidence holds one value per level, two or more, and levels lie in 0..1.")
 
     def __call__(self, doubt: Tensor) -> Tensor:
         values = torch.tensor(self.values, dtype=torch.float64, device=doubt.device)
@@ -84,6 +89,11 @@ class Policy:
     fit_rows: int  #: rows that set evidence and weights
     fit_errors: int  #: wrong decisions among them
     threshold_rows: int  #: correct decisions that set the threshold
+
+    def __post_init__(self) -> None:
+        counts = {len(self.doubts), len(self.weights), len(self.evidence) or len(self.doubts)}
+        if counts != {len(self.doubts)} or not self.doubts or not (self.evidence or len(self.doubts) == 1):
+            raise DataError("a policy holds one weight and one evidence per doubt, or one doubt and no evidence.")
 
     def score(self, doubts: Mapping[str, Tensor]) -> Tensor:
         """One score per image (B,), float64; higher: questioned sooner."""
@@ -156,7 +166,7 @@ def conformal_threshold(correct_scores: Scores, alpha: float) -> float:
 
 
 @checked
-def binomial_threshold(correct_scores: Scores, alpha: float, delta: float = 0.05) -> float:
+def binomial_threshold(correct_scores: Scores, alpha: float, delta: float = _DELTA) -> float:
     """The threshold that keeps the share of correct decisions questioned at alpha with probability 1 - delta.
 
     The smallest order statistic of rank r with P(Binomial(n, 1 - alpha) >= r) <= delta: over draws of the calibration
@@ -249,7 +259,11 @@ def calibrate(
 def with_threshold(policy: Policy, doubts: Mapping[str, Tensor], wrong: Tensor, alpha: float) -> Policy:
     """The same score with its threshold set anew, from rows that fitted nothing: another alpha, or newer data."""
     scores = policy.score(doubts)[~wrong]
-    reachable = alpha if len(scores) >= least_rows(alpha) else 1 / (len(scores) + 1)
-    find = conformal_threshold if policy.guarantee == "expected" else binomial_threshold
-    threshold = min(find(scores, reachable), sys.float_info.max)  # JSON knows no infinity
+    if policy.guarantee == "expected":
+        reachable = alpha if len(scores) >= least_rows(alpha) else 1 / (len(scores) + 1)
+        threshold = conformal_threshold(scores, reachable)
+    else:  # the largest of n scores holds where (1 - alpha)^n <= delta; a hair more, for rounding
+        reachable = max(alpha, 1 - _DELTA ** (1 / max(len(scores), 1)) * (1 - 1e-9))
+        threshold = binomial_threshold(scores, reachable, _DELTA)
+    threshold = min(threshold, sys.float_info.max)  # JSON knows no infinity
     return replace(policy, threshold=threshold, alpha=reachable, asked_alpha=alpha, threshold_rows=len(scores))

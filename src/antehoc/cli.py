@@ -82,8 +82,8 @@ def _add_ood(sub: argparse.ArgumentParser) -> None:
 
 
 def _natural(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"needs a whole number from 0 on; got {text!r}")
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"needs a whole number from 0 to 2**63 - 1; got {text!r}")
     return int(text)
 
 
@@ -147,7 +147,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         recipe, _ = read_recipe(options.recipe, overrides=_overrides(options))
         where, seed = options.recipe, recipe.seed
     else:
-        recipe, where, seed = runs.recipe_of(model)
+        recipe, where, seed = runs.recipe_of(model, _overrides(options))
     seed = seed if options.seed is None else options.seed
     result = runs.evaluate_model(model, recipe, where, seed=seed, ood=_named_paths(options.ood))
     sys.stdout.write(text.evaluation(result))
@@ -178,8 +178,8 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _overrides(options: argparse.Namespace) -> list[str]:
-    """Changes to the recipe: `--set`, and `--data` as the path of its data."""
-    return [*options.set, *([f"data.path={options.data}"] if options.data else [])]
+    """Changes to the recipe: `--set`, and `--data` as the path of its data, quoted for YAML."""
+    return [*options.set, *([f"data.path={json.dumps(options.data)}"] if options.data else [])]
 
 
 def _row(path: Path, item: Any) -> dict[str, Any]:
@@ -240,11 +240,11 @@ def _check_outputs(options: argparse.Namespace) -> None:
     for path in (options.json, options.html):
         if path is None:
             continue
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder; name a file.")
-        if not path.parent.is_dir():
-            raise OutputError(f"{path}: its folder does not exist; make it, or name another place.")
         try:
+            if path.is_dir():
+                raise OutputError(f"{path}: is a folder; name a file.")
+            if not path.parent.is_dir():
+                raise OutputError(f"{path}: its folder does not exist; make it, or name another place.")
             with path.open("a"):
                 pass
         except OSError as error:

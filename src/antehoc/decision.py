@@ -51,7 +51,7 @@ def _verdicts(system: System[Any], policy: Policy, output: Any, doubts: dict[str
     labels = [system.spec.classes[number] for number in output.logits.argmax(1).tolist()]
     verdicts = []
     for index, score in enumerate(scores):
-        questioned = score > policy.threshold
+        questioned = not score <= policy.threshold  # so that a NaN is questioned, too
         own = {name: column[index] for name, column in parts.items()}
         agree, disagree = reasons[index]
         against = disagree + _other_reasons(own, score, labels[index])
@@ -74,5 +74,8 @@ def _other_reasons(contributions: dict[str, float], score: float, label: str) ->
         "margin": Reason("unsure", _UNSURE),
         "softmax": Reason("unsure", _UNSURE),
     }
-    large = sorted((name for name in texts if contributions.get(name, 0) > score / 3), key=lambda n: -contributions[n])
+    large = sorted(
+        (name for name in texts if name in contributions and contributions[name] > score / 3),
+        key=lambda n: -contributions[n],
+    )
     return [texts[name] for name in large]

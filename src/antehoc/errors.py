@@ -31,7 +31,7 @@ class OutputError(AntehocError):
     """A result that cannot be written where it was asked for."""
 
 
-def choose(kind: str, name: str, table: Mapping[str, T]) -> T:
+def choose(kind: str, name: object, table: Mapping[str, T]) -> T:
     """The entry of a table, or an error that helps.
 
     Example:
@@ -44,7 +44,7 @@ def choose(kind: str, name: str, table: Mapping[str, T]) -> T:
     raise RecipeError(f"no {kind} is called {name!r}.{near_miss(name, table)} Known: {', '.join(sorted(table))}.")
 
 
-def near_miss(name: str, known: Iterable[str]) -> str:
+def near_miss(name: object, known: Iterable[str]) -> str:
     """A hint at the likely slip, with a leading space; empty where nothing known is close."""
     near = get_close_matches(str(name), list(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""

@@ -70,7 +70,7 @@ class Evaluation:
 
 
 @torch.no_grad()
-def score(system: System[Any], examples: Examples, *, batch_size: int = 250) -> Scored:
+def score(system: System[Any], examples: Examples, *, batch_size: int = 64) -> Scored:
     """Run a system over examples and keep what an evaluation needs; the images themselves are let go."""
     device = next(system.parameters()).device
     parts: list[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]] = []

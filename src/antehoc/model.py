@@ -162,7 +162,8 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
     try:
         system, rest = _read(config, folder)
     except AntehocError as error:
-        raise ModelError(str(error)) from error
+        place = "" if str(error).startswith(str(folder)) else f"{folder}/config.json: "
+        raise ModelError(f"{place}{error}") from error
     return Model(system=system.to(device), **rest)
 
 
@@ -186,6 +187,8 @@ def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
     spec = build(DataSpec, config["data"], f"{where}, data")
     build(Card, config["card"], f"{where}, card")
     preprocessing = build(Preprocessing, config["preprocessing"], f"{where}, preprocessing")
+    if dataclasses.astuple(preprocessing)[:3] != (spec.channels, spec.height, spec.width):
+        raise ModelError(f"{where}: 'preprocessing' and 'data' name images of different sizes; save the model again.")
     policy = convert(config["policy"], Policy | None, f"{where}, policy")
     system = build_system(spec, {**config["system"]}, f"{where}, system", pretrained=False)
     try:

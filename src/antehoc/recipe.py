@@ -35,9 +35,9 @@ class Verdicts:
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
-            raise RecipeError(f"verdict.alpha lies between 0 and 1; got {self.alpha}.")
+            raise RecipeError(f"alpha lies between 0 and 1; got {self.alpha}.")
         if not self.doubts:
-            raise RecipeError("verdict.doubts names one doubt or more; got none.")
+            raise RecipeError("`doubts` names one or more; got none.")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Unknown:
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            raise RecipeError(f"unknown.count is 1 or more; got {self.count}.")
+            raise RecipeError(f"count is 1 or more; got {self.count}.")
 
 
 @dataclass(frozen=True)

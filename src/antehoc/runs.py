@@ -17,15 +17,15 @@ from antehoc.data import Examples, Source
 from antehoc.data.examples import leaks
 from antehoc.data.outliers import open_outliers, outliers
 from antehoc.data.shapes import STRANGE
-from antehoc.errors import AntehocError, DataError, OutputError, RecipeError
+from antehoc.errors import AntehocError, DataError, ModelError, OutputError, RecipeError
 from antehoc.evaluation import Evaluation, Scored, evaluate, score
 from antehoc.model import Model, build_system
-from antehoc.recipe import Recipe, Scale, read_recipe, variant
+from antehoc.recipe import Recipe, Scale, overridden, read_recipe, variant
+from antehoc.schema import build
 from antehoc.training.loop import Runner, mix, run_phase
 from antehoc.types import Decision
 
 log = logging.getLogger(__name__)
-FINISHED = "finished.json"
 
 
 @dataclass(frozen=True)
@@ -184,8 +184,8 @@ def load_source(recipe: Recipe, where: str, seed: int) -> Source:
 def _fit_doubts(system: Any, examples: Examples, *, limit: int = 20_000) -> None:
     """Let the doubts know the training images, at most so many of them."""
     outputs, count = [], min(len(examples), limit)
-    for start in range(0, count, 250):
-        outputs.append(system(examples.batch(range(start, min(start + 250, count))).image))
+    for start in range(0, count, 64):
+        outputs.append(system(examples.batch(range(start, min(start + 64, count))).image))
     joined = type(outputs[0])(*(torch.cat(column) for column in zip(*outputs, strict=True)))
     system.fit_doubts(joined, examples.labels[:count])
 
@@ -220,7 +220,7 @@ def reproduce(
     known: dict[str, Source] = {}
     for name, (run, run_values) in runs.items():
         prefix = f"{name}_" if name else ""
-        key = json.dumps(run_values["data"], sort_keys=True)
+        key = json.dumps(run_values["data"], sort_keys=True, default=str)
         trained = train_recipe(
             run, run_values, recipe, folder / (name or "main"),
             seed=seed, scale=scale, runner=runner, resume=resume, source=known.get(key),
@@ -305,6 +305,8 @@ def evaluate_model(
     model: Model, recipe: Recipe, where: str, *, seed: int, ood: Mapping[str, Path] | None = None
 ) -> Evaluation:
     """Measure a saved model on the test role of a recipe's data."""
+    if model.policy is None:
+        raise ModelError("the model was never calibrated, so it has no verdicts to measure; train it by a recipe.")
     source = recipe.source(where, seed)
     if source.spec.classes != model.spec.classes or source.spec.attributes != model.spec.attributes:
         raise DataError(
@@ -322,15 +324,15 @@ def evaluate_model(
     )
 
 
-def recipe_of(model: Model) -> tuple[Recipe, str, int]:
-    """The recipe that a saved model was made by, as recorded in it, with its name and seed."""
-    from antehoc.schema import build
-
+def recipe_of(model: Model, overrides: Sequence[str] = ()) -> tuple[Recipe, str, int]:
+    """The recipe that a saved model was made by, as recorded in it and overridden, with its name and seed."""
     try:
         values, name, seed = yaml.safe_load(model.about["values"]), str(model.about["recipe"]), int(model.about["seed"])
-    except (KeyError, ValueError, yaml.YAMLError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise RecipeError("the model does not say by which recipe it was made; name one with --recipe.") from error
-    return build(Recipe, values, name), name, seed
+    if not isinstance(values, dict):
+        raise RecipeError("the recipe recorded in the model is damaged; name one with --recipe.")
+    return build(Recipe, overridden(values, overrides), name), name, seed
 
 
 def explain(model: Model, paths: Iterable[str | Path]) -> Iterator[tuple[Path, Decision | AntehocError]]:
@@ -350,19 +352,25 @@ def run_folder(
     stem = Path(recipe).stem
     mark = {"recipe": recipe, "scale": scale, "seed": seed, "values": dict(values)}
     base = Path(out) if out else Path("antehoc-runs") / f"{stem}-{scale}-seed{seed}"
-    candidates = [base, *(base.with_name(f"{base.name}-{number}") for number in range(2, 1000))]
-    existing = [path for path in candidates if (path / "run.json").exists()]
-    if resume:
-        if not existing:
-            raise OutputError(f"{base}: there is no run to resume here; leave --resume out to start one.")
-        folder = existing[-1]
-        if json.loads((folder / "run.json").read_text()) != json.loads(json.dumps(mark)):
-            raise OutputError(f"{folder}: holds a run with another recipe, scale or seed; name its own to resume it.")
-        return folder
-    folder = next(path for path in candidates if not path.exists() or (path.is_dir() and not any(path.iterdir())))
+    base = base if base.name else base.resolve()  # "." has no name to number
+    candidates = [base, *(base.parent / f"{base.name}-{number}" for number in range(2, 1000))]
+    written = json.dumps(mark, indent=1, default=str)  # YAML knows dates
+    folder = base
     try:
+        existing = [path for path in candidates if (path / "run.json").exists()]
+        if resume:
+            if not existing:
+                raise OutputError(f"{base}: there is no run to resume here; leave --resume out to start one.")
+            folder = existing[-1]
+            if (folder / "run.json").read_text() != written:
+                raise OutputError(
+                    f"{folder}: holds a run with another recipe, scale or seed; name its own to resume it."
+                )
+            return folder
+        folder = next(path for path in candidates if not path.exists() or (path.is_dir() and not any(path.iterdir())))
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "run.json").write_text(json.dumps(mark, indent=1))
+        (folder / "run.json.part").write_text(written)
+        (folder / "run.json.part").replace(folder / "run.json")  # a kill leaves a whole one or none
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); name another place with --out.") from error
     return folder

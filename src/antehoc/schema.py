@@ -29,7 +29,11 @@ def build(target: Callable[..., T], values: object, where: str, **given: object)
         Traceback (most recent call last):
         antehoc.errors.RecipeError: file.yaml, number: no key 'reel'. Did you mean 'real'? Known: real, imag.
     """
-    return target(**check_arguments(target, values, where, given), **given)
+    arguments = check_arguments(target, values, where, given)
+    try:
+        return target(**arguments, **given)
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error}") from None
 
 
 def check_arguments(

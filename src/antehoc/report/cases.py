@@ -11,7 +11,6 @@ from antehoc.report.meanings import percent
 from antehoc.types import AttributeScores, DataSpec, Decision, Explanans, Verdict
 
 _CLASSES, _ATTRIBUTES, _REASONS = 6, 10, 8  # as many are shown; the rest is counted
-_SEEN = 0.5
 
 
 def case(shown: Shown, spec: DataSpec) -> Html:
@@ -116,21 +115,10 @@ def _class_bars(values: dict[str, float], label: str, truth: str | None, what: s
 
 
 def attribute_bars(explanans: AttributeScores, spec: DataSpec, label: str) -> Html:
-    """Attribute probabilities beside what the decided class asks for: a tick; at odds with it: vermilion.
-
-    Where there are many, those that are surest or most at odds with the class are shown.
-    """
-    asked = spec.class_attributes[spec.classes.index(label)]
-    every = list(zip(explanans.names, explanans.probabilities, asked, strict=True))
-    chosen = every
-    if len(every) > _ATTRIBUTES:
-        chosen = sorted(every, key=lambda row: -max(row[1], abs(row[1] - row[2])))[:_ATTRIBUTES]
-    rows = [
-        Bar(name, seen, "odd" if (seen >= _SEEN) != (wanted > 0.5) else "seen", mark=wanted)
-        for name, seen, wanted in chosen
-    ]
+    """Attribute probabilities beside what the decided class asks for; of many, the telling ones."""
+    rows = figures.attribute_rows(explanans, spec, label, _ATTRIBUTES)
     spoken = f"attribute probabilities: {_spoken(rows)}"
-    return Html(figures.bars(rows, spoken, left_out=len(every) - len(rows), what="attributes"))
+    return Html(figures.bars(rows, spoken, left_out=len(explanans.names) - len(rows), what="attributes"))
 
 
 def _spoken(rows: Sequence[Bar]) -> str:

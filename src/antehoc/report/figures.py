@@ -1,19 +1,26 @@
-"""Pictures of results, each from plain data: SVG that stands alone or inside a page, PNG where pixels are the point."""
+"""Pictures of results, nearly all from plain data: SVG that stands alone or inside a page, PNG for pixels."""
 
 import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import FixedLocator, FormatStrFormatter, FuncFormatter, MaxNLocator
 from PIL import Image
 from torch import Tensor
 
 from antehoc.data.images import shown
-from antehoc.report.look import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, clean, drawing, short
+from antehoc.evaluation import Shown
+from antehoc.report.look import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, RULE, clean, drawing, short, styled
+from antehoc.report.meanings import percent
+from antehoc.runs import Reproduction
+from antehoc.types import AttributeScores, DataSpec
 
 COLORS: dict[str, str] = {"plain": GREY, "seen": BLUE, "true": GREEN, "odd": RED}
 
@@ -22,6 +29,7 @@ Role = Literal["plain", "seen", "true", "odd"]
 _PERCENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 _NO_THRESHOLD = 1e300  # the largest float stands for infinity
 _NAMED_CELLS, _NAMED_CLASSES = 12, 40  # up to so many classes a confusion matrix shows counts, and names
+_SEEN = 0.5  # from this probability on an attribute is said to be present
 CRISP_PX = 128  # up to this size an image is shown pixel by pixel
 
 
@@ -36,7 +44,7 @@ class Bar(NamedTuple):
     bold: bool = False
 
 
-def bars(rows: Sequence[Bar], description: str, *, left_out: int = 0, what: str = "more", width_px: int = 232) -> str:
+def bars(rows: Sequence[Bar], description: str, *, left_out: int = 0, what: str = "more", width_px: int = 208) -> str:
     """Horizontal bars over 0..1, each under its name, as SVG.
 
     Args:
@@ -62,7 +70,7 @@ def bars(rows: Sequence[Bar], description: str, *, left_out: int = 0, what: str 
 
 def _bar(row: Bar, top: int, width: int) -> str:
     value = min(max(row.value, 0.0), 1.0) if row.value == row.value else 0.0
-    room = (width - 34) // 7 - len(row.note)
+    room = int((width - 34) / 6.4) - len(row.note)
     name = shown(row.label)
     cut = name if len(name) <= room else name[: max(room - 1, 1)].rstrip() + "…"
     weight = ' font-weight="600"' if row.bold else ""
@@ -79,6 +87,21 @@ def _bar(row: Bar, top: int, width: int) -> str:
         f'<rect x="0" y="{top + 16}" width="{width}" height="8" rx="1.5" fill="{PALE}"/>'
         f'<rect x="0" y="{top + 16}" width="{value * width:.1f}" {rest}/>{tick}</g>'
     )
+
+
+def attribute_rows(explanans: AttributeScores, spec: DataSpec, label: str, most: int) -> list[Bar]:
+    """Bars of attribute probabilities, a tick at what the decided class asks for, vermilion where they disagree.
+
+    Where there are more than `most`, those that are surest or most at odds with the class, the first of them first.
+    """
+    asked = spec.class_attributes[spec.classes.index(label)]
+    rows = list(zip(explanans.names, explanans.probabilities, asked, strict=True))
+    if len(rows) > most:
+        rows = sorted(rows, key=lambda row: -max(row[1], abs(row[1] - row[2])))[:most]
+    return [
+        Bar(name, seen, "odd" if (seen >= _SEEN) != (wanted > 0.5) else "seen", mark=wanted)
+        for name, seen, wanted in rows
+    ]
 
 
 def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
@@ -218,3 +241,73 @@ def picture(image: Tensor | Image.Image, side_px: int = 384) -> str:
     else:
         image.save(file, "JPEG", quality=85)
     return f"data:image/{'png' if small else 'jpeg'};base64,{b64encode(file.getvalue()).decode()}"
+
+
+def overview(result: Reproduction) -> bytes:
+    """Four images of a run with label, verdict, attributes and reasons in words, as a PNG of 1400 x 700 pixels."""
+    spec = result.models[result.recipe].spec
+    with styled():
+        figure = Figure(figsize=(14, 7), dpi=100, facecolor="white")
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, 1400), ylim=(700, 0))  # pixels, from the top left
+        axes.axis("off")
+        for index, case in enumerate(_telling(result.evaluations[result.recipe].shown)):
+            _card(axes, case, spec, 14 + index % 2 * 693, 14 + index // 2 * 343)
+        file = BytesIO()
+        figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+def _telling(shown: Sequence[Shown], most: int = 4) -> list[Shown]:
+    """A few cases that tell most: what is right and accepted, wrong and questioned, unknown and questioned."""
+
+    def kind(case: Shown) -> tuple[bool, bool, bool]:
+        asked = case.decision.verdict is not None and case.decision.verdict.outcome == "questioned"
+        return case.truth is None, case.truth == case.decision.label, asked
+
+    wanted = [(False, True, False), (False, False, True), (False, False, True), (True, False, True)]
+    chosen: list[int] = []
+    for want in wanted:
+        chosen += [index for index, case in enumerate(shown) if kind(case) == want and index not in chosen][:1]
+    chosen += [index for index in range(len(shown)) if index not in chosen]
+    return [shown[index] for index in chosen[:most]]
+
+
+def _card(axes: Axes, case: Shown, spec: DataSpec, left: int, top: int) -> None:
+    """One case on a card of 679 x 329 pixels."""
+    decision, verdict = case.decision, case.decision.verdict
+    frame = FancyBboxPatch(
+        (left, top), 679, 329, boxstyle="round,pad=0,rounding_size=8", facecolor="white", edgecolor=RULE
+    )
+    axes.add_patch(frame)
+
+    def write(x: float, y: float, text: str, size_px: float = 15, **look: Any) -> None:
+        axes.text(left + x, top + y, text, fontsize=0.72 * size_px, va="center", **look)
+
+    probability = decision.probabilities[decision.label]
+    truth = {None: "none of the classes", decision.label: "rightly"}.get(case.truth, f"truly {case.truth}")
+    write(22, 34, short(decision.label, 24), 20, weight="bold")
+    write(22, 62, f"{percent(probability)}, {short(truth, 28)}", color=GREY)
+    if verdict is not None:
+        color = RED if verdict.outcome == "questioned" else GREEN
+        pill = {"boxstyle": "round,pad=0.42,rounding_size=1", "facecolor": "white", "edgecolor": color}
+        write(652, 34, verdict.outcome, 15, ha="right", color=color, weight="bold", bbox=pill)
+    pixels = case.image.detach().cpu().clamp(0, 1).permute(1, 2, 0).numpy()
+    how = "nearest" if max(pixels.shape[:2]) <= CRISP_PX else "antialiased"
+    extent = (left + 22, left + 160, top + 222, top + 84)
+    image = axes.imshow(
+        np.broadcast_to(pixels, (*pixels.shape[:2], 3)), extent=extent, aspect="auto", interpolation=how
+    )
+    image.set_zorder(1)
+    axes.add_patch(Rectangle((left + 22, top + 84), 138, 138, facecolor="none", edgecolor=RULE, zorder=2))
+    for number, row in enumerate(attribute_rows(decision.explanans, spec, decision.label, 5)):
+        y = 96 + 29 * number
+        write(392, y, short(row.label, 25), ha="right")
+        for width, color in ((200, PALE), (200 * row.value, COLORS[row.role])):
+            axes.add_patch(Rectangle((left + 406, top + y - 6), width, 12, facecolor=color))
+        axes.add_patch(Rectangle((left + 405 + 200 * (row.mark or 0), top + y - 9), 2, 18, facecolor=INK))
+        write(652, y, f"{row.value:.2f}", ha="right")
+    for number, reason in enumerate(verdict.reasons[:3] if verdict else ()):
+        agrees = reason.code == "attribute-agrees"
+        write(22, 248 + 26 * number, "+" if agrees else "\u2013", 16, color=GREEN if agrees else RED, weight="bold")
+        write(40, 248 + 26 * number, short(reason.text, 82))

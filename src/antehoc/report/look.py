@@ -19,6 +19,7 @@ BLUE, GREEN, RED, ORANGE = "#0072b2", "#009e73", "#d55e00", "#e69f00"  # Okabe a
 _STYLE = {
     "font.family": "sans-serif",
     "font.size": 9,
+    "text.parse_math": False,  # a dollar in a name is a dollar
     "svg.fonttype": "none",  # text stays text: it takes the page's font and can be searched
     "svg.hashsalt": "antehoc",  # the same figure, the same bytes
     "axes.spines.top": False,
@@ -78,6 +79,6 @@ def clean(text: str) -> str:
 
 
 def short(text: str, most: int) -> str:
-    """A name for an axis: printable, no mathematics, not too long."""
-    text = shown(text).replace("$", r"\$")
+    """A name for a picture: printable, not too long."""
+    text = shown(text)
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -178,7 +178,8 @@ def _unknown(evaluation: Evaluation) -> Html:
     said = (
         "The model can only answer with a class it knows; questioned is the most that it can do. Maximum softmax has a"
         " threshold of its own at the same alpha. AUROC: how surely an image of the set scores above a test image;"
-        " 0.5 is chance. FPR: test images above the line that catches 95 % of the set; lower is better. Bold: the better."
+        " 0.5 is chance. FPR: test images above the line that catches 95 % of the set; lower is better."
+        " Bold: the better."
     )
     return join([tag("h3", "Images of no known class"), table(head, rows), tag("p", said, class_="note")])
 
@@ -239,22 +240,22 @@ def reading(model: Model) -> Html:
             title,
             tag(
                 "p",
-                f"A decision is questioned where its score is above the threshold, {limit}. The score is higher the more"
-                f" decision and reasons disagree. {made}",
+                f"A decision is questioned where its score is above the threshold, {limit}. The score is higher the"
+                f" more decision and reasons disagree. {made}",
             ),
             tag(
                 "p",
                 tag("b", "Promised: "),
                 f"at most {percent(policy.alpha)} (alpha) of correct decisions are questioned{asked}, {kept}, on images"
-                f" drawn as those were. The threshold stands on {policy.threshold_rows:,} correct decisions that trained"
-                " and fitted nothing.",
+                f" drawn as those were. The threshold stands on {policy.threshold_rows:,} correct decisions that"
+                " trained and fitted nothing.",
             ),
             tag(
                 "p",
                 tag("b", "Not promised: "),
-                "that an accepted decision is right; that a given share of wrong decisions is found; that alpha holds for"
-                " each class apart, or on images from elsewhere, such as another camera; that an image of no known class"
-                " is questioned. How often that happens is measured, not guaranteed.",
+                "that an accepted decision is right; that a given share of wrong decisions is found; that alpha holds"
+                " for each class apart, or on images from elsewhere, such as another camera; that an image of no known"
+                " class is questioned. How often that happens is measured, not guaranteed.",
             ),
         ]
     )

@@ -42,8 +42,8 @@ class Mirror(System[MirrorOutput]):
         pretrained: start the backbone from timm's published weights.
         positive_weight: weight of present attributes in the loss; 1 is plain binary cross-entropy.
         covariance: `class` or `shared`, of the feature distance (`questions.ClassGaussians`).
-        distance_on: what the feature distance looks at: `last`, the mean of both networks' last activations, or `all`,
-            mean and maximum of every stage's. Its memory grows with the square of their channels.
+        distance_on: what the feature distance looks at: `last`, what the dense layers of both networks read, or `all`,
+            also the mean and maximum of every stage. Its memory grows with the square of their number.
         batch_norm_momentum: of both networks, in PyTorch's sense (Keras's default of 0.99 is 0.01 here).
     Raises:
         RecipeError: where the parts do not fit each other.
@@ -106,8 +106,9 @@ class Mirror(System[MirrorOutput]):
             self.mirror = LightMirror(shapes, len(spec.attributes), join=join, width=width)
         if warm_start and mirror != "full":
             raise RecipeError(f"warm_start copies the classifier's stages, which a {mirror!r} mirror does not have.")
-        channels = [shape[0] for shape in shapes] + [self.mirror.features]
-        features = 2 * sum(channels) if distance_on == "all" else sum(channels[-2:])
+        features = self.main.head.in_features + self.mirror.features
+        if distance_on == "all":
+            features += 2 * sum(channels for channels, _, _ in shapes)
         self.distance = questions.ClassGaussians(len(spec.classes), features, covariance=covariance)
         for part in self.modules():
             if isinstance(part, nn.BatchNorm2d):
@@ -123,11 +124,10 @@ class Mirror(System[MirrorOutput]):
     def from_activations(self, activations: tuple[Tensor, ...]) -> MirrorOutput:
         logits, *stages = activations
         attribute_logits, last = self.mirror(stages)
-        seen, pools = (
-            ((*stages, last), (_mean, _maximum)) if self.distance_on == "all" else ((stages[-1], last), (_mean,))
-        )
-        pooled = [pool(stage) for stage in seen for pool in pools]
-        return MirrorOutput(logits, attribute_logits, torch.cat(pooled, 1).detach())
+        read = [self.main.read(stages[-1]), _mean(last)]  # what the two dense layers read
+        if self.distance_on == "all":
+            read += [pool(stage) for stage in stages for pool in (_mean, _maximum)]
+        return MirrorOutput(logits, attribute_logits, torch.cat(read, 1).detach())
 
     def loss_terms(self, output: MirrorOutput, batch: Batch) -> dict[str, Tensor]:
         weight = torch.full_like(output.attribute_logits[0], self.positive_weight)
@@ -241,7 +241,12 @@ class Main(Trainable[MainOutput]):
         return stages
 
     def from_activations(self, activations: tuple[Tensor, ...]) -> MainOutput:
-        return MainOutput(self.head(self.pool(activations[-1]).flatten(1)), activations)
+        return MainOutput(self.head(self.read(activations[-1])), activations)
+
+    def read(self, activation: Tensor) -> Tensor:
+        """What the dense layer reads of the last activation: (B, features)."""
+        features: Tensor = self.pool(activation).flatten(1)
+        return features
 
     def loss_terms(self, output: MainOutput, batch: Batch) -> dict[str, Tensor]:
         return {"label": F.cross_entropy(output.logits, batch.label)}

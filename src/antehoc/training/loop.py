@@ -12,11 +12,11 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from antehoc.data.examples import Examples
-from antehoc.errors import RecipeError
+from antehoc.errors import RecipeError, near_miss
 from antehoc.systems.base import System, Trainable
 from antehoc.training.phases import Phase, build_optimizer, freeze, set_modes, view, views
 from antehoc.types import Batch, Role
@@ -220,25 +220,30 @@ def run_phase(
     runner = runner or Runner()
     freeze(system, phase.train)
     module = Training(system, phase, number, seed)
+    if phase.augment == "orientations" and system.spec.height != system.spec.width:
+        raise RecipeError(f"phase {number + 1}: orientations turn images, and these are not square; take `flip`.")
     if unknown := set(phase.weights) - set(module.learner.weights):
         known = ", ".join(module.learner.weights)
         raise RecipeError(f"phase {number + 1}: no loss term is called {min(unknown)!r}; its terms are {known}.")
+    _check_monitor(system, module.learner, phase, number, roles["validation"])
     history, best = History(), ModelCheckpoint(folder, "best", f"val/{phase.monitor}", mode=_mode(phase.monitor))
     done = folder / "done.safetensors"
     if resume and done.exists():
         system.load_state_dict(load_file(done))
         return list(torch.load(folder / "history.pt", weights_only=True))
     last = folder / "last.ckpt"
-    if not last.exists():
+    resume = resume and last.exists()
+    if not resume:
         system.begin_phase(phase.train)
     train: Fetched = roles["train"]
     validation: Fetched = roles["validation"]
     if phase.cache:
         train, validation = _cached(system, module.learner, roles["train"], roles["validation"], phase)
     count = views(phase.augment) if isinstance(train, Cached) else 1
-    callbacks: list[Callback] = [history, ModelCheckpoint(folder, "last", enable_version_counter=False)]
+    callbacks: list[Callback] = [history]
     if phase.keep == "best":
-        callbacks.append(best)
+        callbacks.append(best)  # before `last`, which records what is best so far
+    callbacks.append(ModelCheckpoint(folder, "last", enable_version_counter=False))
     if phase.patience is not None:
         callbacks.append(EarlyStopping(f"val/{phase.monitor}", patience=phase.patience, mode=_mode(phase.monitor)))
     if runner.progress:
@@ -259,8 +264,8 @@ def run_phase(
         trainer.fit(
             module,
             loader(train, EpochBatches(len(train), phase.batch_size, mix(seed, number), views=count)),
-            loader(validation, EpochBatches(len(validation), max(phase.batch_size, 250), 0, shuffle=False)),
-            ckpt_path=last if resume and last.exists() else None,
+            loader(validation, EpochBatches(len(validation), phase.batch_size, 0, shuffle=False)),
+            ckpt_path=last if resume else None,
             weights_only=True,
         )
     if phase.keep == "best":
@@ -272,6 +277,19 @@ def run_phase(
     save_file(system.state_dict(), folder / "part.safetensors")
     (folder / "part.safetensors").replace(done)
     return history.epochs
+
+
+@torch.no_grad()
+def _check_monitor(system: System[Any], learner: Trainable[Any], phase: Phase, number: int, examples: Examples) -> None:
+    """Say before the training, not after its first epoch, that there is no such figure."""
+    set_modes(system, ())
+    batch = examples.batch([0])
+    known = ["loss", *learner.scores(learner(batch.image), batch)]
+    if phase.monitor not in known:
+        hint = near_miss(phase.monitor, known)
+        raise RecipeError(
+            f"phase {number + 1}: no figure is called {phase.monitor!r}.{hint} Known: {', '.join(known)}."
+        )
 
 
 def _mode(monitor: str) -> str:
@@ -307,15 +325,16 @@ class quiet:
             logger.setLevel(logging.ERROR)
         self.catch = warnings.catch_warnings()
         self.catch.__enter__()
-        for text in (".*does not have many workers.*", ".*Checkpoint directory.*exists.*", ".*GPU available.*"):
+        for text in (
+            ".*does not have many workers.*",
+            ".*Checkpoint directory.*exists.*",
+            ".*GPU available.*",
+            ".*LeafSpec.*",
+            ".*in eval mode at the start of training.*",  # on purpose: `set_modes`
+        ):
             warnings.filterwarnings("ignore", message=text)
 
     def __exit__(self, *exception: object) -> None:
         self.catch.__exit__(None, None, None)
         for logger, level in zip(self.loggers, self.levels, strict=True):
             logger.setLevel(level)
-
-
-def parts_of(system: nn.Module) -> tuple[str, ...]:
-    """Names of the parts that a phase may train."""
-    return tuple(name for name, part in system.named_children() if any(True for _ in part.parameters()))

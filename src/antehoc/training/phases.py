@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from antehoc.errors import RecipeError
+from antehoc.errors import RecipeError, near_miss
 
 Augment = Literal["none", "flip", "orientations"]
 
@@ -80,11 +80,13 @@ def freeze(system: nn.Module, parts: tuple[str, ...]) -> None:
     Raises:
         RecipeError: where the system has no part of that name.
     """
-    known = dict(system.named_children())
+    known = [name for name, part in system.named_children() if any(True for _ in part.parameters())]
     for name in parts:
         if name not in known:
-            raise RecipeError(f"the system has no part {name!r}; its parts are {', '.join(known)}.")
-    for name, part in known.items():
+            raise RecipeError(
+                f"the system has no part {name!r} to train.{near_miss(name, known)} Known: {', '.join(known)}."
+            )
+    for name, part in system.named_children():
         part.requires_grad_(name in parts)
 
 

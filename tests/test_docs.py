@@ -1,0 +1,300 @@
+"""The documentation holds what it says: it builds, its tables are those of the code and the runs, its examples work."""
+
+import importlib.util
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from antehoc import cli
+from antehoc.data import DATASETS
+from antehoc.data.folder import folder
+from antehoc.data.manifest import manifest
+from antehoc.data.shapes import draw
+from antehoc.data.shapes import spec as shapes_spec
+from antehoc.model import build_system
+from antehoc.recipe import Recipe, known_recipes, merge
+from antehoc.schema import build, check_arguments
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+TINY = [  # the recipe `shapes` in seconds
+    "data.train=400",
+    "data.validation=100",
+    "data.calibration=400",
+    "data.test=100",
+    "phases=[{train: [main], epochs: 8, learning_rate: 0.01}, "
+    "{train: [mirror], epochs: 2, learning_rate: 0.01, weights: {label: 0.0}}]",
+]
+BLOCK = re.compile(r"(?:^<!-- (runnable.*?) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(*languages: str, pages: Sequence[Path] = PAGES) -> list[Any]:
+    """Code blocks of a language: mark, text; named after their page and place in it."""
+    found = []
+    for page in pages:
+        own = [block for block in BLOCK.findall(page.read_text(encoding="utf-8")) if block[1] in languages]
+        name = page.relative_to(ROOT).as_posix().removeprefix("docs/")
+        found += [pytest.param(mark, text, id=f"{name}-{number}") for number, (mark, _, text) in enumerate(own, 1)]
+    return found
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    """The generator of the tables, which is no part of the package."""
+    found = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+    assert found
+    assert found.loader
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):
+    for needed in ("mkdocs", "material", "mkdocstrings"):
+        if not importlib.util.find_spec(needed):
+            pytest.skip(f"{needed} is not installed; pip install 'antehoc[docs]'")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},  # what the theme says of its own future
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > len(PAGES)  # the page for what is not found comes on top
+    for page in pages:
+        fetched = re.findall(r'<(?:script|link|img|iframe)\b[^>]*(?:src|href)="(?:https?:)?//[^"]*', page.read_text())
+        assert fetched == [], page.name
+
+
+def test_every_table_is_up_to_date(tables, capsys):
+    assert tables.main(["--check"]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("_", "text"), blocks("bash", "sh", pages=[*PAGES, ROOT / "README.md"]))
+def test_every_command_line_parses(_, text):
+    commands = re.split(r"\n|&&", text.replace("\\\n", " "))
+    for command in commands:
+        if not command.strip().startswith("antehoc "):
+            continue
+        arguments = shlex.split(command, comments=True)[1:]
+        if "--help" in arguments:
+            with pytest.raises(SystemExit) as stopped:
+                cli._parser().parse_args(arguments)
+            assert stopped.value.code == 0
+            continue
+        options = cli._parser().parse_args(arguments)
+        recipe = getattr(options, "recipe", None)
+        assert recipe is None or recipe.endswith(".yaml") or recipe in known_recipes()
+
+
+@pytest.mark.parametrize(("_", "text"), blocks("yaml"))
+def test_every_recipe_is_one(_, text):
+    values = yaml.safe_load(text)
+    shipped = yaml.safe_load((ROOT / "src/antehoc/recipes/shapes.yaml").read_text())
+    whole = "data" in values  # else a part, to be laid over a recipe
+    scales = values.pop("scales", {})
+    shipped.pop("scales")
+    base = values if whole else merge(shipped, values)
+    for over in ({}, *scales.values(), *values.get("variants", {}).values()):
+        checked = merge(base, over)
+        recipe = build(Recipe, checked, "docs")
+        data, system = dict(recipe.data), recipe.system
+        check_arguments(DATASETS[data.pop("name")], data, "docs, data", {"seed": 0})
+        spec = shapes_spec(data.get("size", 64))
+        built = build_system(spec, system, "docs, system", pretrained=False)
+        parts = {name for name, _ in built.named_children()}
+        for phase in recipe.phases:
+            assert set(phase.train) <= parts
+            assert set(phase.weights) <= set(built.weights)
+
+
+@pytest.mark.parametrize(("_", "text"), blocks("csv"))
+def test_every_table_of_a_user_can_be_read(_, text, tmp_path):
+    def picture(place: str, level: int) -> None:
+        path = tmp_path / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (level, 0, 0)).save(path)
+
+    (tmp_path / "table.csv").write_text(text)
+    first = [line.split(",")[0] for line in text.splitlines()[1:]]
+    if text.startswith("path"):
+        for level, place in enumerate(first):
+            picture(place, level)
+        source = manifest(tmp_path / "table.csv", size=8)
+    else:
+        for number, label in enumerate(first):
+            for index in range(20):
+                picture(f"{label}/{index}.png", 20 * number + index)
+        source = folder(tmp_path, size=8, attributes="table.csv", shares=(0.4, 0.2, 0.2, 0.2))
+    assert source.spec.attributes
+    assert len(source.spec.exclusive) == 1
+
+
+@pytest.mark.parametrize(("_", "text"), blocks("python"))
+def test_every_example_compiles(_, text):
+    compile(text, "docs", "exec")
+
+
+def run(mark: str, text: str) -> None:
+    """Run an example; its mark may say what to put in another's place, so that it is done in seconds."""
+    if ":" in mark:
+        old, new = mark.split(":", 1)[1].split("->")
+        assert old.strip() in text
+        text = text.replace(old.strip(), new.strip())
+    exec(compile(text, "docs", "exec"), {"TINY": TINY, "__name__": "docs"})
+
+
+RUNNABLE = [block for block in blocks("python") if block.values[0]]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with an image and the model that the first example of `start/python.md` makes."""
+    where = tmp_path_factory.mktemp("docs")
+    Image.fromarray(draw("square", seed=1, count=1).image[0]).save(where / "drawing.png")
+    before = Path.cwd()
+    os.chdir(where)
+    try:
+        run(*next(block for block in RUNNABLE if block.id == "start/python.md-1").values)
+    finally:
+        os.chdir(before)
+    return where
+
+
+@pytest.mark.parametrize(("mark", "text"), [block for block in RUNNABLE if block.id != "start/python.md-1"])
+def test_examples_marked_as_runnable_run(mark, text, place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    run(mark, text)
+    assert capsys.readouterr().out.strip()
+
+
+def test_the_first_example_leaves_a_model(place):
+    assert (place / "my-model" / "model.safetensors").exists()
+    assert (place / "antehoc-runs" / "shapes-small-seed0" / "model").is_dir()
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md", ROOT / "CHANGELOG.md"], ids=lambda path: path.name)
+def test_pages_name_no_place_on_one_machine(page):
+    assert re.findall(r"(?<![\w.])/(?:work|home|tmp|root|Users)/\S+", page.read_text(encoding="utf-8")) == []
+
+
+# The generator, on runs made up for these tests.
+
+
+def a_run(seed: int, **figures: float | None) -> dict[str, Any]:
+    """What `antehoc reproduce shapes --json` writes, with these figures over ones that reach everything."""
+    reached = {"accuracy": 0.996, "verdict_auroc": 0.99, "msp_auroc": 0.98, "ood_noise_questioned": 1.0}
+    return {
+        "recipe": "shapes", "scale": "small", "seed": seed, "seconds": 100.0 + seed, "figures": reached | figures,
+        "published": {"accuracy": 0.991}, "intervals": {}, "notes": [], "parts": {},
+        "environment": {"torch": "2", "python": "3", "machine": "a", "threads": "2"},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def measured(tables, tmp_path, monkeypatch):
+    """Takes runs into a folder of measured runs that is not the repository's."""
+    (tmp_path / "measured").mkdir()
+    monkeypatch.setattr(tables, "MEASURED", tmp_path / "measured")
+
+    def take(*contents: dict[str, Any]) -> None:
+        for number, content in enumerate(contents):
+            path = tmp_path / f"{number}.json"
+            path.write_text(json.dumps(content))
+            tables.add(path)
+
+    return take
+
+
+def row(table: str, figure: str) -> list[str]:
+    """The cells of a figure's row."""
+    line = next(line for line in table.splitlines() if line.startswith(f"| `{figure}`"))
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+
+def test_a_table_shows_mean_and_range_beside_published_and_target(tables, measured):
+    measured(a_run(0), a_run(1, accuracy=0.998), a_run(2, accuracy=1.0))
+    assert row(tables.small("shapes"), "accuracy") == ["0.9910", "0.9980 (0.9960 to 1.0000)", ">= 0.995"]
+    assert row(tables.small("shapes"), "seconds") == ["", "101 (100 to 102)", "<= 180"]
+    assert "seeds 0, 1, 2" in tables.small("shapes")
+
+
+@pytest.mark.parametrize(
+    ("figures", "figure", "said"),
+    [
+        ({"accuracy": 0.99}, "accuracy", ">= 0.995 **missed**"),
+        ({"verdict_auroc": 0.97}, "verdict_auroc", ">= `msp_auroc` **missed**"),
+        ({"ood_noise_questioned": None}, "ood_noise_questioned", ">= 0.99 **missed**"),
+    ],
+)
+def test_a_missed_target_is_said_to_be_missed(tables, measured, figures, figure, said):
+    measured(a_run(0, **figures))
+    assert row(tables.small("shapes"), figure)[-1] == said
+
+
+def test_a_target_that_one_seed_misses_names_the_seed(tables, measured):
+    measured(a_run(0), a_run(1, accuracy=0.9949), a_run(2))
+    assert row(tables.small("shapes"), "accuracy")[-1] == ">= 0.995 (missed by seed 1)"
+
+
+def test_what_was_not_measured_says_what_would(tables, measured):
+    nothing = tables.small("shapes")
+    assert "Not measured yet" in nothing
+    assert all(f"antehoc reproduce shapes --seed {seed} --json" in nothing for seed in (0, 1, 2))
+    measured(a_run(1))
+    assert "--seed 0" in tables.small("shapes")
+    assert "--seed 1" not in tables.small("shapes")
+
+
+def test_the_paper_scale_stands_beside_what_was_published_and_what_was_coded(tables, measured):
+    figures = {"as_coded_accuracy": 0.985, "as_coded_verdict_auroc": 0.5, "ood_noise_support_questioned_paired": 0.75}
+    measured(a_run(0, **figures) | {"scale": "paper"})
+    assert row(tables.paper("shapes"), "accuracy") == ["0.9910", "0.9960", "0.9850"]
+    assert row(tables.fault("fault-noise"), "ood_noise_support_questioned_paired") == ["", "0.7500", "-"]
+    assert "Not measured yet" in tables.small("shapes")
+
+
+def test_a_measured_run_is_taken_in_without_the_machine_s_name(tables, measured):
+    stats = {"median": 0.5, "min": 0.25, "data": [0.5]}
+    extra = {"ratio_to_bare": 1.3, "batch": 8}
+    bench = {"name": "test_cost[whole-resnet18-light]", "fullname": "x", "stats": stats, "extra_info": extra}
+    measured({"machine_info": {"node": "secret", "cpu": {"brand_raw": "A"}}, "commit_info": {}, "benchmarks": [bench]})
+    text = (tables.MEASURED / "benchmarks.json").read_text()
+    assert "secret" not in text
+    assert "ratio <= 1.20 **missed**" in tables.benchmarks()
+
+
+def test_the_check_finds_a_table_that_is_out_of_date(tables, tmp_path, monkeypatch, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n<!-- table: metrics -->\nold\n<!-- end -->\nend\n")
+    monkeypatch.setattr(tables, "files", lambda: [page])
+    monkeypatch.setattr(tables, "HERE", tmp_path / "docs")
+    assert tables.main(["--check"]) == 1
+    assert "old" in page.read_text()
+    assert tables.main([]) == 0
+    assert "`auroc`" in page.read_text()
+    assert page.read_text().endswith("<!-- end -->\nend\n")
+    assert tables.main(["--check"]) == 0
+    page.write_text("<!-- table: metrix -->\n<!-- end -->")
+    with pytest.raises(SystemExit, match="no table is called 'metrix'"):
+        tables.main([])
+    assert capsys.readouterr().out
+
+
+def test_every_key_of_a_recipe_says_what_it_is(tables):
+    silent = [line for line in tables.recipe_keys().splitlines() if re.fullmatch(r"\| `\w+` .*\|  \|", line)]
+    assert silent == []

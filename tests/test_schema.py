@@ -1,0 +1,145 @@
+"""Plain values to objects, or an error that names the place and the likely slip."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antehoc.errors import RecipeError
+from antehoc.schema import build, check_arguments, convert
+
+
+@dataclass(frozen=True)
+class Leg:
+    length: float
+    joints: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Animal:
+    name: str
+    legs: tuple[Leg, ...] = ()
+    kind: Literal["cat", "fox"] = "cat"
+    weight: float | None = None
+    marks: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.weight is not None and self.weight < 0:
+            raise RecipeError(f"weight is 0 or more; got {self.weight}.")
+
+
+def test_nested_values_become_objects():
+    values = {"name": "Ada", "legs": [{"length": 2, "joints": [1, 2]}, {"length": 0.5}], "kind": "fox", "weight": 3}
+    found = build(Animal, values, "zoo.yaml")
+    assert found == Animal("Ada", (Leg(2.0, (1, 2)), Leg(0.5)), "fox", 3.0)
+    assert isinstance(found.weight, float)
+
+
+@given(
+    st.builds(
+        Animal,
+        name=st.text(max_size=5),
+        legs=st.lists(st.builds(Leg, st.floats(-9, 9), st.lists(st.integers(), max_size=3).map(tuple)), max_size=3).map(
+            tuple
+        ),
+        weight=st.none() | st.floats(0, 9),
+        marks=st.dictionaries(st.text(max_size=3), st.floats(-9, 9), max_size=3),
+    )
+)
+def test_what_was_taken_apart_is_put_together_again(animal):
+    assert convert(dataclasses.asdict(animal), Animal, "zoo") == animal
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"nam": "Ada"}, "zoo.yaml: no key 'nam'. Did you mean 'name'? Known: name, legs, kind, weight, marks."),
+        ({"name": "Ada", 3: 1}, "zoo.yaml: no key 3. Known: name, legs, kind, weight, marks."),
+        ({}, "zoo.yaml: key 'name' is missing; it has no default."),
+        (["name"], "zoo.yaml: needs keys and values; got ['name']."),
+        (None, "zoo.yaml: needs keys and values; got None."),
+        ({"name": 1}, "zoo.yaml.name: got 1, needs str."),
+        ({"name": "Ada", "kind": "foxx"}, "zoo.yaml.kind: 'foxx' is none of its choices. Did you mean 'fox'?"),
+        ({"name": "Ada", "kind": ["fox"]}, "zoo.yaml.kind: ['fox'] is none of its choices."),
+        ({"name": "Ada", "weight": True}, "zoo.yaml.weight: got True, needs float."),
+        ({"name": "Ada", "weight": "heavy"}, "zoo.yaml.weight: got 'heavy', needs float."),
+        ({"name": "Ada", "weight": math.nan}, "zoo.yaml.weight: got nan, needs a finite number."),
+        ({"name": "Ada", "weight": -math.inf}, "zoo.yaml.weight: got -inf, needs a finite number."),
+        ({"name": "Ada", "weight": -1}, "zoo.yaml: weight is 0 or more; got -1.0."),
+        ({"name": "Ada", "legs": {"length": 1}}, "zoo.yaml.legs: got {'length': 1}, needs tuple"),
+        ({"name": "Ada", "legs": [{"length": 1}, {"lenght": 1}]}, "zoo.yaml.legs[1]: no key 'lenght'. Did you mean"),
+        (
+            {"name": "Ada", "legs": [{"length": 1, "joints": [0, 1.5]}]},
+            "zoo.yaml.legs[0].joints[1]: got 1.5, needs int.",
+        ),
+        (
+            {"name": "Ada", "legs": [{"length": 1, "joints": [True]}]},
+            "zoo.yaml.legs[0].joints[0]: got True, needs int.",
+        ),
+        ({"name": "Ada", "marks": {"a": 1, "b": "x"}}, "zoo.yaml.marks.b: got 'x', needs float."),
+        ({"name": "Ada", "marks": {1: 1}}, "zoo.yaml.marks: got 1, needs str."),
+        ({"name": "Ada", "marks": [1]}, "zoo.yaml.marks: got [1], needs Mapping[str, float]."),
+    ],
+)
+def test_an_error_names_place_value_and_what_would_do(values, message):
+    with pytest.raises(RecipeError) as caught:
+        build(Animal, values, "zoo.yaml")
+    assert str(caught.value).startswith(message)
+
+
+def test_a_number_that_yaml_reads_as_text_gets_a_hint():
+    with pytest.raises(RecipeError, match=r"got '1e-3', needs float\. YAML reads .* as in 1\.0e-3"):
+        convert("1e-3", float, "rate")
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "found"),
+    [
+        (1, float, 1.0),
+        (None, int | None, None),
+        ([1, 2], tuple[int, float], (1, 2.0)),
+        ([1, 2], Sequence[float], [1.0, 2.0]),
+        ({"a": 1, "b": None}, Mapping[str, float | None], {"a": 1.0, "b": None}),
+        (64, int | Sequence[int], 64),
+        ([48, 64], int | Sequence[int], [48, 64]),
+        ({"anything": [1, "x"]}, Mapping[str, Any], {"anything": [1, "x"]}),
+        (3, Literal[1, 3], 3),
+    ],
+)
+def test_values_take_the_type_that_is_asked_for(value, hint, found):
+    converted = convert(value, hint, "here")
+    assert converted == found
+    assert type(converted) is type(found)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ([1], tuple[int, int]),
+        ([1, "x"], int | Sequence[int]),  # beartype alone asks one item at random
+        (True, int | Sequence[int]),
+        (True, Literal[1, 3]),
+        (1.0, Literal[1, 3]),
+        ("ab", tuple[str, ...]),
+        (True, float),
+        (1.0, int),
+        (None, float),
+    ],
+)
+def test_values_of_another_type_are_refused(value, hint):
+    with pytest.raises(RecipeError, match="here"):
+        convert(value, hint, "here")
+
+
+def test_what_is_given_is_no_key():
+    def draw(*, seed: int, count: int = 3) -> tuple[int, int]:
+        return seed, count
+
+    assert build(draw, {"count": 5}, "here", seed=7) == (7, 5)
+    with pytest.raises(RecipeError, match="no key 'seed'"):
+        check_arguments(draw, {"seed": 1}, "here", {"seed": 7})
