@@ -42,7 +42,8 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(command=run)
         sub.add_argument("--json", type=Path, metavar="FILE", help="write machine-readable results")
-        sub.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page")
+        if name != "train":
+            sub.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page")
         sub.add_argument("--seed", type=_natural, metavar="S", help="instead of the recipe's")
         sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
         sub.add_argument("--quiet", action="store_true", help="no progress")
@@ -237,7 +238,7 @@ def _named_paths(pairs: Sequence[str]) -> dict[str, Path]:
 
 def _check_outputs(options: argparse.Namespace) -> None:
     """Say before hours of work, not after, that a result could not be written."""
-    for path in (options.json, options.html):
+    for path in (options.json, getattr(options, "html", None)):
         if path is None:
             continue
         try:

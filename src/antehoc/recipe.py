@@ -14,8 +14,6 @@ from antehoc.errors import RecipeError, choose, near_miss
 from antehoc.schema import build
 from antehoc.training.phases import Phase
 
-Scale = Literal["small", "paper"]
-
 
 @dataclass(frozen=True)
 class Verdicts:
@@ -90,7 +88,7 @@ def known_recipes() -> list[str]:
     return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
-def read_recipe(name: str, *, scale: Scale = "small", overrides: Sequence[str] = ()) -> tuple[Recipe, dict[str, Any]]:
+def read_recipe(name: str, *, scale: str = "small", overrides: Sequence[str] = ()) -> tuple[Recipe, dict[str, Any]]:
     """A recipe of the package by name, or a YAML file by path.
 
     Args:

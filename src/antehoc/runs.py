@@ -20,7 +20,7 @@ from antehoc.data.shapes import STRANGE
 from antehoc.errors import AntehocError, DataError, ModelError, OutputError, RecipeError
 from antehoc.evaluation import Evaluation, Scored, evaluate, score
 from antehoc.model import Model, build_system
-from antehoc.recipe import Recipe, Scale, overridden, read_recipe, variant
+from antehoc.recipe import Recipe, overridden, read_recipe, variant
 from antehoc.schema import build
 from antehoc.training.loop import Runner, mix, run_phase
 from antehoc.types import Decision
@@ -44,7 +44,7 @@ class Reproduction:
     """A recipe's measured figures beside the published ones."""
 
     recipe: str
-    scale: Scale
+    scale: str
     seed: int
     seconds: float
     figures: dict[str, float | None]
@@ -95,7 +95,7 @@ def train(
     *,
     out: str | Path | None = None,
     seed: int | None = None,
-    scale: Scale = "small",
+    scale: str = "small",
     overrides: Sequence[str] = (),
     runner: Runner | None = None,
     resume: bool = False,
@@ -127,7 +127,7 @@ def train_recipe(
     folder: Path,
     *,
     seed: int,
-    scale: Scale,
+    scale: str,
     runner: Runner | None = None,
     resume: bool = False,
     source: Source | None = None,
@@ -193,7 +193,7 @@ def _fit_doubts(system: Any, examples: Examples, *, limit: int = 20_000) -> None
 def reproduce(
     recipe: str,
     *,
-    scale: Scale = "small",
+    scale: str = "small",
     seed: int | None = None,
     out: str | Path | None = None,
     ood: Mapping[str, Path] | None = None,

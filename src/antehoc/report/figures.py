@@ -104,13 +104,13 @@ def attribute_rows(explanans: AttributeScores, spec: DataSpec, label: str, most:
     ]
 
 
-def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
+def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], name: str = "") -> str:
     """Confusion matrix, rows predicted and columns true as in the thesis; shade is the share of a true class."""
     number = len(classes)
     cells = np.array(counts, dtype=float)
     share = cells / np.maximum(cells.sum(0, keepdims=True), 1)
     side = 3.9 if number <= _NAMED_CELLS else 5.6
-    with drawing(side + 0.9, side, f"confusion matrix of {number} classes") as (figure, out):
+    with drawing(side + 0.9, side, f"confusion matrix of {number} classes{_of(name)}") as (figure, out):
         axes = figure.subplots()
         shades = LinearSegmentedColormap.from_list("blue", ["#ffffff", "#9cc9e3", BLUE, "#00466e"])
         image = axes.imshow(share, cmap=shades, vmin=0, vmax=1, interpolation="nearest", aspect="equal")
@@ -131,30 +131,30 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     return out[0]
 
 
-def histogram(scores: Mapping[str, Sequence[float]], threshold: float) -> str:
+def histogram(scores: Mapping[str, Sequence[float]], threshold: float, name: str = "") -> str:
     """Verdict scores by set, one strip each over one axis; what lies right of the threshold is questioned.
 
     The axis is linear up to the threshold and logarithmic far out, so that neither crowd nor tail is lost.
     """
-    sets = {name: np.asarray(values, dtype=float) for name, values in scores.items() if len(values)} or {
-        "": np.zeros(1)
-    }
+    finite = {kind: np.array([value for value in values if math.isfinite(value)]) for kind, values in scores.items()}
+    sets = {kind: values for kind, values in finite.items() if len(values)} or {"": np.zeros(1)}
     every = np.concatenate(list(sets.values()))
     drawn = threshold < _NO_THRESHOLD
     scale = abs(threshold) if drawn and threshold else float(np.abs(every).max()) or 1.0
     low, high = min(float(every.min()), 0.0), max(float(every.max()), scale)
     edges = np.sinh(np.linspace(np.arcsinh(low / scale), np.arcsinh(1.04 * high / scale), 72)) * scale
     edges = np.unique(np.append(edges, threshold if drawn else low))
-    with drawing(7.2, 0.6 + 0.42 * len(sets), "verdict scores by set of images, with the threshold") as (figure, out):
+    said = f"verdict scores by set of images, with the threshold{_of(name)}"
+    with drawing(7.2, 0.6 + 0.42 * len(sets), said) as (figure, out):
         rows = figure.subplots(len(sets), 1, sharex=True, squeeze=False)[:, 0]
-        for axes, (name, values) in zip(rows, sets.items(), strict=True):
+        for axes, (kind, values) in zip(rows, sets.items(), strict=True):
             density = np.histogram(values, edges)[0] / np.diff(np.arcsinh(edges / scale)) / len(values)
             split = int(np.searchsorted(edges, threshold)) if drawn else len(edges) - 1
             axes.stairs(density[:split], edges[: split + 1], fill=True, color=GREY)
             axes.stairs(density[split:], edges[split:], fill=True, color=RED)
             if drawn:
                 axes.axvline(threshold, color=INK, linewidth=1)
-            axes.set_ylabel(short(name, 22), rotation=0, ha="right", va="center")
+            axes.set_ylabel(short(kind, 22), rotation=0, ha="right", va="center")
             above = f"{float((values > threshold).mean()):.1%} questioned".replace("%", " %")
             axes.annotate(above, (1, 0.72), xycoords="axes fraction", ha="right")
             axes.spines["left"].set_visible(False)
@@ -179,13 +179,13 @@ def _decades(low: float, high: float) -> list[float]:
     return inside[:: max(1, len(inside) // 4)]
 
 
-def risk_coverage(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> str:
+def risk_coverage(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], name: str = "") -> str:
     """Share of wrong decisions among the kept ones, over the share kept, least doubtful first: lower is better."""
     looks = [(BLUE, "-"), (ORANGE, "--"), (GREEN, ":"), (GREY, "-.")]
-    with drawing(5.4, 3.1, "risk over coverage of " + " and ".join(curves)) as (figure, out):
+    with drawing(5.4, 3.1, f"risk over coverage of {' and '.join(curves)}{_of(name)}") as (figure, out):
         axes = figure.subplots()
-        for (name, (coverage, risk)), (color, line) in zip(curves.items(), looks * len(curves), strict=False):
-            axes.plot(coverage, risk, line, color=color, linewidth=1.8, label=short(name, 40))
+        for (kind, (coverage, risk)), (color, line) in zip(curves.items(), looks * len(curves), strict=False):
+            axes.plot(coverage, risk, line, color=color, linewidth=1.8, label=short(kind, 40))
         axes.set(xlabel="coverage: share of decisions kept", ylabel="risk: wrong among the kept", xlim=(0, 1))
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_formatter(_PERCENT)
@@ -194,6 +194,10 @@ def risk_coverage(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]])
         if curves:
             axes.legend(loc="upper left")
     return out[0]
+
+
+def _of(name: str) -> str:
+    return f": {name}" if name else ""
 
 
 def curves(epochs: Sequence[Mapping[str, float]], title: str) -> str:
@@ -281,7 +285,7 @@ def _card(axes: Axes, case: Shown, spec: DataSpec, left: int, top: int) -> None:
     )
     axes.add_patch(frame)
 
-    def write(x: float, y: float, text: str, size_px: float = 15, **look: Any) -> None:
+    def write(x: int, y: int, text: str, size_px: int = 15, **look: Any) -> None:
         axes.text(left + x, top + y, text, fontsize=0.72 * size_px, va="center", **look)
 
     probability = decision.probabilities[decision.label]

@@ -66,7 +66,7 @@ def _slim(svg: str, description: str) -> str:
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
     used = set(re.findall(r"#([\w.-]+)[\")]", svg))
-    own = hashlib.blake2b(svg.encode(), digest_size=4).hexdigest()
+    own = hashlib.blake2b(f"{description}{svg}".encode(errors="replace"), digest_size=4).hexdigest()
     svg = re.sub(r' id="([\w.-]+)"', lambda found: f' id="{own}-{found[1]}"' if found[1] in used else "", svg)
     svg = re.sub(r'(url\(|href=")#([\w.-]+)', rf"\1#{own}-\2", svg)
     svg = re.sub(r"\n\s*", "\n", svg)

@@ -27,7 +27,7 @@ def reproduction(result: Reproduction) -> str:
     tables = _figures(result)
     parts: list[tuple[str, Html]] = [("Figures", join([tables.pop(result.recipe), _notes(result.notes)]))]
     for label, evaluation in result.evaluations.items():
-        body = sections.evaluation_sections(evaluation, result.models[label])
+        body = sections.evaluation_sections(evaluation, result.models[label], Path(label).stem)
         if label == result.recipe:
             parts.append(("What it does", body))
         else:
@@ -35,7 +35,8 @@ def reproduction(result: Reproduction) -> str:
             parts.append((f"Variant {label}", join([*head, body])))
     parts.append(("Training", _training(result)))
     parts.append(("Explanation card", sections.card(result.models[result.recipe].system.card)))
-    parts.append(("Recipe and notes", _record(result)))
+    recipe = str(result.models[result.recipe].about.get("values", ""))
+    parts.append(("The recipe as it ran", tag("pre", recipe)))
     return _document(
         f"{name}: report", [_kicker("report of a run"), tag("h1", name), sections.headline(main), _ran(result)], parts
     )
@@ -183,11 +184,6 @@ def _training(result: Reproduction) -> Html:
     rows = [[name.replace("_", ", "), f"{seconds:.1f}"] for name, seconds in result.parts.items()]
     rows.append([tag("b", "everything"), tag("b", f"{result.seconds:.1f}")])
     return join([*charts, tag("h3", "Seconds by part"), tag("div", table(["part", "seconds"], rows), class_="narrow")])
-
-
-def _record(result: Reproduction) -> Html:
-    recipe = str(result.models[result.recipe].about.get("values", ""))
-    return join([_notes(result.notes) or tag("p", "No notes."), tag("h3", "The recipe as it ran"), tag("pre", recipe)])
 
 
 def _notes(notes: Iterable[str]) -> Html:

@@ -70,22 +70,22 @@ def _figure(row: Row, *, published: bool) -> list[str]:
     return [name, row.meaning, number(row.measured, row.name), interval, *known]
 
 
-def evaluation_sections(evaluation: Evaluation, model: Model) -> Html:
-    """All that an evaluation shows but its list of figures."""
+def evaluation_sections(evaluation: Evaluation, model: Model, name: str = "") -> Html:
+    """All that an evaluation shows but its list of figures. The name tells its charts from another's to who hears them."""
     return join(
         [
-            _decisions(evaluation, model),
+            _decisions(evaluation, model, name),
             _attributes(evaluation),
             _cases(evaluation, model),
             _unknown(evaluation),
-            _scores(evaluation, model),
-            _curves(evaluation),
+            _scores(evaluation, model, name),
+            _curves(evaluation, name),
             reading(model),
         ]
     )
 
 
-def _decisions(evaluation: Evaluation, model: Model) -> Html:
+def _decisions(evaluation: Evaluation, model: Model, name: str) -> Html:
     classes = model.spec.classes
     pairs = [
         (count, classes[column], classes[row])
@@ -96,7 +96,7 @@ def _decisions(evaluation: Evaluation, model: Model) -> Html:
     pairs.sort(key=lambda pair: -pair[0])
     words = [f"{truth} taken for {predicted} ({count:,})" for count, truth, predicted in pairs[:5]]
     said = f"The most frequent mistakes: {_listed(words)}." if words else "No mistakes."
-    chart = tag("figure", Html(figures.confusion(evaluation.confusion, classes)), tag("figcaption", said))
+    chart = tag("figure", Html(figures.confusion(evaluation.confusion, classes, name)), tag("figcaption", said))
     return join([tag("h3", "Decisions"), chart])
 
 
@@ -193,22 +193,22 @@ def _better(own: object, other: object, *, lower: bool = False) -> list[str]:
     return cells
 
 
-def _scores(evaluation: Evaluation, model: Model) -> Html:
+def _scores(evaluation: Evaluation, model: Model, name: str) -> Html:
     if model.policy is None or not any(evaluation.scores.values()):
         return Html("")
     said = "Each strip holds a sample of one set, of 2,000 images at most. What lies right of the line is questioned."
-    chart = figures.histogram(evaluation.scores, model.policy.threshold)
+    chart = figures.histogram(evaluation.scores, model.policy.threshold, name)
     return join([tag("h3", "Verdict scores"), tag("figure", Html(chart), tag("figcaption", said))])
 
 
-def _curves(evaluation: Evaluation) -> Html:
+def _curves(evaluation: Evaluation, name: str) -> Html:
     if not evaluation.curves:
         return Html("")
     said = (
         "Decisions are kept from the least doubtful on. The lower the curve, the fewer wrong decisions are among those"
         " kept; at full coverage both end at the error rate."
     )
-    chart = figures.risk_coverage(evaluation.curves)
+    chart = figures.risk_coverage(evaluation.curves, name)
     return join([tag("h3", "Risk and coverage"), tag("figure", Html(chart), tag("figcaption", said))])
 
 

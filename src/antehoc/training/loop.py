@@ -78,7 +78,7 @@ class Training(L.LightningModule):
             on_step=False,
             on_epoch=True,
             batch_size=len(batch.label),
-            sync_dist=split == "val",
+            sync_dist=True,
         )
         return total
 
@@ -217,41 +217,54 @@ def run_phase(
     Raises:
         RecipeError: where the phase does not fit the system.
     """
-    runner = runner or Runner()
-    freeze(system, phase.train)
-    module = Training(system, phase, number, seed)
-    if phase.augment == "orientations" and system.spec.height != system.spec.width:
-        raise RecipeError(f"phase {number + 1}: orientations turn images, and these are not square; take `flip`.")
-    if unknown := set(phase.weights) - set(module.learner.weights):
-        known = ", ".join(module.learner.weights)
-        raise RecipeError(f"phase {number + 1}: no loss term is called {min(unknown)!r}; its terms are {known}.")
-    _check_monitor(system, module.learner, phase, number, roles["validation"])
-    history, best = History(), ModelCheckpoint(folder, "best", f"val/{phase.monitor}", mode=_mode(phase.monitor))
     done = folder / "done.safetensors"
     if resume and done.exists():
         system.load_state_dict(load_file(done))
         return list(torch.load(folder / "history.pt", weights_only=True))
-    last = folder / "last.ckpt"
-    resume = resume and last.exists()
+    freeze(system, phase.train)
+    module = Training(system, phase, number, seed)
+    _check(module, roles["validation"])
+    resume = resume and (folder / "last.ckpt").exists()
     if not resume:
         system.begin_phase(phase.train)
     train: Fetched = roles["train"]
     validation: Fetched = roles["validation"]
     if phase.cache:
         train, validation = _cached(system, module.learner, roles["train"], roles["validation"], phase)
-    count = views(phase.augment) if isinstance(train, Cached) else 1
-    callbacks: list[Callback] = [history]
+    best = _fit(module, train, validation, folder, runner or Runner(), resume=resume)
+    last = torch.load(folder / "last.ckpt", map_location="cpu", weights_only=True)
+    kept = torch.load(best, map_location="cpu", weights_only=True) if best else last
+    system.to("cpu")
+    module.load_state_dict(kept["state_dict"])
+    system.eval()
+    history: list[dict[str, float]] = last["callbacks"]["History"]["epochs"]
+    torch.save(history, folder / "history.pt")
+    save_file(system.state_dict(), folder / "part.safetensors")
+    (folder / "part.safetensors").replace(done)
+    return history
+
+
+def _fit(
+    module: Training, train: Fetched, validation: Fetched, folder: Path, runner: Runner, *, resume: bool
+) -> str | None:
+    """Let Lightning run the phase; the place of its best checkpoint where the best weights are to be kept."""
+    phase = module.phase
+    mode = "min" if phase.monitor == "loss" else "max"
+    callbacks: list[Callback] = [History()]
+    best = ModelCheckpoint(folder, "best", f"val/{phase.monitor}", mode=mode)
     if phase.keep == "best":
         callbacks.append(best)  # before `last`, which records what is best so far
     callbacks.append(ModelCheckpoint(folder, "last", enable_version_counter=False))
     if phase.patience is not None:
-        callbacks.append(EarlyStopping(f"val/{phase.monitor}", patience=phase.patience, mode=_mode(phase.monitor)))
+        callbacks.append(EarlyStopping(f"val/{phase.monitor}", patience=phase.patience, mode=mode))
     if runner.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=20))
+    views_ = views(phase.augment) if isinstance(train, Cached) else 1
     with torch.random.fork_rng(), quiet():
         trainer = L.Trainer(
             accelerator=runner.accelerator,
             devices=runner.devices,
+            strategy="ddp_spawn" if runner.devices > 1 else "auto",  # a script run twice would make two run folders
             max_epochs=phase.epochs,
             callbacks=callbacks,
             logger=False,
@@ -263,37 +276,29 @@ def run_phase(
         )
         trainer.fit(
             module,
-            loader(train, EpochBatches(len(train), phase.batch_size, mix(seed, number), views=count)),
+            loader(train, EpochBatches(len(train), phase.batch_size, mix(module.seed, module.number), views=views_)),
             loader(validation, EpochBatches(len(validation), phase.batch_size, 0, shuffle=False)),
-            ckpt_path=last if resume else None,
+            ckpt_path=folder / "last.ckpt" if resume else None,
             weights_only=True,
         )
-    if phase.keep == "best":
-        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-        module.load_state_dict(state)
-    system.to("cpu")
-    system.eval()
-    torch.save(history.epochs, folder / "history.pt")
-    save_file(system.state_dict(), folder / "part.safetensors")
-    (folder / "part.safetensors").replace(done)
-    return history.epochs
+    return best.best_model_path if phase.keep == "best" else None
 
 
-@torch.no_grad()
-def _check_monitor(system: System[Any], learner: Trainable[Any], phase: Phase, number: int, examples: Examples) -> None:
-    """Say before the training, not after its first epoch, that there is no such figure."""
-    set_modes(system, ())
-    batch = examples.batch([0])
-    known = ["loss", *learner.scores(learner(batch.image), batch)]
-    if phase.monitor not in known:
-        hint = near_miss(phase.monitor, known)
-        raise RecipeError(
-            f"phase {number + 1}: no figure is called {phase.monitor!r}.{hint} Known: {', '.join(known)}."
-        )
-
-
-def _mode(monitor: str) -> str:
-    return "min" if monitor == "loss" else "max"
+def _check(module: Training, validation: Examples) -> None:
+    """What does not fit, said before the training instead of in the midst of it."""
+    phase, spec, where = module.phase, module.system.spec, f"phase {module.number + 1}"
+    if phase.augment == "orientations" and spec.height != spec.width:
+        raise RecipeError(f"{where}: orientations turn images, and these are not square; take `flip`.")
+    if unknown := set(phase.weights) - set(module.learner.weights):
+        known = ", ".join(module.learner.weights)
+        raise RecipeError(f"{where}: no loss term is called {min(unknown)!r}; its terms are {known}.")
+    set_modes(module.system, ())
+    batch = validation.batch([0])
+    with torch.no_grad():
+        figures = ["loss", *module.learner.scores(module.learner(batch.image), batch)]
+    if phase.monitor not in figures:
+        hint = near_miss(phase.monitor, figures)
+        raise RecipeError(f"{where}: no figure is called {phase.monitor!r}.{hint} Known: {', '.join(figures)}.")
 
 
 def _cached(

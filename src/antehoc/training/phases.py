@@ -23,7 +23,7 @@ class Phase:
         batch_size: images per step.
         optimizer: `nadam`, `adamw` or `sgd` (momentum 0.9).
         learning_rate: the largest one.
-        schedule: `one-cycle` rises for a tenth of the steps and falls to a thousandth of the start; `inverse-time`
+        schedule: `one-cycle` rises for a tenth of the steps and falls to a thousandth of it; `inverse-time`
             divides by 1 + decay * step (Keras's `decay`); `constant`.
         decay: of `inverse-time`, per step.
         weight_decay: of the optimiser.

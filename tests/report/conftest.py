@@ -1,0 +1,184 @@
+"""Results built by hand, so that a report can be checked to the letter, and the switch that refreshes golden files.
+
+`pytest tests/report --refresh-golden` writes them anew; review the difference as one reviews code.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from antehoc.calibration import Evidence, Policy
+from antehoc.data import Preprocessing
+from antehoc.data.shapes import draw
+from antehoc.evaluation import Evaluation, Shown
+from antehoc.model import Model
+from antehoc.runs import Reproduction
+from antehoc.systems import Mirror
+from antehoc.types import AttributeScores, DataSpec, Decision, Reason, Verdict
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--refresh-golden", action="store_true", help="write the reports' golden files anew")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with a golden file, or write the file."""
+
+    def compare(name: str, text: str) -> None:
+        # the option is not there where pytest began in a folder above and met this file later
+        if request.config.getoption("--refresh-golden", default=False):
+            (GOLDEN / name).write_text(text, encoding="utf-8")
+        assert text == (GOLDEN / name).read_text(encoding="utf-8")
+
+    return compare
+
+
+EVIDENCE = Evidence((0.0, 1.0), (0.0, 0.99), 1.0)
+POLICY = Policy(
+    "combined",
+    ("margin", "likelihood"),
+    (EVIDENCE, EVIDENCE),
+    (1.2, 0.8),
+    5.2,
+    0.01,
+    0.01,
+    "expected",
+    24000,
+    90,
+    23900,
+)
+
+
+def built(spec: DataSpec, policy: Policy | None = POLICY) -> Model:
+    system = Mirror(spec, backbone="tiny").eval()
+    about = {"recipe": "shapes", "scale": "small", "seed": 3, "values": "data: {name: shapes, train: 6000}\nseed: 3\n"}
+    return Model(
+        system,
+        {"name": "mirror", "backbone": "tiny"},
+        Preprocessing(spec.channels, spec.height, spec.width),
+        policy,
+        about,
+    )
+
+
+@pytest.fixture(scope="session")
+def build_model() -> Callable[..., Model]:
+    """An untrained model for a spec, calibrated by hand or, with None, not at all."""
+    return built
+
+
+@pytest.fixture(scope="session")
+def model(shapes_spec: DataSpec) -> Model:
+    torch.manual_seed(0)
+    return built(shapes_spec)
+
+
+def decided(label: str, others: dict[str, float], seen: tuple[float, ...], names: tuple[str, ...]) -> Decision:
+    probabilities = {**others, label: 1 - sum(others.values())}
+    return Decision(label, probabilities, AttributeScores(names, seen), {"support": 0.5, "margin": -1.25})
+
+
+@pytest.fixture(scope="session")
+def questioned(shapes_spec: DataSpec) -> Decision:
+    reasons = (
+        Reason("fits-another-class", "the attributes fit the class 'square' better than 'rectangle'"),
+        Reason(
+            "attribute-unexpected",
+            "'all edges equal' is present (0.98), but the class 'rectangle' does not have it",
+            "all edges equal",
+            0.98,
+            0.0,
+        ),
+        Reason("attribute-agrees", "'four vertices' is present (0.99), and the class 'rectangle' has it"),
+    )
+    others = {"circle": 0.0, "square": 0.07, "triangle": 0.0}
+    plain = decided("rectangle", others, (0.0, 0.01, 0.99, 0.97, 0.98), shapes_spec.attributes)
+    return replace(plain, verdict=Verdict("questioned", 8.13, 5.2, 0.01, reasons))
+
+
+@pytest.fixture(scope="session")
+def accepted(shapes_spec: DataSpec) -> Decision:
+    agree = [
+        Reason("attribute-agrees", f"'{name}' is present (0.99), and the class 'square' has it")
+        for name in ("four vertices", "opposite edges parallel", "all edges equal", "a fourth one")
+    ]
+    against = Reason("attribute-unexpected", "'no vertices' is present (0.52), but the class 'square' does not have it")
+    others = {"circle": 0.0, "rectangle": 0.01, "triangle": 0.0}
+    plain = decided("square", others, (0.52, 0.0, 0.48, 0.99, 0.99), shapes_spec.attributes)
+    return replace(plain, verdict=Verdict("accepted", 1.2, 5.2, 0.01, (*agree, against)))
+
+
+@pytest.fixture(scope="session")
+def evaluation(shapes_spec: DataSpec, questioned: Decision, accepted: Decision) -> Evaluation:
+    image = torch.from_numpy(draw("square", seed=0, count=1).image).float()[:, None] / 255
+    figures = {
+        "accuracy": 0.995,
+        "attribute_accuracy": 0.9985,
+        "attribute_exact": 0.9941,
+        "all_zeros_accuracy": 0.6,
+        "majority_accuracy": 0.6,
+        "support_questioned_wrong": 0.605,
+        "support_questioned_correct": 0.0002,
+        "verdict_questioned_wrong": 0.86,
+        "verdict_questioned_correct": None,
+        "verdict_auroc": 0.991,
+        "msp_auroc": 0.985,
+        "verdict_auroc_minus_msp": 0.006,
+        "msp_ood_noise_questioned": 0.25,
+        "ood_noise_questioned": 0.993,
+        "ood_noise_support_questioned": 0.38,
+        "ood_noise_auroc": 0.9971,
+        "msp_ood_noise_auroc": 0.8813,
+    }
+    confusion = [[500, 0, 0, 0], [0, 495, 2, 3], [0, 5, 498, 0], [0, 0, 0, 497]]
+    names = shapes_spec.attributes
+    rows = {"prevalence": 0.25, "accuracy": 0.99, "balanced_accuracy": 0.98, "average_precision": None, "f1": 0.97}
+    unknown = {"questioned": 0.993, "support_questioned": 0.38, "auroc": 0.9971, "msp_auroc": 0.8813}
+    shown = [
+        Shown("Wrong, another class fits better (case 3)", image[0], questioned, "square", (0.0, 0.5, 1.0, 0.5)),
+        Shown("Correct", image[0], accepted, "square", (0.0, 1.0, 1.0, 0.5)),
+        Shown("Unknown: noise", 1 - image[0], questioned, None, (0.0, 0.5, 1.0, 0.5)),
+    ]
+    return Evaluation(
+        figures,
+        {"verdict_questioned_wrong": (0.4, 0.99), "verdict_auroc_minus_msp": (-0.001, 0.013)},
+        confusion,
+        [{"attribute": name, **rows} for name in names],
+        {"verdict": ([0.5, 1.0], [0.0, 0.005]), "maximum softmax": ([0.5, 1.0], [0.001, 0.005])},
+        [{"set": "noise", "images": 2500, **unknown, "fpr_at_95_tpr": 0.01, "msp_fpr_at_95_tpr": None}],
+        {"correct": [0.1, 0.5, 2.0, 6.0], "wrong": [4.0, 7.0, 40.0], "noise": [9.0, 900.0]},
+        shown,
+        ["no correct decision: figures on them are null"],
+    )
+
+
+@pytest.fixture(scope="session")
+def result(evaluation: Evaluation, model: Model) -> Reproduction:
+    variant = {f"default_{name}": value for name, value in evaluation.figures.items() if value is not None}
+    epochs = [{"val/accuracy": 0.5 + 0.1 * step, "val/loss": 1 / step, "train/loss": 1.1 / step} for step in (1, 2, 3)]
+    return Reproduction(
+        recipe="shapes",
+        scale="small",
+        seed=3,
+        seconds=93.4,
+        figures={**evaluation.figures, "ood_shapes_auroc": 0.87, "twins_across_roles": 0.0, **variant},
+        published={
+            "accuracy": 0.991,
+            "support_questioned_wrong": 0.5738,
+            "never_measured": 0.5,
+            "default_accuracy": None,
+        },
+        intervals=evaluation.intervals,
+        notes=("12 errors are few", "12 errors are few", "mnist is absent: its figures are null"),
+        evaluations={"shapes": evaluation, "default": replace(evaluation, shown=evaluation.shown[:1], notes=[])},
+        models={"shapes": model, "default": model},
+        history=[epochs, epochs[:1]],
+        parts={"data": 1.2, "phase 1": 40.0, "default_phase 1": 2.0, "evaluation": 3.3},
+        folder=Path("antehoc-runs/shapes-small-seed3"),
+    )

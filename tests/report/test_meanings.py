@@ -1,0 +1,60 @@
+"""Figures in groups, in words and in digits."""
+
+import pytest
+
+from antehoc.report.meanings import by_variant, grouped, meaning, number, percent
+
+
+def test_every_figure_of_a_run_has_a_meaning(result):
+    names = [name.removeprefix("default_") for name in result.figures]
+    assert [name for name in names if not meaning(name)] == []
+
+
+def test_a_set_with_underscores_keeps_its_name():
+    assert meaning("msp_ood_my_mnist_auroc") == "my mnist ranked above test images by maximum softmax"
+
+
+def test_figures_go_to_their_variant_and_none_is_lost(result):
+    groups = by_variant(result)
+    assert list(groups) == ["shapes", "default"]
+    names = {variant: [row.name for group in found for row in group.rows] for variant, found in groups.items()}
+    assert all(name.startswith("default_") for name in names["default"])
+    assert sorted([*names["shapes"], *names["default"]]) == sorted({*result.figures, *result.published})
+
+
+def test_a_figure_that_was_published_but_not_measured_stands_there_unmeasured():
+    (group,) = grouped({}, {}, {"never_measured": 0.5})
+    assert (group.title, group.rows[0].measured, group.rows[0].published) == ("Others", None, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("accuracy", "Decisions"),
+        ("argmax_agreement", "Attributes"),
+        ("verdict_aurc_minus_msp", "Verdicts on errors"),
+        ("msp_ood_star_auroc", "Images of no known class"),
+        ("twins_across_roles", "Others"),
+    ],
+)
+def test_figures_that_are_read_together_stand_together(name, title):
+    assert grouped({name: 0.5})[0].title == title
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [
+        (0.9995, "99.95 %"),
+        (0.99999, "99.999 %"),
+        (0.0004, "0.04 %"),
+        (0.5, "50.0 %"),
+        (0.0, "0 %"),
+        (1 - 1e-16, "100 %"),
+    ],
+)
+def test_nearly_all_is_not_written_as_all(share, written):
+    assert percent(share) == written
+
+
+def test_small_figures_keep_two_digits():
+    assert [number(value) for value in (0.00123, 0.000123, -0.00004, 0.0)] == ["0.0012", "0.00012", "-4e-05", "0.0000"]

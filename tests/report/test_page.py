@@ -1,0 +1,224 @@
+"""The page: whole, well-formed, self-contained, and safe whatever things are called."""
+
+import re
+from base64 import b64decode
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from io import BytesIO
+
+import pytest
+import torch
+from PIL import Image
+
+from antehoc import runs
+from antehoc.errors import ImageError
+from antehoc.evaluation import Evaluation, Shown
+from antehoc.report import page
+from antehoc.report.meanings import number
+from antehoc.types import AttributeScores, DataSpec, Decision, Reason, Verdict
+
+VOID = {"img", "meta", "wbr"}
+HOSTILE = "<script>alert(1)</script>\"'&\x1b\n\udcff"
+
+
+class Checked(HTMLParser):
+    """Reads a page and keeps what a test asks for; tags that do not balance are an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.said: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.said.append(data)
+
+    def values(self, name: str) -> list[str]:
+        return [value or "" for _, key, value in self.attributes if key == name]
+
+
+@pytest.fixture(scope="module")
+def report(result) -> str:
+    return page.reproduction(result)
+
+
+def checks(text: str) -> Checked:
+    """What holds for every page."""
+    found = Checked(text)
+    assert text.startswith("<!doctype html>")
+    text.encode("utf-8")
+    assert "script" not in found.tags
+    assert len(text) < 3_000_000
+    fetched = [value for name in ("src", "href", "xlink:href", "action", "srcset") for value in found.values(name)]
+    assert [value for value in fetched if not value.startswith(("data:image/", "#"))] == []
+    assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
+    assert "@import" not in text
+    assert re.findall(r"url\((?!#)", text) == []
+    ids = found.values("id")
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for value in fetched if value.startswith("#")} <= set(ids)
+    headings = [int(tag[1]) for tag in found.tags if re.fullmatch("h[1-6]", tag)]
+    assert headings[0] == 1
+    assert headings.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(headings, headings[1:], strict=False))
+    assert found.tags.count("img") == len([value for value in found.values("alt") if value])
+    assert ("html", "lang", "en") in found.attributes
+    return found
+
+
+def test_a_report_is_a_whole_page(report):
+    checks(report)
+
+
+def test_a_report_holds_every_figure_beside_the_published_one(report, result):
+    rows = re.findall(r"<tr>.*?</tr>", report, re.DOTALL)
+    plain = [re.sub(r"<wbr>", "", row) for row in rows]
+    for name in {*result.figures, *result.published}:
+        (row,) = [row for row in plain if f"<code>{name}</code>" in row]
+        assert f"<td>{number(result.figures.get(name), name)}</td>" in row
+    (row,) = [row for row in plain if "<code>support_questioned_wrong</code>" in row]
+    assert "0.5738" in row
+    (row,) = [row for row in plain if "<code>verdict_questioned_wrong</code>" in row]
+    assert "0.4000 to 0.9900" in row
+
+
+def test_a_report_holds_every_case_with_the_truth_in_green(report, evaluation):
+    for shown in evaluation.shown:
+        assert report.count(f"<h4>{shown.title}</h4>") == 1 + (
+            shown is evaluation.shown[0]
+        )  # that one in the variant too
+    case = report[report.index("Wrong, another class fits better") :]
+    bar = re.search(r"<title>square 0\.070</title>.*?</g>", case, re.DOTALL)
+    assert bar
+    assert "#009e73" in bar[0]
+    assert "· true" in bar[0]
+
+
+def test_a_report_holds_the_card_the_reading_and_each_note_once(report, result):
+    for field in fields(result.models["shapes"].system.card):
+        assert f"<dt>{field.name.replace('_', ' ')}</dt>" in report
+    assert "Not promised: " in report
+    assert "at most 1.0 % (alpha) of correct decisions" in report
+    assert report.count("mnist is absent") == 1
+    assert report.count("12 errors are few") == 1
+
+
+def test_the_headline_is_made_of_the_figures(report):
+    assert "Of 2,000 test images 99.5 % are decided rightly." in report
+    assert "questions 86.0 % of the 10 wrong decisions and 99.3 % of images of noise" in report
+
+
+def test_an_evaluation_is_a_whole_page_without_the_recipes_parts(evaluation, model):
+    text = page.evaluation(evaluation, model)
+    checks(text)
+    assert "Seconds by part" not in text
+    assert "Explanation card" in text
+
+
+def test_a_model_without_a_policy_says_that_it_never_was_calibrated(model, accepted, build_model, tmp_path):
+    plain = build_model(model.spec, None)
+    path = tmp_path / "a.png"
+    Image.new("L", (64, 64)).save(path)
+    text = page.decisions([(path, replace(accepted, verdict=None))], plain)
+    checks(text)
+    assert "1 image: 1 not calibrated." in text
+    assert "never calibrated: its decisions carry no verdict" in text
+
+
+def many(classes: int, attributes: int) -> tuple[DataSpec, Evaluation]:
+    """A spec of hostile names and an evaluation of it, with one case."""
+    names = tuple(f"{HOSTILE} class {index}" for index in range(classes))
+    seen = tuple(f"{HOSTILE} attribute {index}" for index in range(attributes))
+    spec = DataSpec(names, 3, 32, 32, seen, tuple((0.5,) * attributes for _ in names) if attributes else ())
+    reason = Reason("attribute-missing", f"{HOSTILE} is absent")
+    explanans = AttributeScores(seen, (0.4,) * attributes)
+    decision = Decision(
+        names[-1],
+        dict.fromkeys(names, 1 / classes),
+        explanans,
+        {},
+        Verdict("questioned", 9.0, 5.0, 0.01, (reason,) * 50),
+    )
+    shown = Shown(HOSTILE, torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)), decision, names[0])
+    table = [{"attribute": name, "prevalence": 0.5, "accuracy": None} for name in seen]
+    table = [{**row, "balanced_accuracy": None, "average_precision": None, "f1": None} for row in table]
+    confusion = [[int(abs(row - column) < 2) for column in range(classes)] for row in range(classes)]
+    unknown = {"set": HOSTILE, "images": 3, "questioned": 1.0}
+    evaluation = Evaluation(
+        {"accuracy": 0.5}, {}, confusion, table, {}, [unknown], {HOSTILE: [1.0, 9.0]}, [shown] * 12, [HOSTILE]
+    )
+    return spec, evaluation
+
+
+@pytest.mark.parametrize(("classes", "attributes"), [(2, 1), (200, 312)])
+def test_a_page_bears_any_number_of_classes_and_attributes_of_any_name(build_model, classes, attributes):
+    spec, evaluation = many(classes, attributes)
+    text = page.evaluation(evaluation, build_model(spec))
+    found = checks(text)
+    assert "<script" not in text
+    assert any("<script>" in said for said in found.said)
+    if classes == 200:
+        assert "and 194 classes more" in text
+        assert "and 302 attributes more" in text
+        assert "272 attributes more" not in text
+        assert f"{312 + 2 - 12} attributes more" in text
+
+
+def test_decisions_hold_each_image_its_reasons_and_each_error(model, questioned, accepted, tmp_path):
+    folder = tmp_path / "<script>&"
+    folder.mkdir()
+    paths = [folder / f"{name}.png" for name in ("turned", "square", "broken", "gone")]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn right by a quarter
+    Image.new("RGB", (900, 300)).save(paths[0], exif=exif)
+    Image.new("L", (64, 64)).save(paths[1])
+    error = ImageError(f"{paths[2]}: this is <b>not</b> an image.")
+    results = [(paths[0], questioned), (paths[1], accepted), (paths[2], error), (paths[3], accepted)]
+    text = page.decisions(results, model)
+    found = checks(text)
+    assert "4 images: 2 accepted, 1 questioned, 1 skipped." in text
+    assert "this is &lt;b&gt;not&lt;/b&gt; an image." in text
+    assert "No picture: " in text  # the file went away after it was decided
+    for path in paths:
+        assert any(str(path) in said for said in found.said)
+    for reason in questioned.verdict.reasons:
+        assert any(reason.text in said for said in found.said)
+    assert text.count("<dt>explanandum</dt>") == 1
+    assert "likelihood" in text
+    assert "margin -1.25" in text
+
+
+def test_an_image_stands_upright_and_small(model, accepted, tmp_path):
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (900, 300)).save(path, exif=exif)
+    (source,) = [value for value in checks(page.decisions([(path, accepted)], model)).values("src")]
+    assert Image.open(BytesIO(b64decode(source.partition(",")[2]))).size == (107, 320)
+
+
+def test_decisions_of_a_real_model_make_a_page(model, build_model, tmp_path):
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    Image.new("L", (30, 50), 200).save(paths[0])
+    paths[1].write_bytes(b"no image")
+    checks(page.decisions(list(runs.explain(build_model(model.spec, None), paths)), model))
+
+
+def test_a_page_of_nothing_is_a_page(model):
+    assert "0 images: none." in page.decisions([], model)

@@ -1,0 +1,300 @@
+"""A saved model: it decides the same, bit for bit, and whatever was changed in its folder is refused in a sentence."""
+
+import dataclasses
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+import antehoc
+from antehoc.data.images import Preprocessing
+from antehoc.errors import DataError, ImageError, ModelError, OutputError
+from antehoc.model import FILES, Model, build_system, load, model_card, sha256
+from antehoc.systems import Mirror
+from antehoc.types import DataSpec
+
+SPEC = DataSpec(("cat", "fox"), 1, 8, 8, ("red",), ((0.0,), (1.0,)))
+
+
+@pytest.fixture
+def untrained() -> Model:
+    return Model(Mirror(SPEC, backbone="tiny").eval(), {"name": "mirror", "backbone": "tiny"}, Preprocessing(1, 8, 8))
+
+
+@pytest.fixture
+def folder(tiny_run, tmp_path) -> Path:
+    """A copy of a trained model that a test may damage."""
+    return Path(shutil.copytree(tiny_run.model, tmp_path / "model"))
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(70, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+def change(folder: Path, **changes) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def refused(folder: Path) -> str:
+    """The sentence with which a folder is refused, after its place."""
+    with pytest.raises(ModelError) as caught:
+        load(folder)
+    message = str(caught.value)
+    assert message.startswith(str(folder))
+    assert "\n" not in message
+    return message.removeprefix(str(folder))
+
+
+def test_a_saved_model_decides_the_same_bit_for_bit(tiny_run, tmp_path, images):
+    trained = next(iter(tiny_run.result.models.values()))
+    first = load(tiny_run.model)
+    first.save(tmp_path / "again")
+    second = antehoc.load(tmp_path / "again")
+    wanted = trained.decide(images)
+    assert wanted[0].verdict is not None
+    assert first.decide(images) == wanted
+    assert second.decide(images) == wanted
+    assert (first.policy, first.preprocessing, first.spec) == (trained.policy, trained.preprocessing, trained.spec)
+    assert second.about == first.about
+    for name in ("config.json", "model.safetensors"):
+        assert sha256(tmp_path / "again" / name) == sha256(tiny_run.model / name)
+
+
+def test_an_uncalibrated_model_goes_round_too(untrained, tmp_path):
+    untrained.save(tmp_path / "m")
+    image = torch.rand(3, 1, 8, 8)
+    again = load(tmp_path / "m")
+    assert again.policy is None
+    assert again.decide(image) == untrained.decide(image)
+    assert "Never calibrated: its decisions carry no verdict." in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_a_loaded_model_is_in_eval_mode_on_its_device(tiny_run):
+    model = load(tiny_run.model, device="cpu")
+    assert not any(part.training for part in model.system.modules())
+    assert model.device == torch.device("cpu")
+
+
+def test_batch_size_and_company_leave_labels_and_order_alone(tiny_run, images):
+    model = load(tiny_run.model)
+    assert [d.label for d in model.decide(images, batch_size=7)] == [d.label for d in model.decide(images)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (torch.rand(1, 3, 32, 32), r"images must be \(batch, 1, 32, 32\); got \(1, 3, 32, 32\)"),
+        (torch.rand(1, 32, 32), r"images must be \(batch, 1, 32, 32\)"),
+        (torch.rand(2, 1, 32, 32) * 255, r"values must lie in 0\.\.1"),
+        (torch.zeros(1, 1, 32, 32, dtype=torch.uint8), "must be floats"),
+        (torch.full((1, 1, 32, 32), torch.nan), "NaN pixels"),
+    ],
+)
+def test_tensors_that_no_model_should_see_are_refused(tiny_run, bad, message):
+    with pytest.raises(DataError, match=message):
+        load(tiny_run.model).decide(bad)
+
+
+def test_no_image_gives_no_decision(tiny_run):
+    model = load(tiny_run.model)
+    assert model.decide([]) == []
+    assert model.decide(torch.zeros(0, 1, 32, 32)) == []
+
+
+def test_a_bad_file_raises_or_stands_in_its_place(tiny_run, tmp_path):
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    Image.new("L", (9, 9), 77).save(good)
+    bad.write_bytes(b"no image")
+    model = load(tiny_run.model)
+    with pytest.raises(ImageError, match=r"bad\.png"):
+        model.decide([good, bad])
+    mixed = list(model.decide_each([good, bad, good, good], batch_size=2))
+    assert [type(item) for item in mixed] == [type(mixed[0]), ImageError, type(mixed[0]), type(mixed[0])]
+    assert mixed[0].label == model.decide([str(good)])[0].label
+
+
+def test_a_folder_with_a_changed_byte_of_weights_is_refused(folder):
+    path = folder / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert refused(folder).startswith("/model.safetensors: its hash is ")
+
+
+@pytest.mark.parametrize("schema", [2, "1", None, [1]])
+def test_another_schema_is_refused(folder, schema):
+    change(folder, schema=schema)
+    assert refused(folder) == (
+        f"/config.json: its schema is {schema!r}, and this version of antehoc reads 1; save it again."
+    )
+
+
+@pytest.mark.parametrize("name", ["schema", "system", "data", "preprocessing", "policy", "card", "about", "weights"])
+def test_a_missing_key_is_named(folder, name):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    del config[name]
+    path.write_text(json.dumps(config))
+    wanted = "its schema is None" if name == "schema" else f"key {name!r} is missing"
+    assert wanted in refused(folder)
+
+
+def test_an_unknown_key_is_named(folder):
+    change(folder, polizy=1)
+    assert refused(folder) == "/config.json: key 'polizy' is unknown; save the model again."
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    assert f"is no saved model, {name!r} is missing" in refused(folder)
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    assert "no such model folder" in refused(tmp_path / "none")
+    (tmp_path / "file").write_text("")
+    assert "no such model folder" in refused(tmp_path / "file")
+    (tmp_path / "empty").mkdir()
+    assert "is no saved model" in refused(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"schema: 1"])
+def test_a_config_that_is_not_json_is_refused(folder, content):
+    (folder / "config.json").write_bytes(content)
+    assert refused(folder).startswith("/config.json: is not JSON (")
+
+
+@pytest.mark.parametrize("content", [b"[]", b"5", b"null", b'"text"'])
+def test_a_config_that_is_no_mapping_is_refused(folder, content):
+    (folder / "config.json").write_bytes(content)
+    assert refused(folder).startswith("/config.json: its schema is ")
+
+
+class Marker:
+    """Leaves a trace where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "model.py", "__init__.py", "pytorch_model.bin"])
+def test_whatever_could_be_executed_is_refused_and_not_executed(folder, tmp_path, name):
+    trace = tmp_path / "trace"
+    code = f"open({str(trace)!r}, 'w')".encode()
+    (folder / name).write_bytes(code if name.endswith(".py") else pickle.dumps(Marker(trace)))
+    assert f"holds a foreign file {name!r}" in refused(folder)
+    assert not trace.exists()
+
+
+def test_a_pickle_in_the_place_of_weights_is_refused_and_not_executed(folder, tmp_path):
+    trace = tmp_path / "trace"
+    torch.save(Marker(trace), folder / "model.safetensors")
+    assert "its hash is" in refused(folder)
+    change(folder, weights={"file": "model.safetensors", "sha256": sha256(folder / "model.safetensors")})
+    assert "does not fit the system in config.json" in refused(folder)
+    assert not trace.exists()
+
+
+def test_weights_of_another_architecture_are_refused(folder):
+    change(folder, system={"name": "mirror", "backbone": "tiny", "mirror": "light"})
+    assert refused(folder).startswith("/model.safetensors: does not fit the system in config.json (")
+
+
+def test_weights_that_lack_one_tensor_are_refused(folder):
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    weights.pop("main.head.bias")
+    save_file(weights, path)
+    change(folder, weights={"file": "model.safetensors", "sha256": sha256(path)})
+    assert "does not fit" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("policy", "threshold"), "high", "/config.json, policy.threshold: got 'high', needs float."),
+        (("policy", "weights"), [1.0, True, 1.0], "/config.json, policy.weights[1]: got True, needs float."),
+        (("policy", "guarantee"), "binomal", "/config.json, policy.guarantee: 'binomal' is none of its choices."),
+        (("policy", "evidence"), [], "one weight and one evidence per doubt"),
+        (("policy",), [], "/config.json, policy: needs keys and values; got []."),
+        (("system", "name"), "miror", "/config.json, system.name: no system is called 'miror'. Did you mean 'mirror'?"),
+        (("system", "name"), ["mirror"], "/config.json, system.name: no system is called ['mirror']."),
+        (("system", "width"), "wide", "/config.json, system.width: got 'wide', needs int."),
+        (("system", "widht"), 8, "/config.json, system: no key 'widht'. Did you mean 'width'?"),
+        (("system",), [], "/config.json: 'system', 'weights' and 'about' hold keys and values"),
+        (("data", "classes"), ["circle"], "/config.json: a classifier needs two or more classes"),
+        (("data", "height"), 64.5, "/config.json, data.height: got 64.5, needs int."),
+        (("preprocessing", "fit"), "pads", "/config.json, preprocessing.fit: 'pads' is none of its choices."),
+        (("preprocessing", "height"), 64, "/config.json: 'preprocessing' and 'data' name images of different sizes"),
+        (("card", "stage"), "after", "/config.json, card.stage: 'after' is none of its choices."),
+        (("weights",), {}, "config.json says None"),
+    ],
+)
+def test_values_of_wrong_types_are_refused_at_their_place(folder, path, value, message):
+    config = json.loads((folder / "config.json").read_text())
+    place = config
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    (folder / "config.json").write_text(json.dumps(config))
+    assert message in refused(folder)
+
+
+def test_a_system_without_a_name_is_refused(folder):
+    change(folder, system={"backbone": "tiny"})
+    assert "system: key 'name' is missing; known systems: mirror." in refused(folder)
+
+
+def test_loading_fetches_no_published_weights():
+    arguments = {"name": "mirror", "backbone": "test_resnet", "pretrained": True}
+    assert build_system(SPEC, arguments, "here", pretrained=False) is not None  # the network is out of reach here
+
+
+def test_saving_beside_something_else_is_refused(untrained, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"holds 'notes.txt', which is no part of a model; name an empty folder"):
+        untrained.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_saving_over_a_model_replaces_it(untrained, folder):
+    untrained.save(folder)
+    assert load(folder).spec == SPEC
+
+
+def test_saving_under_a_file_is_refused(untrained, tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "model"):
+        with pytest.raises(OutputError, match=r"the model cannot be written here \(.*\); name another place"):
+            untrained.save(place)
+
+
+def test_the_model_card_says_what_a_reader_must_know(tiny_run):
+    text = (tiny_run.model / "README.md").read_text()
+    model = load(tiny_run.model)
+    assert text == model_card(model)
+    assert text.startswith("# mirror: circle, rectangle, square, triangle\n")
+    assert "An image classifier of 4 classes" in text
+    for field in dataclasses.fields(model.system.card):
+        assert str(getattr(model.system.card, field.name)) in text, "the explanation card, line by line"
+    policy = model.policy
+    assert f"Score `combined` of margin, likelihood, distance; questioned above {policy.threshold:.4g}." in text
+    assert f"At most 5.00% of correct decisions are questioned (expected), as set on {policy.threshold_rows}" in text
+    for line in (f"- recipe: {tiny_run.recipe}", "- scale: small", "- seed: 0", f"- torch: {torch.__version__}"):
+        assert line in text
+
+
+def test_what_a_model_says_of_itself_is_plain(tiny_run):
+    about = load(tiny_run.model).about
+    assert {"recipe", "scale", "seed", "values", "torch", "antehoc"} <= set(about)
+    assert "backbone: small" in about["values"]

@@ -1,0 +1,190 @@
+"""Recipes: what ships parses at every scale, and what is wrong with one of yours is said at its place."""
+
+import pytest
+import yaml
+
+from antehoc.errors import RecipeError
+from antehoc.recipe import Recipe, known_recipes, merge, overridden, read_recipe, variant
+from antehoc.schema import build
+
+MINIMAL = "data: {name: shapes}\nsystem: {name: mirror}\nphases: [{train: [main], epochs: 2}]\n"
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text):
+        path = tmp_path / "mine.yaml"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def scales():
+    for name in known_recipes():
+        text = read_recipe(name)[1]
+        assert "scales" not in text
+        yield name, "small"
+        yield name, "paper"
+
+
+@pytest.mark.parametrize(("name", "scale"), list(scales()))
+def test_every_shipped_recipe_parses_at_each_of_its_scales_with_every_variant(name, scale):
+    recipe, values = read_recipe(name, scale=scale)
+    assert recipe.phases
+    assert yaml.safe_load(yaml.safe_dump(values)) == values, "the record in a saved model is the recipe"
+    for other in recipe.variants:
+        found, merged = variant(values, other, name)
+        assert found.phases
+        assert not found.variants
+        assert merged["data"]["name"] == values["data"]["name"]
+
+
+def test_the_paper_scale_is_laid_on_the_recipe():
+    small, _ = read_recipe("shapes")
+    paper, _ = read_recipe("shapes", scale="paper")
+    assert (small.phases[0].epochs, paper.phases[0].epochs) == (40, 250)
+    assert paper.data["train"] == small.data["train"]
+    assert paper.data["validation"] != small.data["validation"]
+    assert paper.published == small.published
+
+
+def test_a_recipe_by_path_takes_the_defaults(written):
+    recipe, _ = read_recipe(written(MINIMAL))
+    assert recipe.phases[0].train == ("main",)
+    assert (recipe.verdict.alpha, recipe.seed, recipe.published) == (0.01, 0, {})
+
+
+def test_overrides_are_laid_on_one_after_the_other(written):
+    overrides = ["data.train=400", "verdict.alpha=0.1", "verdict.doubts=[margin]", "seed=3", "seed=4"]
+    recipe, values = read_recipe(written(MINIMAL), overrides=overrides)
+    assert (recipe.data["train"], recipe.verdict.alpha, recipe.verdict.doubts, recipe.seed) == (
+        400,
+        0.1,
+        ("margin",),
+        4,
+    )
+    assert values["data"] == {"name": "shapes", "train": 400}, "the record holds them, too"
+
+
+def test_an_override_may_hold_an_equals_sign_and_spaces():
+    assert overridden({}, ["data.path=a b=c"]) == {"data": {"path": "a b=c"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (MINIMAL + "phasess: []\n", "no key 'phasess'. Did you mean 'phases'?"),
+        ("data: {name: shapes}\nsystem: {name: mirror}\n", "key 'phases' is missing"),
+        (MINIMAL + "seed: one\n", ".seed: got 'one', needs int."),
+        (MINIMAL + "seed: true\n", ".seed: got True, needs int."),
+        (MINIMAL + "seed: -1\n", "a seed lies in 0..2**63 - 1; got -1."),
+        (MINIMAL + "verdict: {alpha: 0}\n", ".verdict: alpha lies between 0 and 1; got 0.0."),
+        (MINIMAL + "verdict: {alpha: .nan}\n", ".verdict.alpha: got nan, needs a finite number."),
+        (MINIMAL + "verdict: {alfa: 0.1}\n", ".verdict: no key 'alfa'. Did you mean 'alpha'?"),
+        (MINIMAL + "verdict: {doubts: []}\n", ".verdict: `doubts` names one or more; got none."),
+        (MINIMAL + "verdict: {guarantee: binomal}\n", "Did you mean 'binomial'?"),
+        (MINIMAL + "unknown: {count: 0}\n", ".unknown: count is 1 or more; got 0."),
+        (MINIMAL + "faults: [ood]\n", ".faults[0]: 'ood' is none of its choices."),
+        (MINIMAL.replace("epochs: 2", "epochs: 2.5"), ".phases[0].epochs: got 2.5, needs int."),
+        (MINIMAL.replace("epochs: 2", "epochs: 0"), ".phases[0]: epochs must be above 0; got 0."),
+        (MINIMAL.replace("[main]", "main"), ".phases[0].train: got 'main', needs tuple"),
+        (MINIMAL.replace("[main]", "[]"), ".phases[0]: a phase trains at least one part; `train` is empty."),
+        (MINIMAL.replace("[{train: [main], epochs: 2}]", "[]"), "a recipe has one phase or more"),
+        ("- data\n", "a recipe holds keys and values; got list."),
+        ("", "a recipe holds keys and values; got NoneType."),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_place(written, text, message):
+    path = written(text)
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(path)
+    assert str(caught.value).startswith(path)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("data: {name: shapes\nsystem: 1\n", 2), (MINIMAL + "seed: [1\n", 5), ("a: b: c\n", 1)]
+)
+def test_what_is_not_yaml_names_file_and_line(written, text, line):
+    path = written(text)
+    with pytest.raises(RecipeError, match=rf"mine\.yaml, line {line}: is not YAML"):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize("text", ["seed: 2020-13-45\n", "seed: \x00\n"])
+def test_what_yaml_itself_cannot_read_is_refused(written, text):
+    with pytest.raises(RecipeError, match=r"mine\.yaml.*is not YAML"):
+        read_recipe(written(MINIMAL + text))
+
+
+def test_a_recipe_that_cannot_be_read_is_refused(tmp_path):
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "folder.yaml").mkdir()
+    for name in ("none.yaml", "bytes.yaml", "folder.yaml"):
+        with pytest.raises(RecipeError, match=rf"{name}: the recipe cannot be read \(.*\); name a YAML file"):
+            read_recipe(str(tmp_path / name))
+
+
+def test_an_unknown_name_gets_a_hint():
+    with pytest.raises(RecipeError, match=r"no recipe is called 'shape'\. Did you mean 'shapes'"):
+        read_recipe("shape")
+    with pytest.raises(RecipeError, match=r"no data set is called 'shape'\. Did you mean 'shapes'"):
+        read_recipe("shapes", overrides=["data.name=shape"])[0].source("shapes", 0)
+    with pytest.raises(RecipeError, match="data: key 'name' is missing; known data sets: "):
+        build(Recipe, {"data": {}, "system": {}, "phases": [{"train": ["main"], "epochs": 1}]}, "w").source("w", 0)
+
+
+def test_the_values_of_data_are_checked_against_the_data_set():
+    for override, message in (
+        ("data.trian=5", "shapes, data: no key 'trian'. Did you mean 'train'"),
+        ("data.train=many", "shapes, data.train: got 'many', needs int"),
+        ("data.variant=fre", "shapes, data.variant: 'fre' is none of its choices. Did you mean 'free'"),
+        ("data.seed=5", "shapes, data: no key 'seed'"),
+        ("data.name=[shapes]", r"no data set is called \['shapes'\]"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            read_recipe("shapes", overrides=[override])[0].source("shapes", 0)
+
+
+@pytest.mark.parametrize("override", ["seed", "=5", "  =5", "seed=[1", "seed=2020-13-45"])
+def test_an_override_of_another_form_is_refused(override):
+    with pytest.raises(RecipeError, match=r"^--set "):
+        read_recipe("shapes", overrides=[override])
+
+
+def test_an_unknown_scale_is_refused_with_those_there_are(written):
+    with pytest.raises(RecipeError, match=r"has no scale 'papers'; it has small, paper\."):
+        read_recipe("shapes", scale="papers")
+    for scales in ("5", "[paper]", "{paper: 5}", "{1: {}}"):
+        with pytest.raises(RecipeError, match=r"has no scale 'paper'; it has small"):
+            read_recipe(written(f"{MINIMAL}scales: {scales}\n"), scale="paper")
+
+
+def test_a_variant_that_is_no_mapping_is_refused(written):
+    _, values = read_recipe(written(MINIMAL + "variants: {other: 5}\n"))
+    with pytest.raises(RecipeError, match=r"mine, variants\.other: needs keys and values; got 5\."):
+        variant(values, "other", "mine")
+
+
+def test_merging_goes_mapping_by_mapping_and_replaces_the_rest():
+    base = {"data": {"name": "shapes", "train": 1, "deep": {"a": 1, "b": 2}}, "phases": [1, 2], "seed": 0}
+    over = {"data": {"train": 2, "deep": {"b": 3}}, "phases": [3], "new": {"x": 1}}
+    assert merge(base, over) == {
+        "data": {"name": "shapes", "train": 2, "deep": {"a": 1, "b": 3}}, "phases": [3], "seed": 0, "new": {"x": 1},
+    }  # fmt: skip
+
+
+def test_a_mapping_of_another_name_replaces_the_whole():
+    base = {"system": {"name": "mirror", "width": 8}}
+    assert merge(base, {"system": {"name": "joint"}}) == {"system": {"name": "joint"}}
+    assert merge(base, {"system": {"name": "mirror", "join": "add"}})["system"]["width"] == 8
+    assert merge(base, {"system": {"replace": True, "name": "mirror"}}) == {"system": {"name": "mirror"}}
+
+
+def test_merging_changes_neither_of_the_two():
+    base, over = {"a": {"x": 1}}, {"a": {"replace": True, "y": 2}, "b": {"replace": True, "z": 1}}
+    for _ in range(2):
+        assert merge(base, over) == {"a": {"y": 2}, "b": {"z": 1}}
+    assert base == {"a": {"x": 1}}
+    assert over == {"a": {"replace": True, "y": 2}, "b": {"replace": True, "z": 1}}
