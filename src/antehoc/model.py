@@ -257,5 +257,5 @@ def model_card(model: Model) -> str:
         ]
     else:
         lines += ["Never calibrated: its decisions carry no verdict."]
-    lines += ["", "## Made by", "", *(f"- {key}: {value}" for key, value in about.items()), ""]
+    lines += ["", "## Made by", "", *(f"- {key}: {value}" for key, value in sorted(about.items())), ""]
     return "\n".join(lines)

@@ -5,7 +5,7 @@ import logging
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,20 @@ def train_recipe(
     log.info("calibration: %d images", len(source.roles["calibration"]))
     _fit_doubts(system, source.roles["train"])
     scored = score(system, source.roles["calibration"])
-    policy = calibrations.calibrate(
+    about = {"recipe": where, "scale": scale, "seed": seed, "values": yaml.safe_dump(dict(values)), **environment()}
+    model = Model(system, dict(recipe.system), source.preprocessing, about=about)
+    try:
+        model = replace(model, policy=_policy(recipe, scored, seed))
+    except DataError as error:
+        model.save(folder / "model")
+        raise DataError(f"{error} The trained model is in {folder / 'model'}, without a verdict.") from error
+    model.save(folder / "model")
+    clock.lap("calibration")
+    return Trained(model, folder, history, scored, clock.parts)
+
+
+def _policy(recipe: Recipe, scored: Scored, seed: int) -> calibrations.Policy:
+    return calibrations.calibrate(
         scored.doubts,
         scored.wrong,
         names=recipe.verdict.doubts,
@@ -160,11 +173,6 @@ def train_recipe(
         guarantee=recipe.verdict.guarantee,
         generator=torch.Generator().manual_seed(mix(seed, 2)),
     )
-    about = {"recipe": where, "scale": scale, "seed": seed, "values": yaml.safe_dump(dict(values)), **environment()}
-    model = Model(system, dict(recipe.system), source.preprocessing, policy, about)
-    model.save(folder / "model")
-    clock.lap("calibration")
-    return Trained(model, folder, history, scored, clock.parts)
 
 
 def load_source(recipe: Recipe, where: str, seed: int) -> Source:

@@ -5,6 +5,7 @@ from base64 import b64decode
 from dataclasses import fields, replace
 from html.parser import HTMLParser
 from io import BytesIO
+from itertools import pairwise
 
 import pytest
 import torch
@@ -76,7 +77,7 @@ def checks(text: str) -> Checked:
     headings = [int(tag[1]) for tag in found.tags if re.fullmatch("h[1-6]", tag)]
     assert headings[0] == 1
     assert headings.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(headings, headings[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(headings))
     assert found.tags.count("img") == len([value for value in found.values("alt") if value])
     assert ("html", "lang", "en") in found.attributes
     return found

@@ -295,7 +295,7 @@ def _card(axes: Axes, case: Shown, spec: DataSpec, left: int, top: int) -> None:
     if verdict is not None:
         color = RED if verdict.outcome == "questioned" else GREEN
         pill = {"boxstyle": "round,pad=0.42,rounding_size=1", "facecolor": "white", "edgecolor": color}
-        write(652, 34, verdict.outcome, 15, ha="right", color=color, weight="bold", bbox=pill)
+        write(644, 34, verdict.outcome, 15, ha="right", color=color, weight="bold", bbox=pill)
     pixels = case.image.detach().cpu().clamp(0, 1).permute(1, 2, 0).numpy()
     how = "nearest" if max(pixels.shape[:2]) <= CRISP_PX else "antialiased"
     extent = (left + 22, left + 160, top + 222, top + 84)
@@ -304,6 +304,7 @@ def _card(axes: Axes, case: Shown, spec: DataSpec, left: int, top: int) -> None:
     )
     image.set_zorder(1)
     axes.add_patch(Rectangle((left + 22, top + 84), 138, 138, facecolor="none", edgecolor=RULE, zorder=2))
+    write(652, 69, "bar: attribute seen; tick: asked for by the class", 12, ha="right", color=GREY)
     for number, row in enumerate(attribute_rows(decision.explanans, spec, decision.label, 5)):
         y = 96 + 29 * number
         write(392, y, short(row.label, 25), ha="right")

@@ -63,7 +63,7 @@ def figure_table(groups: Iterable[Group], sets: Sequence[str], *, published: boo
 
 
 def _figure(row: Row, *, published: bool) -> list[str]:
-    interval = "" if row.interval is None else f"{row.interval[0]:.4f} to {row.interval[1]:.4f}"
+    interval = "" if row.interval is None else " to ".join(map(number, row.interval))
     known = [] if not published else ["" if row.published is None else number(row.published)]
     *first, last = row.name.split("_")
     name = tag("code", *(piece for part in first for piece in (f"{part}_", tag("wbr"))), last)
@@ -71,7 +71,7 @@ def _figure(row: Row, *, published: bool) -> list[str]:
 
 
 def evaluation_sections(evaluation: Evaluation, model: Model, name: str = "") -> Html:
-    """All that an evaluation shows but its list of figures. The name tells its charts from another's to who hears them."""
+    """All that an evaluation shows but its list of figures; the name tells its charts from those of another."""
     return join(
         [
             _decisions(evaluation, model, name),

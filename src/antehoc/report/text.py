@@ -103,7 +103,7 @@ def _tables(groups: Sequence[Group], evaluation: Evaluation | None, prefix: str 
 
 
 def _cells(row: Row) -> list[str]:
-    interval = "" if row.interval is None else f"{row.interval[0]:.4f} to {row.interval[1]:.4f}"
+    interval = "" if row.interval is None else " to ".join(map(number, row.interval))
     published = "" if row.published is None else number(row.published)
     return [f"  {shown(row.name)}", number(row.measured, row.name), interval, published]
 

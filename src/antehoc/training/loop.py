@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
+from pickle import UnpicklingError
 from typing import Any, Protocol, runtime_checkable
 
 import lightning as L
@@ -187,7 +189,12 @@ class History(Callback):
 
 def loader(examples: Fetched, batches: EpochBatches) -> DataLoader[Batch]:
     """Whole batches in the sampler's order."""
-    return DataLoader(_Whole(examples), sampler=batches, batch_size=None)
+    return DataLoader(_Whole(examples), sampler=batches, batch_size=None, collate_fn=_as_it_is)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    """Torch's own conversion would make lists of tuples."""
+    return batch
 
 
 def run_phase(
@@ -224,14 +231,14 @@ def run_phase(
     freeze(system, phase.train)
     module = Training(system, phase, number, seed)
     _check(module, roles["validation"])
-    resume = resume and (folder / "last.ckpt").exists()
-    if not resume:
+    behind = _epochs_behind(folder / "last.ckpt") if resume else 0
+    if not behind:
         system.begin_phase(phase.train)
     train: Fetched = roles["train"]
     validation: Fetched = roles["validation"]
     if phase.cache:
         train, validation = _cached(system, module.learner, roles["train"], roles["validation"], phase)
-    best = _fit(module, train, validation, folder, runner or Runner(), resume=resume)
+    best = _fit(module, train, validation, folder, runner or Runner(), behind=behind)
     last = torch.load(folder / "last.ckpt", map_location="cpu", weights_only=True)
     kept = torch.load(best, map_location="cpu", weights_only=True) if best else last
     system.to("cpu")
@@ -245,9 +252,12 @@ def run_phase(
 
 
 def _fit(
-    module: Training, train: Fetched, validation: Fetched, folder: Path, runner: Runner, *, resume: bool
+    module: Training, train: Fetched, validation: Fetched, folder: Path, runner: Runner, *, behind: int
 ) -> str | None:
-    """Let Lightning run the phase; the place of its best checkpoint where the best weights are to be kept."""
+    """Let Lightning run the phase; the place of its best checkpoint where the best weights are to be kept.
+
+    `behind` is how many epochs `last.ckpt` holds; 0 starts anew.
+    """
     phase = module.phase
     mode = "min" if phase.monitor == "loss" else "max"
     callbacks: list[Callback] = [History()]
@@ -260,6 +270,8 @@ def _fit(
     if runner.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=20))
     views_ = views(phase.augment) if isinstance(train, Cached) else 1
+    batches = EpochBatches(len(train), phase.batch_size, mix(module.seed, module.number), views=views_)
+    batches.set_epoch(behind)  # Lightning tells it of a resumed epoch only when that has drawn its order
     with torch.random.fork_rng(), quiet():
         trainer = L.Trainer(
             accelerator=runner.accelerator,
@@ -276,12 +288,20 @@ def _fit(
         )
         trainer.fit(
             module,
-            loader(train, EpochBatches(len(train), phase.batch_size, mix(module.seed, module.number), views=views_)),
+            loader(train, batches),
             loader(validation, EpochBatches(len(validation), phase.batch_size, 0, shuffle=False)),
-            ckpt_path=folder / "last.ckpt" if resume else None,
+            ckpt_path=folder / "last.ckpt" if behind else None,
             weights_only=True,
         )
     return best.best_model_path if phase.keep == "best" else None
+
+
+def _epochs_behind(checkpoint: Path) -> int:
+    """How many epochs a checkpoint holds; 0 where there is none, or where a kill left half of one."""
+    try:
+        return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]) + 1
+    except (OSError, EOFError, RuntimeError, KeyError, UnpicklingError):
+        return 0
 
 
 def _check(module: Training, validation: Examples) -> None:
