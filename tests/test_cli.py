@@ -247,7 +247,6 @@ def test_the_path_of_data_reaches_the_recipe_as_it_is(refused, tiny_run, tmp_pat
 # what goes wrong
 
 
-@pytest.mark.parametrize("command", ["reproduce", "train"])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -271,10 +270,10 @@ def test_the_path_of_data_reaches_the_recipe_as_it_is(refused, tiny_run, tmp_pat
         ("seed=[1", "--set seed=[1: the value is not YAML."),
     ],
 )
-def test_a_wrong_recipe_is_refused(refused, tiny_run, tmp_path, command, change, message):
-    if command == "train" and not change.startswith(("system.name", "seed=-1")):
-        pytest.skip("the same path as reproduce")
-    said = refused(command, tiny_run.recipe, "--set", change, "--out", tmp_path / "out", "--device", "cpu", "--quiet")
+def test_a_wrong_recipe_is_refused(refused, tiny_run, tmp_path, change, message):
+    said = refused(
+        "reproduce", tiny_run.recipe, "--set", change, "--out", tmp_path / "out", "--device", "cpu", "--quiet"
+    )
     assert message in said
 
 
@@ -292,8 +291,7 @@ def test_an_unknown_doubt_is_refused(refused, tiny_run, tmp_path):
         (("train", "shapes", "--device", "tpu"), "--device tpu: is none of auto, cpu, cuda, mps."),
         (("train", "shapes", "--devices", "0"), "--devices 0: needs 1 or more."),
         (("train", "shapes", "--resume", "--out", "none"), "none: there is no run to resume here"),
-        (("reproduce", "shapes", "--seed", "-1"), "expected one argument"),
-        (("reproduce", "shapes", "--seed=-1"), "argument --seed: needs a whole number from 0"),
+        (("reproduce", "shapes", "--seed", "-1"), "argument --seed: needs a whole number from 0"),
         (("reproduce", "shapes", "--seed", "one"), "argument --seed: needs a whole number from 0"),
         (("reproduce", "shapes", "--seed", "1.5"), "argument --seed: needs a whole number from 0"),
         (("reproduce", "shapes", "--seed", "9" * 30), "argument --seed: needs a whole number from 0"),
@@ -444,7 +442,7 @@ def test_attribute_columns_that_do_not_match_the_model_are_refused(refused, tiny
 
 
 def test_a_table_without_attributes_cannot_train_a_mirror(refused, tmp_path):
-    recipe = table(tmp_path, labels=CLASSES * 30, attributes=())
+    recipe = table(tmp_path, labels=CLASSES * 3, attributes=())
     said = refused("train", recipe, "--set", "verdict.alpha=0.2", "--out", tmp_path / "out", "--device", "cpu")
     assert "attributes" in said
     assert "add attribute columns" in said

@@ -194,8 +194,10 @@ def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
     try:
         system.load_state_dict(load_file(folder / "model.safetensors"))
     except (SafetensorError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise ModelError(f"{folder}/model.safetensors: does not fit the system in config.json ({first})") from error
+        said = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{folder}/model.safetensors: does not fit the system in config.json ({said}); save the model again."
+        ) from error
     rest = {"arguments": config["system"], "preprocessing": preprocessing, "policy": policy, "about": config["about"]}
     return system.eval(), rest
 

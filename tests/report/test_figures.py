@@ -16,7 +16,7 @@ from antehoc.report.figures import Bar
 from antehoc.types import AttributeScores, DataSpec
 
 SVG = "{http://www.w3.org/2000/svg}"
-HOSTILE = "<script>alert('$x$')</script>\x1b"
+HOSTILE = "<script>alert(1)</script>\x1b"
 
 
 def parse(svg: str) -> ElementTree.Element:
@@ -34,9 +34,9 @@ def words(root: ElementTree.Element) -> list[str]:
 
 
 def test_a_confusion_matrix_of_two_classes_shows_its_counts_and_names():
-    said = words(parse(figures.confusion([[1234, 5], [0, 95]], ["cat", HOSTILE])))
-    assert {"1,234", "5", "0", "95", "cat", "predicted class", "true class"} <= set(said)
-    assert any("<script>alert('$x$'" in word for word in said)
+    said = words(parse(figures.confusion([[1234, 5], [0, 95]], ["$x^2$", HOSTILE])))
+    assert {"1,234", "5", "0", "95", "$x^2$", "predicted class", "true class"} <= set(said)
+    assert any("<script>" in word for word in said)
 
 
 def test_a_confusion_matrix_of_200_classes_stays_small():
