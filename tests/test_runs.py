@@ -259,7 +259,7 @@ MOMENTS = {
     "in the first epoch": ("main/phase-0", 0.0),
     "between epochs": ("main/phase-0/best.ckpt", 0.0),
     "in the last epoch": ("main/phase-0/last.ckpt", 0.2),
-    "between phases": ("main/phase-0/part.safetensors", 0.0),
+    "between phases": ("main/phase-0/history.pt", 0.0),  # just before its mark
     "after the first phase": ("main/phase-0/done.safetensors", 0.0),
     "in the second phase": ("main/phase-1/last.ckpt", 0.0),
     "after the second phase": ("main/phase-1/done.safetensors", 0.0),

@@ -112,7 +112,7 @@ class Policy:
 
 
 @checked
-def fit_weights(evidence: Float[Tensor, "rows doubts"], wrong: Flags, *, pull: float = 10.0) -> list[float]:
+def fit_weights(evidence: Float[Tensor, "rows doubts"], wrong: Flags, *, pull: float = 100.0) -> list[float]:
     """Weights of the evidences: a logistic regression of wrong on evidence, pulled towards equal weights.
 
     Weights are positive (their logarithm is fitted) and scaled to a mean of 1, since only their ratios matter for a

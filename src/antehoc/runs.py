@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import yaml
@@ -24,6 +24,8 @@ from antehoc.recipe import Recipe, overridden, read_recipe, variant
 from antehoc.schema import build
 from antehoc.training.loop import Runner, mix, run_phase
 from antehoc.types import Decision
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +136,7 @@ def train_recipe(
 ) -> Trained:
     """Phase after phase, then the doubts, then the calibration; the model is saved in `folder/model`."""
     clock = Clock()
-    source = source or load_source(recipe, where, seed)
+    source = source or load_source(recipe, where, seed)[0]
     clock.lap("data")
     with torch.random.fork_rng():  # new weights come from the seed; the caller's random state stays as it is
         torch.manual_seed(mix(seed, 1))
@@ -175,8 +177,13 @@ def _policy(recipe: Recipe, scored: Scored, seed: int) -> calibrations.Policy:
     )
 
 
-def load_source(recipe: Recipe, where: str, seed: int) -> Source:
-    """The recipe's data, checked: no image in two roles, enough calibration images for its alpha."""
+def load_source(recipe: Recipe, where: str, seed: int) -> tuple[Source, int]:
+    """The recipe's data, checked, and how many images occur in two roles.
+
+    Raises:
+        DataError: where there are too few calibration images, or images occur in two roles (but for the fault of the
+            originals that a recipe may ask for by `split: random`).
+    """
     source = recipe.source(where, seed)
     needed = 2 * calibrations.least_rows(recipe.verdict.alpha)
     found = len(source.roles["calibration"])
@@ -185,7 +192,14 @@ def load_source(recipe: Recipe, where: str, seed: int) -> Source:
             f"{where}: calibration has {found} images; give 80 or more"
             f" ({needed} for alpha {recipe.verdict.alpha}), or a larger share of the data."
         )
-    return source
+    twins = leaks(source.roles)
+    if twins and recipe.data.get("split") != "random":
+        role, other, name, twin = twins[0]
+        raise DataError(
+            f"{where}: {name} ({role}) and {twin} ({other}) are the same image, one of {len(twins)} such pairs;"
+            " keep each image in one role, or leave the split out."
+        )
+    return source, len(twins)
 
 
 @torch.no_grad()
@@ -221,56 +235,73 @@ def reproduce(
     parsed, values = read_recipe(recipe, scale=scale, overrides=overrides)
     seed = parsed.seed if seed is None else seed
     folder = run_folder(recipe, scale, seed, out, resume=resume, values=values)
-    runs = {"": (parsed, values)} | {name: variant(values, name, recipe) for name in parsed.variants}
-    figures: dict[str, float | None] = {}
-    intervals: dict[str, tuple[float, float]] = {}
-    parts: dict[str, float] = {}
-    notes: list[str] = []
-    evaluations, models, history = {}, {}, []
-    known: dict[str, Source] = {}
-    for name, (run, run_values) in runs.items():
-        prefix = f"{name}_" if name else ""
-        key = json.dumps(run_values["data"], sort_keys=True, default=str)
-        trained = train_recipe(
-            run, run_values, recipe, folder / (name or "main"),
-            seed=seed, scale=scale, runner=runner, resume=resume, source=known.get(key),
-        )  # fmt: skip
+    variants = {"": (parsed, values)} | {name: variant(values, name, recipe) for name in parsed.variants}
+    sources: dict[str, tuple[Source, int]] = {}
+    parts = {}
+    for name, (own, own_values) in variants.items():
         clock = Clock()
-        source = known.setdefault(key, load_source(run, recipe, seed))
-        log.info("evaluation: %d test images", len(source.roles["test"]))
-        found = evaluate(
-            trained.model,
-            source.roles["test"],
-            unknown=unknown_sets(run, trained.model, seed, ood or {}),
-            calibration=trained.calibration,
-            train_attributes=source.roles["train"].attributes,
-            faults=run.faults,
-            seed=seed,
-        )
-        own = {**found.figures, **_shape_means(found.figures), "twins_across_roles": float(len(leaks(source.roles)))}
-        clock.lap("evaluation")
-        figures |= {prefix + figure: value for figure, value in own.items()}
-        intervals |= {prefix + figure: value for figure, value in found.intervals.items()}
-        parts |= {prefix + part: value for part, value in {**trained.seconds, **clock.parts}.items()}
-        notes += [*_notes(trained.model), *found.notes, *source.notes]
-        label = name or recipe
-        evaluations[label], models[label] = found, trained.model
-        history += trained.history
+        key = json.dumps(own_values["data"], sort_keys=True, default=str)
+        sources[key] = sources[key] if key in sources else load_source(own, recipe, seed)
+        clock.lap("data")
+        trained = train_recipe(
+            own, own_values, recipe, folder / (name or "main"),
+            seed=seed, scale=scale, runner=runner, resume=resume, source=sources[key][0],
+        )  # fmt: skip
+        parts[name] = _measured(own, trained, *sources[key], seed=seed, ood=ood or {}, clock=clock)
     return Reproduction(
         recipe=recipe,
         scale=scale,
         seed=seed,
         seconds=time.perf_counter() - start,
-        figures=figures,
+        figures=_prefixed({name: part.figures for name, part in parts.items()}),
         published=dict(parsed.published),
-        intervals=intervals,
-        notes=tuple(notes),
-        evaluations=evaluations,
-        models=models,
-        history=history,
-        parts=parts,
+        intervals=_prefixed({name: part.evaluation.intervals for name, part in parts.items()}),
+        notes=tuple(note for part in parts.values() for note in part.notes),
+        evaluations={name or recipe: part.evaluation for name, part in parts.items()},
+        models={name or recipe: part.trained.model for name, part in parts.items()},
+        history=[epochs for part in parts.values() for epochs in part.trained.history],
+        parts=_prefixed({name: part.seconds for name, part in parts.items()}),
         folder=folder,
     )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One variant of a reproduction."""
+
+    trained: Trained
+    evaluation: Evaluation
+    figures: dict[str, float | None]
+    seconds: dict[str, float]
+    notes: list[str]
+
+
+def _measured(
+    recipe: Recipe, trained: Trained, source: Source, twins: int, *, seed: int, ood: Mapping[str, Path], clock: "Clock"
+) -> _Part:
+    """Try a trained model on the test images and on images of no known class."""
+    clock.restart()
+    log.info("evaluation: %d test images", len(source.roles["test"]))
+    found = evaluate(
+        trained.model,
+        source.roles["test"],
+        unknown=unknown_sets(recipe, trained.model, seed, ood),
+        calibration=trained.calibration,
+        train_attributes=source.roles["train"].attributes,
+        faults=recipe.faults,
+        seed=seed,
+    )
+    clock.lap("evaluation")
+    figures = {**found.figures, **_shape_means(found.figures), "twins_across_roles": float(twins)}
+    notes = [*_notes(trained.model), *found.notes, *source.notes]
+    return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
+
+
+def _prefixed(by_variant: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
+    """All variants' values in one mapping; a variant's name goes in front of its own."""
+    return {
+        f"{name}_{key}" if name else key: value for name, values in by_variant.items() for key, value in values.items()
+    }
 
 
 def unknown_sets(recipe: Recipe, model: Model, seed: int, ood: Mapping[str, Path]) -> dict[str, Examples]:
@@ -391,6 +422,10 @@ class Clock:
 
     def __init__(self) -> None:
         self.parts: dict[str, float] = {}
+        self.last = time.perf_counter()
+
+    def restart(self) -> None:
+        """Begin a part now, and leave out the time since the last one."""
         self.last = time.perf_counter()
 
     def lap(self, name: str) -> None:

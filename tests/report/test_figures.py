@@ -75,6 +75,10 @@ def test_risk_and_training_curves_name_their_lines():
     parse(figures.curves([], "nothing"))
 
 
+def test_a_name_in_any_script_is_kept():
+    assert "\N{CJK UNIFIED IDEOGRAPH-9CE5}" in words(parse(figures.confusion([[1, 0], [0, 1]], ["\u9ce5", "fox"])))
+
+
 def test_the_same_figure_is_the_same_text():
     assert figures.confusion([[1, 2], [3, 4]], "ab") == figures.confusion([[1, 2], [3, 4]], "ab")
 

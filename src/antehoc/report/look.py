@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -45,7 +46,9 @@ _LOCK = Lock()  # matplotlib's settings are the process's: one picture at a time
 @contextmanager
 def styled() -> Iterator[None]:
     """The house's look for whatever is drawn inside, and for nothing else."""
-    with _LOCK, matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+    with _LOCK, matplotlib.rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+        # a script that matplotlib's font lacks: in SVG the reader's own font writes it
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 
 
