@@ -19,7 +19,7 @@ from antehoc.types import DataSpec
 
 PAPER: dict[str, Any] = {
     "backbone": "paper-shapes", "mirror": "paper-shapes", "join": "concat", "head": "flatten",
-    "covariance": "class", "distance_on": "all",
+    "covariance": "class", "watch_stages": True,
 }  # fmt: skip
 CASES: dict[str, tuple[dict[str, Any], int, int, int]] = {  # arguments, channels, side in pixels, batch
     "paper-shapes": (PAPER, 1, 64, 256),

@@ -194,6 +194,7 @@ def test_where_every_decision_is_wrong_the_other_figures_are_null(found):
     wrong = found.test.select(np.flatnonzero(found.wrong).tolist())
     figures = evaluate(found.model, wrong, unknown={}).figures
     assert figures["accuracy"] == 0
+    assert not any(name.endswith("_minus_msp") for name in figures)
     assert figures["verdict_questioned_correct"] is None
     assert figures["verdict_auroc"] is None
     assert figures["verdict_questioned_wrong"] == pytest.approx(found.questioned[found.wrong].mean(), **EXACT)

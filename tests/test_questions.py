@@ -174,7 +174,7 @@ def gaussians_by_hand(features, labels, classes, covariance, shrinkage, image, l
     for residual in residuals:
         matrix += np.outer(residual, residual) / len(residuals)
     variance = np.diag(matrix).copy()
-    matrix += np.diag(shrinkage * variance + 1e-6 * max(variance.mean(), 1e-12))
+    matrix += np.diag(shrinkage * (variance + max(variance.mean(), 1e-12)))
     away = image - means[label]
     return math.log(max(away @ np.linalg.solve(matrix, away) / size, 1e-12))
 

@@ -10,6 +10,7 @@ from antehoc.systems.base import System
 from antehoc.types import Decision, Reason, Verdict
 
 _UNLIKE = "the image is unlike the training images of the class {name!r}"
+_STRANGE = "the image as a whole is unlike the training images"
 _UNSURE = "the classifier itself is unsure: its second choice is close"
 
 
@@ -70,6 +71,7 @@ def _verdicts(system: System[Any], policy: Policy, output: Any, doubts: dict[str
 def _other_reasons(contributions: dict[str, float], score: float, label: str) -> list[Reason]:
     """Reasons that are no attribute's: said where they make a third of the score or more, the larger first."""
     texts = {
+        "stages": Reason("unlike-training", _STRANGE),
         "distance": Reason("unlike-training", _UNLIKE.format(name=label)),
         "margin": Reason("unsure", _UNSURE),
         "softmax": Reason("unsure", _UNSURE),

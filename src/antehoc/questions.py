@@ -135,14 +135,15 @@ def maximum_softmax(logits: PerClass) -> Scores:
 class ClassGaussians(nn.Module):
     """How unlike the training images of the predicted class an image's features are: log of a squared distance.
 
-    One Gaussian per class. With `covariance="class"` each class has its own covariance, else all share one; both are
-    shrunk towards their diagonal.
+    One Gaussian per class. With `covariance="class"` each class has its own covariance, else all share one. To each is
+    added `shrinkage` times its diagonal and `shrinkage` times its mean variance on the diagonal, so that a feature that
+    hardly ever moves in training does not make the image in which it moves infinitely strange.
 
     Args:
         classes: how many classes.
         features: how many features.
         covariance: `class` or `shared`. `class` wants several times more training images per class than features.
-        shrinkage: weight of the diagonal that is added to each covariance.
+        shrinkage: weight of what is added to each covariance.
     Source:
         Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples", NeurIPS 2018, eq. 2.
     Differs: to the predicted class rather than the nearest, and one covariance per class as an option.
@@ -151,7 +152,7 @@ class ClassGaussians(nn.Module):
     mean: Tensor
     whitening: Tensor
 
-    def __init__(self, classes: int, features: int, *, covariance: str = "shared", shrinkage: float = 0.01) -> None:
+    def __init__(self, classes: int, features: int, *, covariance: str = "shared", shrinkage: float = 0.001) -> None:
         super().__init__()
         self.shrinkage = shrinkage
         matrices = classes if covariance == "class" else 1
@@ -176,8 +177,8 @@ class ClassGaussians(nn.Module):
     def _whitening(self, residuals: Tensor) -> Tensor:
         covariance = residuals.T @ residuals / max(len(residuals), 1)
         variance = covariance.diagonal()
-        floor = 1e-6 * variance.mean().clamp(min=1e-12)
-        covariance = covariance + torch.diag(self.shrinkage * variance + floor)
+        floor = variance.mean().clamp(min=1e-12)
+        covariance = covariance + torch.diag(self.shrinkage * (variance + floor))
         inverse: Tensor = torch.linalg.inv(torch.linalg.cholesky(covariance))
         return inverse
 

@@ -310,20 +310,20 @@ def test_the_scores_match_their_names(shapes_spec):
     )
 
 
-@pytest.mark.parametrize("distance_on", ["last", "all"])
-def test_the_features_are_pooled_activations_and_teach_nothing(shapes_spec, distance_on):
-    system = Mirror(shapes_spec, **PAPER, distance_on=distance_on).eval()
+@pytest.mark.parametrize("watch_stages", [False, True])
+def test_the_distances_look_at_what_the_dense_layers_read_and_at_every_stage(shapes_spec, watch_stages):
+    system = Mirror(shapes_spec, **PAPER, watch_stages=watch_stages).eval()
     image = pictures(shapes_spec)
     seen = []
     system.mirror.blocks[-1].register_forward_hook(lambda _, __, result: seen.append(result))
     output = system(image)
-    stages = [*system.activations(image)[1:], seen[0]]
-    if distance_on == "all":
-        by_hand = [pool for stage in stages for pool in (stage.flatten(2).mean(2), stage.flatten(2).max(2).values)]
-    else:
-        by_hand = [stage.flatten(2).mean(2) for stage in stages[-2:]]
-    assert_close(output.features, torch.cat(by_hand, 1))
+    stages = system.activations(image)[1:]
+    assert_close(output.features, torch.cat([stages[-1].flatten(1), seen[0].flatten(1)], 1))
+    pools = [pool for stage in stages for pool in (stage.flatten(2).mean(2), stage.flatten(2).max(2).values)]
+    assert_close(output.statistics, torch.cat(pools, 1) if watch_stages else torch.zeros(len(image), 0))
     assert not output.features.requires_grad
+    assert not output.statistics.requires_grad
+    assert ("stages" in system.doubts(output)) == watch_stages
 
 
 def test_the_doubts_of_an_untouched_system_agree_with_hand_made_outputs(shapes_spec):

@@ -156,6 +156,19 @@ def test_augmented_phases_repeat_exactly(build, run, augment, cache):
     assert not plain.mirror.head.weight.equal(twins[0].mirror.head.weight), "the images were turned"
 
 
+def test_every_step_of_every_epoch_turns_the_images_anew(build, run, monkeypatch):
+    turns, turn = [], loop.view
+    monkeypatch.setattr(
+        loop, "view", lambda image, augment, number: turns.append(number) or turn(image, augment, number)
+    )
+    run(build(), epochs=4, augment="orientations", learning_rate=1e-6)
+    steps = 96 // 16
+    epochs = [tuple(turns[start : start + steps]) for start in range(0, 4 * steps, steps)]
+    assert len(turns) == 4 * steps, "validation images stay as they are"
+    assert len(set(epochs)) == 4
+    assert len(set(turns)) > 4
+
+
 def test_orientations_of_images_that_are_not_square_are_refused(run):
     spec = DataSpec(("a", "b"), 1, 16, 20, ("x",), ((0.0,), (1.0,)))
     system = SYSTEMS["mirror"](spec, backbone="tiny")

@@ -1,6 +1,7 @@
 """Images as they come, brought to what a model takes: any usual format, size and mode in, a tensor in 0..1 out."""
 
 import os
+import re
 import stat
 import warnings
 import zipfile
@@ -289,6 +290,7 @@ def _fault(content: bytes, error: Exception) -> str:
 def _reason(error: Exception) -> str:
     """An error of others in a few words on one line."""
     words = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    words = re.sub(r" ?<_io\.\w+ object at \w+>", "", words)  # an address that no one can use
     return words.splitlines()[0].strip(" .")[:80] if words.strip() else type(error).__name__
 
 

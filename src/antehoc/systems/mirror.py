@@ -23,7 +23,8 @@ class MirrorOutput(NamedTuple):
 
     logits: Tensor  #: (B, K) of the classes
     attribute_logits: Tensor  #: (B, N) of the attributes
-    features: Tensor  #: (B, D) pooled activations of both networks, for the distance
+    features: Tensor  #: (B, D) what the dense layers of both networks read, for the doubt `distance`
+    statistics: Tensor  #: (B, S) mean and maximum of every stage, for the doubt `stages`; S is 0 without it
 
 
 class Mirror(System[MirrorOutput]):
@@ -42,8 +43,9 @@ class Mirror(System[MirrorOutput]):
         pretrained: start the backbone from timm's published weights.
         positive_weight: weight of present attributes in the loss; 1 is plain binary cross-entropy.
         covariance: `class` or `shared`, of the feature distance (`questions.ClassGaussians`).
-        distance_on: what the feature distance looks at: `last`, what the dense layers of both networks read, or `all`,
-            also the mean and maximum of every stage. Its memory grows with the square of their number.
+        watch_stages: add the doubt `stages`: how unlike the training images the mean and maximum of every stage are.
+            It sees what is strange from the first stage on, such as noise; its memory grows with the square of all
+            stages' channels.
         batch_norm_momentum: of both networks, in PyTorch's sense (Keras's default of 0.99 is 0.01 here).
     Raises:
         RecipeError: where the parts do not fit each other.
@@ -87,13 +89,13 @@ class Mirror(System[MirrorOutput]):
         pretrained: bool = False,
         positive_weight: float = 1.0,
         covariance: Literal["class", "shared"] = "shared",
-        distance_on: Literal["last", "all"] = "last",
+        watch_stages: bool = False,
         batch_norm_momentum: float = 0.1,
     ) -> None:
         super().__init__()
         if not spec.attributes:
             raise RecipeError("the mirror system needs attributes, and these data have none; add attribute columns.")
-        self.spec, self.positive_weight, self.distance_on = spec, positive_weight, distance_on
+        self.spec, self.positive_weight, self.watch_stages = spec, positive_weight, watch_stages
         self.main = Main(spec, build_backbone(backbone, spec.channels, pretrained=pretrained), head=head)
         shapes = self.main.shapes
         if mirror == "paper-shapes":
@@ -106,10 +108,10 @@ class Mirror(System[MirrorOutput]):
             self.mirror = LightMirror(shapes, len(spec.attributes), join=join, width=width)
         if warm_start and mirror != "full":
             raise RecipeError(f"warm_start copies the classifier's stages, which a {mirror!r} mirror does not have.")
-        features = self.main.head.in_features + self.mirror.features
-        if distance_on == "all":
-            features += 2 * sum(channels for channels, _, _ in shapes)
+        features, statistics = self.main.head.in_features + self.mirror.features, 2 * sum(shape[0] for shape in shapes)
         self.distance = questions.ClassGaussians(len(spec.classes), features, covariance=covariance)
+        if watch_stages:
+            self.stages = questions.ClassGaussians(len(spec.classes), statistics, covariance=covariance)
         for part in self.modules():
             if isinstance(part, nn.BatchNorm2d):
                 part.momentum = batch_norm_momentum
@@ -124,10 +126,10 @@ class Mirror(System[MirrorOutput]):
     def from_activations(self, activations: tuple[Tensor, ...]) -> MirrorOutput:
         logits, *stages = activations
         attribute_logits, last = self.mirror(stages)
-        read = [self.main.read(stages[-1]), _mean(last)]  # what the two dense layers read
-        if self.distance_on == "all":
-            read += [pool(stage) for stage in stages for pool in (_mean, _maximum)]
-        return MirrorOutput(logits, attribute_logits, torch.cat(read, 1).detach())
+        features = torch.cat([self.main.read(stages[-1]), _mean(last)], 1)
+        watched = stages if self.watch_stages else []
+        statistics = [logits[:, :0], *(pool(stage) for stage in watched for pool in (_mean, _maximum))]
+        return MirrorOutput(logits, attribute_logits, features.detach(), torch.cat(statistics, 1).detach())
 
     def loss_terms(self, output: MirrorOutput, batch: Batch) -> dict[str, Tensor]:
         weight = torch.full_like(output.attribute_logits[0], self.positive_weight)
@@ -169,6 +171,7 @@ class Mirror(System[MirrorOutput]):
             "support": questions.support(output.attribute_logits.sigmoid(), predicted, self.class_attributes),
             "likelihood": questions.likelihood(self._log_likelihood(output), predicted),
             "distance": self.distance(output.features, predicted),
+            **({"stages": self.stages(output.statistics, predicted)} if self.watch_stages else {}),
             "margin": questions.margin(output.logits),
             "softmax": questions.maximum_softmax(output.logits),
         }
@@ -182,6 +185,8 @@ class Mirror(System[MirrorOutput]):
 
     def fit_doubts(self, output: MirrorOutput, label: Tensor) -> None:
         self.distance.fit(output.features, label)
+        if self.watch_stages:
+            self.stages.fit(output.statistics, label)
 
     def reasons(self, output: MirrorOutput) -> list[tuple[list[Reason], list[Reason]]]:
         predicted = output.logits.argmax(1).tolist()

@@ -191,7 +191,7 @@ def loader(examples: Fetched, batches: EpochBatches) -> DataLoader[Batch]:
     return DataLoader(_Whole(examples), sampler=batches, batch_size=None, collate_fn=_as_it_is)
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Any:
     """Torch's own conversion would make lists of tuples."""
     return batch
 
