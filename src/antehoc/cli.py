@@ -251,8 +251,11 @@ def _check_outputs(options: argparse.Namespace) -> None:
                 raise OutputError(f"{path}: is a folder; name a file.")
             if not path.parent.is_dir():
                 raise OutputError(f"{path}: its folder does not exist; make it, or name another place.")
+            existed = path.exists()
             with path.open("a"):
                 pass
+            if not existed:
+                path.unlink()
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}); name another place.") from error
 

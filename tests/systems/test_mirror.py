@@ -266,7 +266,8 @@ def test_the_classifier_learns_without_its_mirror(shapes_spec):
 
 def output_of(logits, attribute_logits, features=None):
     logits, attribute_logits = torch.tensor(logits), torch.tensor(attribute_logits)
-    return MirrorOutput(logits, attribute_logits, torch.zeros(len(logits), 1) if features is None else features)
+    features = torch.zeros(len(logits), 1) if features is None else features
+    return MirrorOutput(logits, attribute_logits, features, features[:, :0])
 
 
 def sure(attributes):
