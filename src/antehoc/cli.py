@@ -151,7 +151,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     model = load(options.model, device=_device(options))
     if options.recipe:
         recipe, _ = read_recipe(options.recipe, overrides=_overrides(options))
-        where, seed = options.recipe, recipe.seed
+        where, seed = options.recipe, int(model.about.get("seed", recipe.seed))  # the split that it was trained on
     else:
         recipe, where, seed = runs.recipe_of(model, _overrides(options))
     seed = seed if options.seed is None else options.seed

@@ -198,8 +198,12 @@ def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
         raise ModelError(
             f"{folder}/model.safetensors: does not fit the system in config.json ({said}); save the model again."
         ) from error
+    try:
+        decide(system.eval(), policy, torch.zeros(1, spec.channels, spec.height, spec.width))  # type: ignore[arg-type]
+    except KeyError as error:
+        raise ModelError(f"{where}, policy: no doubt is called {error}; save the model again.") from error
     rest = {"arguments": config["system"], "preprocessing": preprocessing, "policy": policy, "about": config["about"]}
-    return system.eval(), rest
+    return system, rest
 
 
 def build_system(

@@ -153,7 +153,13 @@ def train_recipe(
     log.info("calibration: %d images", len(source.roles["calibration"]))
     _fit_doubts(system, source.roles["train"])
     scored = score(system, source.roles["calibration"])
-    about = {"recipe": where, "scale": scale, "seed": seed, "values": yaml.safe_dump(dict(values), sort_keys=False), **environment()}
+    about = {
+        "recipe": where,
+        "scale": scale,
+        "seed": seed,
+        "values": yaml.safe_dump(dict(values), sort_keys=False),
+        **environment(),
+    }
     model = Model(system, dict(recipe.system), source.preprocessing, about=about)
     try:
         model = replace(model, policy=_policy(recipe, scored, seed))

@@ -286,6 +286,8 @@ def shapes(
         DataError: where a role has fewer than one image per class.
     """
     counts = {"train": train, "validation": validation, "calibration": calibration, "test": test}
+    if side < 8:
+        raise DataError(f"shapes: images need a side of 8 pixels or more; got {side}.")
     for role, count in counts.items():
         if count < len(CLASSES):
             raise DataError(f"shapes: role {role!r} needs {len(CLASSES)} images or more, one per class; got {count}.")

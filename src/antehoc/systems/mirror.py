@@ -93,6 +93,8 @@ class Mirror(System[MirrorOutput]):
         batch_norm_momentum: float = 0.1,
     ) -> None:
         super().__init__()
+        if width < 1:
+            raise RecipeError(f"a light mirror needs a width of 1 channel or more; got {width}.")
         if not spec.attributes:
             raise RecipeError("the mirror system needs attributes, and these data have none; add attribute columns.")
         self.spec, self.positive_weight, self.watch_stages = spec, positive_weight, watch_stages
