@@ -17,8 +17,8 @@ from antehoc.calibration import Policy
 from antehoc.cards import Card
 from antehoc.data.images import Preprocessing, check_tensor, load_image
 from antehoc.decision import decide
-from antehoc.errors import AntehocError, ModelError, OutputError, RecipeError, choose
-from antehoc.schema import build, convert
+from antehoc.errors import AntehocError, ModelError, OutputError
+from antehoc.schema import build, build_named, convert
 from antehoc.systems import SYSTEMS
 from antehoc.systems.base import System
 from antehoc.types import DataSpec, Decision
@@ -215,15 +215,9 @@ def build_system(
         RecipeError: an unknown name, key or value.
     """
     values = dict(arguments)
-    if "name" not in values:
-        raise RecipeError(f"{where}: key 'name' is missing; known systems: {', '.join(SYSTEMS)}.")
-    try:
-        kind = choose("system", values.pop("name"), SYSTEMS)
-    except RecipeError as error:
-        raise RecipeError(f"{where}.name: {error}") from None
     if pretrained is not None and "pretrained" in values:
         values["pretrained"] = pretrained
-    return build(kind, values, where, spec=spec)
+    return build_named("system", SYSTEMS, values, where, spec=spec)
 
 
 def sha256(path: Path) -> str:

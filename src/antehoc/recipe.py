@@ -10,8 +10,8 @@ import yaml
 
 from antehoc.calibration import Guarantee
 from antehoc.data import DATASETS, Source
-from antehoc.errors import RecipeError, choose, near_miss
-from antehoc.schema import build
+from antehoc.errors import RecipeError, near_miss
+from antehoc.schema import build, build_named
 from antehoc.training.phases import Phase
 
 
@@ -72,14 +72,7 @@ class Recipe:
 
     def source(self, where: str, seed: int) -> Source:
         """The data that the recipe names."""
-        values = dict(self.data)
-        if "name" not in values:
-            raise RecipeError(f"{where}, data: key 'name' is missing; known data sets: {', '.join(DATASETS)}.")
-        try:
-            make = choose("data set", values.pop("name"), DATASETS)
-        except RecipeError as error:
-            raise RecipeError(f"{where}, data.name: {error}") from None
-        return build(make, values, f"{where}, data", seed=seed)
+        return build_named("data set", DATASETS, self.data, f"{where}, data", seed=seed)
 
 
 def known_recipes() -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from beartype.door import is_bearable
 
-from antehoc.errors import RecipeError, near_miss
+from antehoc.errors import RecipeError, choose, near_miss
 
 T = TypeVar("T")
 
@@ -34,6 +34,21 @@ def build(target: Callable[..., T], values: object, where: str, **given: object)
         return target(**arguments, **given)
     except RecipeError as error:
         raise RecipeError(f"{where}: {error}") from None
+
+
+def build_named(kind: str, table: Mapping[str, Callable[..., T]], values: object, where: str, **given: object) -> T:
+    """Build the entry of a table that `values` name by their key `name`, from the other keys.
+
+    Raises:
+        RecipeError: no name or an unknown one, and whatever `build` raises.
+    """
+    if not isinstance(values, Mapping) or "name" not in values:
+        raise RecipeError(f"{where}: key 'name' is missing; known {kind}s: {', '.join(sorted(table))}.")
+    try:
+        target = choose(kind, values["name"], table)
+    except RecipeError as error:
+        raise RecipeError(f"{where}.name: {error}") from None
+    return build(target, {key: value for key, value in values.items() if key != "name"}, where, **given)
 
 
 def check_arguments(
