@@ -2,7 +2,7 @@
 
     >>> import antehoc
     >>> sorted(antehoc.__all__)[:3]
-    ['DataSpec', 'Decision', 'Model']
+    ['AntehocError', 'DataSpec', 'Decision']
 
 The names below are loaded when first used, so that `import antehoc` costs nothing.
 """

@@ -11,6 +11,7 @@ from antehoc.types import Decision, Reason, Verdict
 
 _UNLIKE = "the image is unlike the training images of the class {name!r}"
 _STRANGE = "the image as a whole is unlike the training images"
+_HALF = "the attributes fit the class {name!r} less surely than in decisions that are right"
 _UNSURE = "the classifier itself is unsure: its second choice is close"
 
 
@@ -55,7 +56,7 @@ def _verdicts(system: System[Any], policy: Policy, output: Any, doubts: dict[str
         questioned = not score <= policy.threshold  # so that a NaN is questioned, too
         own = {name: column[index] for name, column in parts.items()}
         agree, disagree = reasons[index]
-        against = disagree + _other_reasons(own, score, labels[index])
+        against = disagree + _other_reasons(own, score, labels[index], alone=questioned and not disagree)
         verdicts.append(
             Verdict(
                 outcome="questioned" if questioned else "accepted",
@@ -68,16 +69,22 @@ def _verdicts(system: System[Any], policy: Policy, output: Any, doubts: dict[str
     return verdicts
 
 
-def _other_reasons(contributions: dict[str, float], score: float, label: str) -> list[Reason]:
-    """Reasons that are no attribute's: said where they make a third of the score or more, the larger first."""
+def _other_reasons(contributions: dict[str, float], score: float, label: str, *, alone: bool) -> list[Reason]:
+    """Reasons that are no single attribute's: said where they make a third of the score or more, the larger first.
+
+    Where nothing else speaks against a questioned decision (`alone`), the largest is said whatever its share.
+    """
     texts = {
         "stages": Reason("unlike-training", _STRANGE),
         "distance": Reason("unlike-training", _UNLIKE.format(name=label)),
+        "likelihood": Reason("attributes-unsure", _HALF.format(name=label)),
         "margin": Reason("unsure", _UNSURE),
         "softmax": Reason("unsure", _UNSURE),
     }
     large = sorted(
-        (name for name in texts if name in contributions and contributions[name] > score / 3),
+        (n for n in texts if n != "likelihood" and n in contributions and contributions[n] > score / 3),
         key=lambda n: -contributions[n],
     )
+    if alone and not large:
+        large = sorted((name for name in texts if name in contributions), key=lambda n: -contributions[n])[:1]
     return [texts[name] for name in large]

@@ -91,7 +91,13 @@ class AttributeScores:
 Explanans = AttributeScores  # a closed union: joint, self-explainer and ssal add their kinds here
 
 ReasonCode = Literal[
-    "attribute-agrees", "attribute-unexpected", "attribute-missing", "fits-another-class", "unlike-training", "unsure"
+    "attribute-agrees",
+    "attribute-unexpected",
+    "attribute-missing",
+    "fits-another-class",
+    "unlike-training",
+    "attributes-unsure",
+    "unsure",
 ]
 
 
