@@ -288,7 +288,7 @@ def benchmarks() -> str:
         for bench in sorted(content["benchmarks"], key=lambda bench: str(bench["name"]))
     ]
     cpu = content.get("machine_info", {}).get("cpu", {})
-    about = f"On {cpu['brand_raw']}." if cpu.get("brand_raw") else ""
+    about = f"On {cpu['count']} cores ({cpu.get('arch', 'unknown')})." if cpu.get("count") else ""
     return "\n".join([markdown(["benchmark", "median", "fastest", "beside", "to reach"], rows), "", about]).rstrip()
 
 
@@ -493,7 +493,7 @@ def add(path: Path) -> Path:
         cpu = content.get("machine_info", {}).get("cpu", {})
         kept = ("name", "params", "extra_info", "stats")
         content = {
-            "machine_info": {"cpu": {key: cpu[key] for key in ("brand_raw", "count", "arch") if key in cpu}},
+            "machine_info": {"cpu": {key: cpu[key] for key in ("count", "arch") if key in cpu}},
             "benchmarks": [
                 {key: bench[key] for key in kept if key in bench}
                 | {"stats": {key: value for key, value in bench["stats"].items() if key != "data"}}
