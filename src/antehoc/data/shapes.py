@@ -27,7 +27,7 @@ from antehoc.types import ROLES, DataSpec, Role
 
 Variant = Literal["centred", "free"]
 Sizes = Literal["continuous", "whole"]
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
 
 CLASSES = ("circle", "rectangle", "square", "triangle")
 STRANGE = ("pentagon", "hexagon", "star", "ellipse")
@@ -118,7 +118,7 @@ def draw(
 def share(image: NDArray[np.uint8]) -> Floats:
     """A number in 0..1 for each image, from a hash of its bytes alone: equal images get equal numbers."""
     digests = b"".join(hashlib.blake2b(picture.tobytes(), digest_size=8).digest() for picture in image)
-    return np.frombuffer(digests, dtype="<u8") / 2.0**64
+    return np.frombuffer(digests, dtype="<u8").astype(np.float64) / 2.0**64
 
 
 def _uniform(kind: str, seed: int, start: int, count: int) -> Floats:
@@ -126,7 +126,7 @@ def _uniform(kind: str, seed: int, start: int, count: int) -> Floats:
     key = np.array([seed, KINDS.index(kind)], dtype=np.uint64)
     generator = np.random.Philox(key=key, counter=[start * _WORDS // 4, 0, 0, 0])
     words = generator.random_raw(count * _WORDS).reshape(count, _WORDS)
-    return (words >> np.uint64(11)) * 2.0**-53
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _geometry(kind: str, uniform: Floats, variant: Variant, sizes: Sizes) -> _Geometry:
