@@ -155,7 +155,7 @@ def paper(recipe: str) -> str:
         [named(name, found), *values(run, name, coded=coded)]
         for name in [*names, "ood_noise_support_questioned_paired"]
     ]
-    about = f"Seed {run['seed']}, {run['seconds']:.0f} s for everything. {made_by([run])}".rstrip()
+    about = f"Seed {run['seed']}. {made_by([run])}".rstrip()
     return "\n".join(
         [markdown(head, [row for row in rows if any(cell not in ("", "-") for cell in row[1:])]), "", about]
     )

@@ -2,6 +2,7 @@ import math
 from dataclasses import replace
 
 import pytest
+import timm
 import torch
 from torch import nn
 from torch.testing import assert_close
@@ -214,6 +215,7 @@ def test_images_that_are_too_small_are_refused(shapes_spec, side, arguments):
         Mirror(spec, **arguments)
 
 
+@pytest.mark.skipif(not timm.is_model("test_maxvit"), reason="this timm has no test_maxvit")
 def test_a_network_made_for_another_size_is_refused(tiny_spec):
     with pytest.raises(RecipeError, match="images of 16x20 pixels do not pass"):
         Mirror(tiny_spec, backbone="test_maxvit")
