@@ -2,13 +2,17 @@
 
 import dataclasses
 import math
+from functools import cache
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from antehoc.calibration import Evidence, Policy
-from antehoc.decision import decide
+from antehoc.decision import decide, intervene
+from antehoc.errors import DataError
 from antehoc.systems import Mirror
 from antehoc.types import AttributeScores, DataSpec, Decision
 
@@ -113,7 +117,7 @@ def test_a_questioned_decision_names_what_disagrees_first(told):
     questioned = one(told((9.0, 0.0), (3.0, 2.0)), rule("margin", -100.0))
     assert codes(questioned) == ["fits-another-class", "attribute-unexpected", "attribute-agrees"]
     assert codes(accepted) == ["attribute-agrees", "fits-another-class", "attribute-unexpected"]
-    assert questioned.verdict.reasons[0].text == "the attributes fit the class 'fox' better than 'cat'"
+    assert questioned.verdict.reasons[0].text == "the attributes fit the class 'fox' (0.95) better than 'cat' (0.05)"
     assert questioned.verdict.reasons[1].text == "'red' is present (0.95), but the class 'cat' does not have it"
 
 
@@ -157,6 +161,13 @@ def test_other_reasons_are_said_from_a_third_of_the_score_on_the_larger_first(to
     assert said(0.4, 1.0) == ["unsure"]
 
 
+def test_a_decision_tells_which_class_the_attributes_fit(told):
+    decision = one(told((9.0, 0.0), (3.0, 2.0)), None)
+    # 'long' is asked for by both: only 'red' tells them apart, and a logit of 3 is a ratio of e^3
+    assert decision.by_explanation == pytest.approx({"cat": 1 / (1 + math.exp(3)), "fox": 1 / (1 + math.exp(-3))})
+    assert decision.corrected == {}
+
+
 def test_a_batch_decides_as_its_images_one_by_one():
     system = Mirror(SPEC, backbone="tiny").eval()
     images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -176,3 +187,177 @@ def test_deciding_leaves_no_graph_and_no_trace(told):
     one(system, rule("margin", 0.0))
     assert all(value.equal(before[key]) for key, value in system.state_dict().items())
     assert all(parameter.grad is None for parameter in system.parameters())
+
+
+# A person corrects an attribute
+
+BIRDS = DataSpec(
+    ("gull", "heron", "finch"),
+    1,
+    8,
+    8,
+    ("hooked", "dagger", "cone", "red", "blue", "crest"),
+    ((0.9, 0.1, 0.0, 0.0, 0.1, 0.0), (0.0, 1.0, 0.0, 0.0, 0.6, 0.8), (0.1, 0.0, 0.9, 0.7, 0.2, 0.2)),
+    exclusive=((0, 1, 2),),
+    at_most_one=((3, 4),),
+)
+MIXED = combined(1.0, likelihood=1.0, margin=0.5)
+numbers = st.booleans() | st.floats(0, 1)
+
+
+@cache
+def seen(seed: int) -> tuple[Mirror, Decision]:
+    """A mirror of birds with random heads, and its decision on an image."""
+    generator = torch.Generator().manual_seed(seed)
+    system = Mirror(BIRDS, backbone="tiny").eval()
+    with torch.no_grad():
+        for head in (system.main.head, system.mirror.head):
+            head.weight.zero_()
+            head.bias.copy_(2 * torch.randn(head.bias.shape, generator=generator))
+    return system, decide(system, MIXED, IMAGE)[0]
+
+
+def probabilities(decision: Decision) -> dict[str, float]:
+    return dict(zip(decision.explanans.names, decision.explanans.probabilities, strict=True))
+
+
+def test_a_corrected_attribute_turns_a_questioned_decision(told):
+    system, policy = told((9.0, 0.0), (3.0, 2.0)), rule("likelihood", 0.0)
+    before = one(system, policy)
+    assert (before.label, before.verdict.outcome, before.verdict.score) == ("cat", "questioned", pytest.approx(3))
+    after = intervene(system, policy, before, {"red": False})
+    assert (after.label, after.probabilities, after.card) == ("cat", before.probabilities, before.card)
+    assert after.corrected == {"red": 0.0}
+    assert probabilities(after) == {"red": 0.0, "long": probabilities(before)["long"]}
+    sure = math.log(0.999 / 0.001)  # what the likelihood's clamp leaves of a certainty
+    assert after.doubt == {**before.doubt, "likelihood": pytest.approx(-sure)}
+    assert (after.verdict.outcome, after.verdict.score) == ("accepted", pytest.approx(-sure))
+    assert (after.verdict.threshold, after.verdict.alpha) == (before.verdict.threshold, before.verdict.alpha)
+    assert after.by_explanation["cat"] == pytest.approx(0.999)
+    assert codes(after) == ["attribute-agrees", "attribute-agrees"]
+    assert after.verdict.reasons[0].text == "'red' is absent (0.00), and the class 'cat' does not have it"
+    assert before == one(system, policy), "the decision itself is left as it was"
+
+
+def test_a_correction_may_question_a_decision_that_was_accepted(told):
+    system = told((0.0, 9.0), (3.0, 2.0))
+    policy = combined(1.0, likelihood=1.0, margin=1.0)
+    before = one(system, policy)
+    after = intervene(system, policy, before, {"red": False})
+    assert (before.verdict.outcome, after.verdict.outcome) == ("accepted", "questioned")
+    assert codes(after)[:2] == ["fits-another-class", "attribute-missing"]
+    assert after.verdict.score > before.verdict.score + 6
+
+
+def test_an_uncalibrated_decision_can_be_corrected_and_carries_no_verdict(told):
+    system = told((9.0, 0.0), (3.0, 2.0))
+    after = intervene(system, None, one(system, None), {"red": 0})
+    assert after.verdict is None
+    assert after.by_explanation["cat"] == pytest.approx(0.999)
+
+
+def test_groups_follow_a_correction_by_hand():
+    system, before = seen(0)
+    was = probabilities(before)
+    now = probabilities(intervene(system, MIXED, before, {"dagger": True, "red": 0.5}))
+    assert (now["hooked"], now["dagger"], now["cone"]) == (0, 1, 0)
+    assert now["blue"] == pytest.approx(0.5 * was["blue"] / (1 - was["red"])), "beside it 'none' has its share"
+    assert now["crest"] == was["crest"]
+    now = probabilities(intervene(system, MIXED, before, {"dagger": False}))
+    assert now["dagger"] == 0
+    assert now["hooked"] + now["cone"] == pytest.approx(1)
+    assert now["hooked"] / now["cone"] == pytest.approx(was["hooked"] / was["cone"])
+    assert now["red"] == was["red"]
+    back = intervene(system, MIXED, intervene(system, MIXED, before, {"dagger": 1, "red": 1}), {"dagger": 0, "red": 0})
+    now = probabilities(back)
+    assert (now["hooked"], now["cone"], now["blue"]) == (0.5, 0.5, 0), "what a certainty left cannot be told apart"
+
+
+@given(seed=st.integers(0, 9), data=st.data())
+def test_after_any_correction_groups_keep_their_sums_and_the_values_stand(seed, data):
+    system, decision = seen(seed)
+    for _ in range(2):
+        name, value = data.draw(st.sampled_from(BIRDS.attributes)), data.draw(numbers)
+        decision = intervene(system, MIXED, decision, {name: value})
+        now = list(decision.explanans.probabilities)
+        assert probabilities(decision)[name] == value
+        assert sum(now[:3]) == pytest.approx(1)
+        assert sum(now[3:5]) <= 1 + 1e-6
+        assert sum(decision.by_explanation.values()) == pytest.approx(1)
+        assert all(0 <= p <= 1 for p in now)
+        best = max(decision.by_explanation, key=decision.by_explanation.__getitem__)
+        assert (decision.doubt["likelihood"] > 0) == (best != decision.label)
+        assert decision.verdict.score == MIXED.score({k: torch.tensor([v]).double() for k, v in decision.doubt.items()})
+
+
+@given(seed=st.integers(0, 9), data=st.data())
+def test_corrections_of_different_groups_may_come_in_any_order_or_at_once(seed, data):
+    system, before = seen(seed)
+    names = [data.draw(st.sampled_from(part)) for part in (("hooked", "dagger", "cone"), ("red", "blue"), ("crest",))]
+    given_ = {name: data.draw(numbers) for name in names}
+    at_once = intervene(system, MIXED, before, given_)
+    for order in (names, names[::-1]):
+        decision = before
+        for name in order:
+            decision = intervene(system, MIXED, decision, {name: given_[name]})
+        assert decision == at_once
+    assert at_once.corrected == given_
+
+
+@given(seed=st.integers(0, 9), data=st.data())
+def test_saying_the_same_again_changes_nothing(seed, data):
+    system, before = seen(seed)
+    given_ = data.draw(st.dictionaries(st.sampled_from(("dagger", "blue", "crest")), numbers))
+    once = intervene(system, MIXED, before, given_)
+    assert intervene(system, MIXED, once, given_) == once
+    assert intervene(system, MIXED, before, {}) == before
+
+
+@given(seed=st.integers(0, 9))
+def test_confirming_what_is_seen_moves_no_number(seed):
+    system, before = seen(seed)
+    after = intervene(system, MIXED, before, probabilities(before))
+    assert after.explanans == before.explanans
+    assert after.by_explanation == pytest.approx(before.by_explanation, abs=1e-6)
+    assert after.verdict.score == pytest.approx(before.verdict.score, abs=1e-4)
+    assert after.corrected == probabilities(before)
+
+
+@pytest.mark.parametrize(
+    ("corrections", "message"),
+    [
+        ({"dager": True}, "no attribute is called 'dager'. Did you mean 'dagger'?"),
+        ({"crest": 1.5}, "attribute 'crest': got 1.5, needs True, False or a probability in 0..1."),
+        ({"crest": math.nan}, "attribute 'crest': got nan, needs"),
+        ({"crest": "yes"}, "attribute 'crest': got 'yes', needs"),
+        ({"dagger": True, "cone": True}, "of 'dagger', 'cone' exactly one can hold, and their probabilities sum to 2."),
+        ({"red": 0.7, "blue": 0.6}, "of 'red', 'blue' at most one can hold, and their probabilities sum to 1.3."),
+        ({"hooked": 0, "dagger": 0, "cone": 0}, "of 'hooked', 'dagger', 'cone' exactly one can hold"),
+    ],
+)
+def test_corrections_that_cannot_be_are_refused(corrections, message):
+    system, before = seen(0)
+    with pytest.raises(DataError) as caught:
+        intervene(system, MIXED, before, corrections)
+    assert str(caught.value).startswith(message)
+
+
+def test_none_of_a_group_that_may_be_empty_is_no_contradiction():
+    system, before = seen(0)
+    after = intervene(system, MIXED, before, {"red": False, "blue": False})
+    assert after.corrected == {"red": 0, "blue": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"explanans": AttributeScores((), ())}, "the decision names no attributes"),
+        ({"explanans": AttributeScores(("red",), (0.5,))}, "the decision was made by another model"),
+        ({"probabilities": {"gull": 0.5, "owl": 0.5}}, "the decision was made by another model"),
+        ({"doubt": {"margin": -1.0}}, "the decision was made by another model"),
+    ],
+)
+def test_a_decision_that_this_model_did_not_make_is_refused(change, message):
+    system, before = seen(0)
+    with pytest.raises(DataError, match=message):
+        intervene(system, MIXED, dataclasses.replace(before, **change), {"red": True})

@@ -116,7 +116,7 @@ def test_every_recipe_is_one(_, text):
         data, system = dict(recipe.data), recipe.system
         check_arguments(DATASETS[data.pop("name")], data, "docs, data", {"seed": 0})
         spec = shapes_spec(data.get("size", 64))
-        built = build_system(spec, system, "docs, system", pretrained=False)
+        built = build_system(spec, system, "docs, system", weights=False)
         parts = {name for name, _ in built.named_children()}
         for phase in recipe.phases:
             assert set(phase.train) <= parts

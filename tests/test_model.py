@@ -120,6 +120,22 @@ def test_a_bad_file_raises_or_stands_in_its_place(tiny_run, tmp_path):
     assert mixed[0].label == model.decide([str(good)])[0].label
 
 
+def test_a_person_corrects_an_attribute_of_a_decision(tiny_run, images):
+    model = load(tiny_run.model)
+    before = model.decide(images[:1])[0]
+    name = before.explanans.names[-1]
+    opposite = before.explanans.probabilities[-1] < 0.5
+    after = model.intervene(before, {name: opposite})
+    assert after.corrected == {name: opposite}
+    assert after.label == before.label
+    assert after.by_explanation != before.by_explanation
+    assert after.doubt["likelihood"] != before.doubt["likelihood"]
+    assert after.verdict.score == model.policy.score({k: torch.tensor([v]) for k, v in after.doubt.items()})
+    assert model.intervene(after, {name: opposite}) == after
+    with pytest.raises(DataError, match="Did you mean"):
+        model.intervene(before, {name[:-1]: True})
+
+
 def test_a_folder_with_a_changed_byte_of_weights_is_refused(folder):
     path = folder / "model.safetensors"
     content = bytearray(path.read_bytes())
@@ -256,8 +272,8 @@ def test_a_system_without_a_name_is_refused(folder):
 
 
 def test_loading_fetches_no_published_weights():
-    arguments = {"name": "mirror", "backbone": "test_resnet", "pretrained": True}
-    assert build_system(SPEC, arguments, "here", pretrained=False) is not None  # the network is out of reach here
+    arguments = {"name": "mirror", "backbone": "test_resnet", "weights": True}
+    assert build_system(SPEC, arguments, "here", weights=False) is not None  # the network is out of reach here
 
 
 def test_saving_beside_something_else_is_refused(untrained, tmp_path):

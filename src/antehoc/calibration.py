@@ -16,6 +16,7 @@ from antehoc.types import Flags, Scores, checked
 Guarantee = Literal["expected", "binomial"]
 _TAIL = 0.99  # beyond this share of the reference rows the tail is extrapolated
 _DELTA = 0.05  # of the `binomial` guarantee
+_LATE = math.log(10)  # nats from which on a late doubt speaks
 _FEW_ERRORS = 10  # fewer errors than this cannot fit the weights
 
 
@@ -28,12 +29,14 @@ class Evidence:
     exponential tail), so that what is stranger than everything seen still ranks.
 
     `values` are the reference rows' doubts at `levels` (shares, ascending); `slope` is evidence per unit of doubt
-    in the tail. 0 and more, in nats.
+    in the tail. 0 and more, in nats. What lies below `start` nats counts for nothing, the rest `factor` times.
     """
 
     values: tuple[float, ...]
     levels: tuple[float, ...]
     slope: float
+    start: float = 0.0
+    factor: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.values) != len(self.levels) or len(self.values) < 2 or not all(0 <= v < 1 for v in self.levels):
@@ -48,13 +51,18 @@ class Evidence:
         span = values[right] - values[left]
         share = ((doubt - values[left]) / torch.where(span > 0, span, torch.ones_like(span))).clamp(0, 1)
         inside = surprise[left] + share * (surprise[right] - surprise[left])
-        return inside + (doubt - values[-1]).clamp(min=0) * self.slope
+        whole = inside + (doubt - values[-1]).clamp(min=0) * self.slope
+        return (whole - self.start).clamp(min=0) * self.factor
 
 
 @checked
-def fit_evidence(doubt: Scores) -> Evidence:
+def fit_evidence(doubt: Scores, *, late: bool = False) -> Evidence:
     """The evidence of one doubt, from its values on correct decisions.
 
+    Args:
+        doubt: on correct decisions that the networks were not trained on.
+        late: the doubt speaks only where it is rarer than one in ten, and then counts double: for what tells images of
+            no known class, but little of the errors on known ones.
     Raises:
         DataError: where fewer than 20 values come, or one is not finite.
     """
@@ -67,7 +75,8 @@ def fit_evidence(doubt: Scores) -> Evidence:
     beyond = ordered[ordered > values[-1]] - values[-1]
     scale = float(beyond.mean()) if len(beyond) else 0.0
     spread = float(values[-1] - values[0]) or 1.0
-    return Evidence(tuple(values.tolist()), tuple(levels.tolist()), 1 / max(scale, 1e-3 * spread))
+    slope, start, factor = 1 / max(scale, 1e-3 * spread), _LATE if late else 0.0, 2.0 if late else 1.0
+    return Evidence(tuple(values.tolist()), tuple(levels.tolist()), slope, start, factor)
 
 
 @dataclass(frozen=True)
@@ -206,14 +215,17 @@ def calibrate(
     *,
     names: Sequence[str],
     alpha: float,
+    late: Sequence[str] = (),
     method: str = "combined",
     guarantee: Guarantee = "expected",
+    fit: tuple[Mapping[str, Tensor], Tensor] | None = None,
     generator: torch.Generator,
 ) -> Policy:
     """The policy of a model, from its doubts on the calibration images.
 
-    One half of the rows, drawn at random, fits evidence and weights; the correct decisions of the other half set the
-    threshold. A rule by name (`method` one of the doubts) fits nothing, so all rows set its threshold.
+    Evidence and weights are fitted on `fit`, and the correct decisions of all calibration rows set the threshold.
+    Without `fit` one half of the rows, drawn at random, takes its place. A rule by name (`method` one of the doubts)
+    fits nothing, so all rows set its threshold.
 
     Args:
         doubts: (n,) by name, as `System.doubts` gives them.
@@ -221,37 +233,46 @@ def calibrate(
         names: the doubts that enter the combined score.
         alpha: the largest expected share of correct decisions to be questioned, in 0..1. Where the rows are too few for
             it, the smallest alpha that they can keep is taken, and the policy says so.
+        late: those of the doubts that speak only where they are rare (`fit_evidence`).
         method: `combined`, or the name of one doubt.
         guarantee: `expected` (conformal) or `binomial` (with probability 0.95 over the calibration data).
+        fit: doubts and wrong decisions on other rows that did not train the network that decided them, such as
+            out-of-fold ones.
         generator: draws the halves.
     Raises:
-        DataError: where a doubt is unknown, or fewer than 40 decisions are correct.
+        DataError: where a doubt is unknown, or too few decisions are correct: 40, or 20 where `fit` is given.
     """
-    if method != "combined":
-        names = [method]
-    unknown = [name for name in names if name not in doubts]
-    if unknown:
+    combined = method == "combined"
+    names = list(names) if combined else [method]
+    if unknown := [name for name in [*names, *late] if name not in doubts]:
         raise DataError(f"no doubt is called {unknown[0]!r}; this model has {', '.join(doubts)}.")
-    if int((~wrong).sum()) < 40:
+    least = 40 if fit is None else 20
+    if int((~wrong).sum()) < least:
         raise DataError(
-            f"calibration needs 40 correct decisions and got {int((~wrong).sum())} of {len(wrong)}; "
+            f"calibration needs {least} correct decisions and got {int((~wrong).sum())} of {len(wrong)}; "
             "give more calibration images or train the classifier further."
         )
     order = torch.randperm(len(wrong), generator=generator)
-    fit, rest = (order[: len(order) // 2], order[len(order) // 2 :]) if method == "combined" else (order[:0], order)
-    errors = int(wrong[fit].sum())
+    rest, fitted, errors_at = order, doubts, wrong
+    own = order[:0]
+    if combined and fit is None:
+        own, rest = order[: len(order) // 2], order[len(order) // 2 :]
+    elif combined and fit is not None:
+        fitted, errors_at = fit
+        own = torch.arange(len(errors_at))
+    errors = int(errors_at[own].sum())
     evidence: tuple[Evidence, ...] = ()
     weights = [1.0] * len(names)
-    if method == "combined":
-        correct = fit[~wrong[fit]]
-        evidence = tuple(fit_evidence(doubts[name][correct]) for name in names)
+    if combined:
+        correct = own[~errors_at[own]]
+        evidence = tuple(fit_evidence(fitted[name][correct], late=name in late) for name in names)
         if errors >= _FEW_ERRORS and len(names) > 1:
-            columns = torch.stack([e(doubts[name][fit]) for e, name in zip(evidence, names, strict=True)], 1)
-            weights = fit_weights(columns, wrong[fit])
+            columns = torch.stack([e(fitted[name][own]) for e, name in zip(evidence, names, strict=True)], 1)
+            weights = fit_weights(columns, errors_at[own])
         else:
             method = "equal-weights"
     draft = Policy(
-        method, tuple(names), evidence, tuple(weights), math.inf, alpha, alpha, guarantee, len(fit), errors, 0
+        method, tuple(names), evidence, tuple(weights), math.inf, alpha, alpha, guarantee, len(own), errors, 0
     )
     return with_threshold(draft, {name: doubts[name][rest] for name in names}, wrong[rest], alpha)
 

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--out", type=Path, metavar="FOLDER", help="folder of the run")
         sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
         sub.add_argument("--data", metavar="PATH", help="where the recipe's data lie")
+        sub.add_argument("--weights", metavar="FILE", help="weights that the backbone starts from (.safetensors)")
         sub.add_argument("--devices", type=_natural, default=1, metavar="N", help="how many devices train")
         sub.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
         if name == "reproduce":
@@ -184,8 +185,9 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _overrides(options: argparse.Namespace) -> list[str]:
-    """Changes to the recipe: `--set`, and `--data` as the path of its data, quoted for YAML."""
-    return [*options.set, *([f"data.path={json.dumps(options.data)}"] if options.data else [])]
+    """Changes to the recipe: `--set`, and `--data` and `--weights` as paths, quoted for YAML."""
+    paths = {"data.path": options.data, "system.weights": getattr(options, "weights", None)}
+    return [*options.set, *(f"{key}={json.dumps(path)}" for key, path in paths.items() if path)]
 
 
 def _row(path: Path, item: Any) -> dict[str, Any]:

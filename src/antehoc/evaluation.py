@@ -1,7 +1,7 @@
 """What a model does on images with known answers: figures, tables and examples, each beside its trivial twin."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,10 @@ from torch import Tensor
 
 from antehoc import metrics, questions
 from antehoc.calibration import Policy, calibrate
-from antehoc.data.examples import Examples
+from antehoc.data.examples import Examples, Fetched
 from antehoc.decision import decide
 from antehoc.metrics import attributes as attribute_metrics
+from antehoc.metrics import peers as peer_metrics
 from antehoc.metrics import selective
 from antehoc.metrics.ood import ood_auroc, ood_fpr_at_95_tpr
 from antehoc.model import Model
@@ -20,6 +21,8 @@ from antehoc.systems.base import System
 from antehoc.types import Decision
 
 BASELINE = "softmax"  # the doubt that every verdict is measured beside
+_PIXELS = 2**20  # of one batch and channel: what processor caches hold, large images pass through faster
+_TOP = 10  # the thesis's rule for birds: questioned where the class is not among so many best by the attributes
 
 
 @dataclass(frozen=True)
@@ -67,16 +70,22 @@ class Evaluation:
     scores: dict[str, list[float]]  #: a sample of verdict scores by set, for the histogram
     shown: list[Shown]
     notes: list[str] = field(default_factory=list)
+    peers: dict[str, dict[str, float]] = field(default_factory=dict)  #: AUROC of other detectors, by detector and set
+    studies: dict[str, Any] = field(default_factory=dict)  #: findings of `antehoc.studies`, by name
 
 
 @torch.no_grad()
-def score(system: System[Any], examples: Examples, *, batch_size: int = 64) -> Scored:
-    """Run a system over examples and keep what an evaluation needs; the images themselves are let go."""
-    device = next(system.parameters()).device
+def score(system: System[Any], examples: Fetched, *, features: bool = False) -> Scored:
+    """Run a system over examples and keep what an evaluation needs; the images themselves are let go.
+
+    With `features` the columns also hold what the classifier's dense layer reads, as `features`.
+    """
     parts: list[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]] = []
-    for batch in _batches(examples, batch_size):
-        output = system(batch.to(device))
-        parts.append((output.logits, system.doubts(output), system.table(output)))
+    for output in outputs(system, examples):
+        table = system.table(output)
+        if features and (dense := system.dense(output)):
+            table["features"] = dense[0]
+        parts.append((output.logits, system.doubts(output), table))
     return Scored(
         examples.labels,
         examples.attributes,
@@ -86,9 +95,14 @@ def score(system: System[Any], examples: Examples, *, batch_size: int = 64) -> S
     )
 
 
-def _batches(examples: Examples, batch_size: int) -> Iterator[Tensor]:
+def outputs(system: System[Any], examples: Fetched) -> Iterator[Any]:
+    """A system's output on examples, a batch at a time; from their activations where these were cached."""
+    device = next(system.parameters()).device
+    batch_size = max(8, min(64, _PIXELS // (system.spec.height * system.spec.width)))
     for start in range(0, len(examples), batch_size):
-        yield examples.batch(range(start, min(start + batch_size, len(examples)))).image
+        batch = examples.batch(range(start, min(start + batch_size, len(examples))))
+        activations = tuple(activation.to(device) for activation in batch.activations)
+        yield system.from_activations(activations) if activations else system(batch.image.to(device))
 
 
 def evaluate(
@@ -98,6 +112,8 @@ def evaluate(
     unknown: Mapping[str, Examples],
     calibration: Scored | None = None,
     train_attributes: Tensor | None = None,
+    train: Fetched | None = None,
+    points: Sequence[float] = (),
     faults: tuple[str, ...] = (),
     seed: int = 0,
 ) -> Evaluation:
@@ -109,20 +125,26 @@ def evaluate(
         unknown: sets of images of no known class, by name.
         calibration: scored calibration images, to give the maximum-softmax baseline a threshold of its own.
         train_attributes: true attributes (n, N) of training images, for the majority predictor.
+        train: the training images, to compare with the detectors of pytorch-ood on the same features; None: do not.
+        points: shares of correct decisions questioned, at which the shares of wrong ones are compared.
         faults: faults of the originals to measure beside the repaired figure.
         seed: of the bootstrap.
     """
     if model.policy is None:
         raise ValueError("evaluate needs a calibrated model")
-    scored = score(model.system, test)
+    scored = score(model.system, test, features=train is not None)
     verdict = model.policy.score(scored.doubts)
-    unknown_scored = {name: score(model.system, examples) for name, examples in unknown.items()}
+    unknown_scored = {
+        name: score(model.system, examples, features=train is not None) for name, examples in unknown.items()
+    }
     figures: dict[str, float | None] = {"accuracy": _value(1 - scored.wrong.double().mean())}
     table = _attributes(model, scored, train_attributes, figures)
     intervals = _verdicts(scored, verdict, model.policy, figures, seed)
     if calibration is not None and BASELINE in calibration.doubts:
         _baseline(scored, calibration, unknown_scored, model.policy.alpha, figures)
     rows = _unknown(model.policy, scored, verdict, unknown_scored, figures)
+    _at_points(scored, verdict, points, figures)
+    peers = _peers(model, train, scored, unknown_scored, figures) if train is not None else {}
     if "ood-pairing" in faults and "noise" in unknown_scored:
         figures["ood_noise_support_questioned_paired"] = _paired(model, scored, unknown_scored["noise"])
     curves = {
@@ -142,7 +164,45 @@ def evaluate(
         samples,
         _shown(model, test, scored, unknown),
         notes,
+        peers,
     )
+
+
+def _at_points(scored: Scored, verdict: Tensor, points: Sequence[float], figures: dict[str, float | None]) -> None:
+    """The share of wrong decisions questioned by each score at the threshold that questions a share of the correct."""
+    named = {"verdict": verdict, "msp": scored.doubts[BASELINE].double()}
+    for point in points:
+        place = f"{point:.4f}".removeprefix("0.").rstrip("0")
+        for name, values in named.items():
+            figures[f"{name}_questioned_wrong_at_{place}"] = _value(selective.share_at(values, scored.wrong, point))
+
+
+def _peers(
+    model: Model,
+    train: Fetched,
+    scored: Scored,
+    unknown: Mapping[str, Scored],
+    figures: dict[str, float | None],
+) -> dict[str, dict[str, float]]:
+    """Detectors of pytorch-ood on the features of the same classifier: AUROC by detector and set."""
+    dense = model.system.dense(next(outputs(model.system, train)))
+    if dense is None or not unknown:
+        return {}
+    own = score(model.system, train, features=True)
+    sets = {"test": scored, **unknown}
+    head = dense[1]
+    bias = head.bias if head.bias is not None else head.weight.new_zeros(len(head.weight))
+    scores = peer_metrics.peer_scores(
+        own.columns["features"],
+        own.logits,
+        own.label,
+        head.weight,
+        bias,
+        {name: (one.columns["features"], one.logits) for name, one in sets.items()},
+    )
+    for name, (_, value) in peer_metrics.best_peer(scores).items():
+        figures[f"peer_ood_{name}_auroc"] = value
+    return peer_metrics.peer_table(scores)
 
 
 def _value(number: Tensor | float) -> float | None:
@@ -161,6 +221,13 @@ def _attributes(
         figures[name] = _value(metrics.METRICS[name].function(probabilities, truth))
     figures["attribute_map"] = _value(attribute_metrics.mean_average_precision(probabilities, truth))
     figures["attribute_balanced_accuracy"] = _value(attribute_metrics.balanced_accuracy(probabilities, truth))
+    figures["attribute_f1"] = _value(attribute_metrics.macro_f1(probabilities, truth))
+    if model.spec.groups:
+        figures["attribute_group_accuracy"] = _value(
+            attribute_metrics.group_accuracy(probabilities, truth, model.spec.groups)
+        )
+    repeated = scored.logits.softmax(1) @ torch.tensor(model.spec.class_attributes)
+    figures["class_repeat_map"] = _value(attribute_metrics.mean_average_precision(repeated.clamp(0, 1), truth))
     figures["all_zeros_accuracy"] = _value(attribute_metrics.all_zeros_accuracy(truth))
     if train_attributes is not None:
         figures["majority_accuracy"] = _value(attribute_metrics.majority_accuracy(truth, train_attributes))
@@ -179,6 +246,11 @@ def _verdicts(
         questioned = scored.doubts["support"] > 0
         figures["support_questioned_wrong"] = _share(questioned[wrong])
         figures["support_questioned_correct"] = _share(questioned[~wrong])
+    if "top-n" in scored.doubts and scored.logits.shape[1] > _TOP:
+        for name, least in (("topn", _TOP), ("topn_centred", questions.default_n(scored.logits.shape[1]))):
+            questioned = scored.doubts[name.replace("topn", "top-n").replace("_", "-")] >= least
+            figures[f"{name}_questioned_wrong"] = _share(questioned[wrong])
+            figures[f"{name}_questioned_correct"] = _share(questioned[~wrong])
     questioned = verdict > policy.threshold
     figures["verdict_questioned_wrong"] = _share(questioned[wrong])
     figures["verdict_questioned_correct"] = _share(questioned[~wrong])

@@ -16,7 +16,7 @@ from torch import Tensor
 from antehoc.calibration import Policy
 from antehoc.cards import Card
 from antehoc.data.images import Preprocessing, check_tensor, load_image
-from antehoc.decision import decide
+from antehoc.decision import decide, intervene
 from antehoc.errors import AntehocError, ModelError, OutputError
 from antehoc.schema import build, build_named, convert
 from antehoc.systems import SYSTEMS
@@ -93,6 +93,24 @@ class Model:
         decisions = iter(decide(self.system, self.policy, torch.stack(images).to(self.device)) if images else [])
         for item in waiting:
             yield next(decisions) if isinstance(item, Tensor) else item
+
+    def intervene(self, decision: Decision, corrections: Mapping[str, object]) -> Decision:
+        """The decision after a person has corrected some of its attributes.
+
+        A corrected attribute takes the value given, and the rest of its exclusive or at-most-one group shares what that
+        leaves, in proportion. Class scores by explanation, the doubts that look at the attributes, verdict and reasons
+        follow; label, class probabilities and all other doubts stay: the classifier is not asked again.
+
+        Args:
+            decision: made by this model, or by an earlier intervention.
+            corrections: by attribute name: True, False, or a probability in 0..1.
+        Raises:
+            DataError: an unknown attribute, a value outside 0..1, attributes that exclude each other, a decision
+                without attributes, or one that another model made.
+        Example:
+            >>> model.intervene(decision, {"has_bill_shape::dagger": True})  # doctest: +SKIP
+        """
+        return intervene(self.system, self.policy, decision, corrections)
 
     @property
     def device(self) -> torch.device:
@@ -190,7 +208,7 @@ def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
     if dataclasses.astuple(preprocessing)[:3] != (spec.channels, spec.height, spec.width):
         raise ModelError(f"{where}: 'preprocessing' and 'data' name images of different sizes; save the model again.")
     policy = convert(config["policy"], Policy | None, f"{where}, policy")
-    system = build_system(spec, {**config["system"]}, f"{where}, system", pretrained=False)
+    system = build_system(spec, {**config["system"]}, f"{where}, system", weights=False)
     try:
         system.load_state_dict(load_file(folder / "model.safetensors"))
     except (SafetensorError, RuntimeError) as error:
@@ -207,7 +225,7 @@ def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
 
 
 def build_system(
-    spec: DataSpec, arguments: Mapping[str, Any], where: str, *, pretrained: bool | None = None
+    spec: DataSpec, arguments: Mapping[str, Any], where: str, *, weights: bool | None = None
 ) -> System[Any]:
     """The system that a recipe or a saved model names, with new weights.
 
@@ -215,8 +233,8 @@ def build_system(
         RecipeError: an unknown name, key or value.
     """
     values = dict(arguments)
-    if pretrained is not None and "pretrained" in values:
-        values["pretrained"] = pretrained
+    if weights is not None and "weights" in values:
+        values["weights"] = weights
     return build_named("system", SYSTEMS, values, where, spec=spec)
 
 

@@ -22,28 +22,51 @@ class Verdicts:
     Args:
         alpha: the largest expected share of correct decisions that is questioned.
         doubts: what enters the combined score.
+        late: those of them that speak only where they are rarer than one in ten among correct decisions, and then count
+            double: for what tells unknown images, but little of errors on known classes.
+        folds: into so many parts the training images are split to fit the combined score on decisions by networks
+            that were not trained on them; all calibration images then set the threshold. 0: calibration is halved.
         method: `combined`, or one doubt's name to question by it alone.
         guarantee: `expected`, or `binomial` (with probability 0.95 over the calibration data).
     """
 
     alpha: float = 0.01
     doubts: tuple[str, ...] = ("margin", "likelihood", "distance")
+    late: tuple[str, ...] = ()
+    folds: int = 0
     method: str = "combined"
     guarantee: Guarantee = "expected"
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
             raise RecipeError(f"alpha lies between 0 and 1; got {self.alpha}.")
+        if self.folds < 0 or self.folds == 1:
+            raise RecipeError(f"folds is 0, or 2 and more; got {self.folds}.")
+        if foreign := set(self.late) - set(self.doubts):
+            raise RecipeError(f"`late` names some of `doubts`; {min(foreign)!r} is none of them.")
         if not self.doubts:
             raise RecipeError("`doubts` names one or more; got none.")
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """Images of no known class that a run is tried on: built-in kinds, and how many of each."""
+    """Images of no known class that a run is tried on, beside species or classes that the data leave out.
+
+    Args:
+        kinds: built-in ones, `noise`, strange shapes, or test images `blurred`, `dark`, `cropped` or `rotated`.
+        count: of each kind, at most.
+        from_disk: whether the sets named by `--ood` are tried.
+        only: by the name of such a set, patterns of which its files fit one, such as `*/images/*`.
+        exclude: by the name of such a set, patterns that leave files out: those that show a known class.
+        peers: compare with the detectors of pytorch-ood on the same features.
+    """
 
     kinds: tuple[str, ...] = ("noise",)
     count: int = 2500
+    from_disk: bool = True
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exclude: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    peers: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -60,6 +83,9 @@ class Recipe:
     verdict: Verdicts = field(default_factory=Verdicts)
     unknown: Unknown = field(default_factory=Unknown)
     seed: int = 0
+    operating_points: tuple[float, ...] = ()  #: shares of correct decisions questioned at which verdicts are compared
+    draws: int = 0  #: random calibration sets that check the promise of the threshold
+    studies: tuple[Literal["leakage", "background"], ...] = ()  #: of the finished model (`antehoc.studies`)
     published: Mapping[str, float | None] = field(default_factory=dict)  #: figures of the paper
     variants: Mapping[str, Any] = field(default_factory=dict)  #: further runs: what differs, by prefix of figures
     faults: tuple[Literal["ood-pairing"], ...] = ()  #: faults of the originals to measure beside the repaired figure
@@ -67,6 +93,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise RecipeError(f"a seed lies in 0..2**63 - 1; got {self.seed}.")
+        if not all(0 < point < 1 for point in self.operating_points):
+            raise RecipeError(f"operating points lie between 0 and 1; got {list(self.operating_points)}.")
         if not self.phases:
             raise RecipeError("a recipe has one phase or more; `phases` is empty.")
 

@@ -5,29 +5,33 @@ import logging
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 import yaml
+from torch import Tensor
 
 from antehoc import calibration as calibrations
-from antehoc.data import Examples, Source
-from antehoc.data.examples import leaks
+from antehoc import studies
+from antehoc.data import Examples, Files, Source
+from antehoc.data.altered import ALTERATIONS, altered
+from antehoc.data.examples import Fetched, leaks
 from antehoc.data.outliers import open_outliers, outliers
 from antehoc.data.shapes import STRANGE
 from antehoc.errors import AntehocError, DataError, ModelError, OutputError, RecipeError
-from antehoc.evaluation import Evaluation, Scored, evaluate, score
+from antehoc.evaluation import Evaluation, Scored, evaluate, outputs, score
 from antehoc.model import Model, build_system
 from antehoc.recipe import Recipe, overridden, read_recipe, variant
 from antehoc.schema import build
-from antehoc.training.loop import Runner, mix, run_phase
+from antehoc.training.loop import Runner, mix, run_phase, with_activations
 from antehoc.types import Decision
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+_STUDIED = 300  # images of the study that looks at each some thirty times
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,12 @@ class Reproduction:
             "published": self.published,
             "intervals": {name: list(interval) for name, interval in self.intervals.items()},
             "notes": list(self.notes),
+            "peers": {name: one.peers for name, one in self.evaluations.items() if one.peers},
+            "studies": {
+                name: {study: asdict(found) for study, found in one.studies.items()}
+                for name, one in self.evaluations.items()
+                if one.studies
+            },
             "parts": {name: round(value, 1) for name, value in self.parts.items()},
             "environment": environment(),
         }
@@ -151,8 +161,13 @@ def train_recipe(
         clock.lap(f"phase {number + 1}")
     system.eval()
     log.info("calibration: %d images", len(source.roles["calibration"]))
-    _fit_doubts(system, source.roles["train"])
-    scored = score(system, source.roles["calibration"])
+    kept = {role: with_activations(system, examples, recipe.phases) for role, examples in source.roles.items()}
+    fit_doubts(system, kept["train"])
+    scored = score(system, kept["calibration"])
+    fit = None
+    if recipe.verdict.folds:
+        fit = out_of_fold(recipe, source, where, folder, seed=seed, runner=runner, resume=resume)
+        clock.lap("folds")
     about = {
         "recipe": where,
         "scale": scale,
@@ -162,7 +177,7 @@ def train_recipe(
     }
     model = Model(system, dict(recipe.system), source.preprocessing, about=about)
     try:
-        model = replace(model, policy=_policy(recipe, scored, seed))
+        model = replace(model, policy=_policy(recipe, scored, fit, seed))
     except DataError as error:
         model.save(folder / "model")
         raise DataError(f"{error} The trained model is in {folder / 'model'}, without a verdict.") from error
@@ -171,12 +186,14 @@ def train_recipe(
     return Trained(model, folder, history, scored, clock.parts)
 
 
-def _policy(recipe: Recipe, scored: Scored, seed: int) -> calibrations.Policy:
+def _policy(recipe: Recipe, scored: Scored, fit: Scored | None, seed: int) -> calibrations.Policy:
     return calibrations.calibrate(
         scored.doubts,
         scored.wrong,
         names=recipe.verdict.doubts,
+        late=recipe.verdict.late,
         alpha=recipe.verdict.alpha,
+        fit=(fit.doubts, fit.wrong) if fit else None,
         method=recipe.verdict.method,
         guarantee=recipe.verdict.guarantee,
         generator=torch.Generator().manual_seed(mix(seed, 2)),
@@ -209,13 +226,69 @@ def load_source(recipe: Recipe, where: str, seed: int) -> tuple[Source, int]:
 
 
 @torch.no_grad()
-def _fit_doubts(system: Any, examples: Examples, *, limit: int = 20_000) -> None:
+def fit_doubts(system: Any, examples: Fetched, *, limit: int = 20_000) -> None:
     """Let the doubts know the training images, at most so many of them."""
-    outputs, count = [], min(len(examples), limit)
-    for start in range(0, count, 64):
-        outputs.append(system(examples.batch(range(start, min(start + 64, count))).image))
-    joined = type(outputs[0])(*(torch.cat(column) for column in zip(*outputs, strict=True)))
-    system.fit_doubts(joined, examples.labels[:count])
+    parts, count = [], 0
+    for output in outputs(system, examples):
+        parts.append(output)
+        count += len(output.logits)
+        if count >= limit:
+            break
+    joined = type(parts[0])(*(torch.cat(column)[:limit] for column in zip(*parts, strict=True)))
+    system.fit_doubts(joined, examples.labels[: min(count, limit)])
+
+
+def out_of_fold(
+    recipe: Recipe,
+    source: Source,
+    where: str,
+    folder: Path,
+    *,
+    seed: int,
+    runner: Runner | None = None,
+    resume: bool = False,
+) -> Scored:
+    """Every training image, scored by a network that was trained on the other folds alone.
+
+    The folds share out each class evenly, in an order drawn from the seed. The networks are let go; what they scored is
+    kept in `folder/fold-<number>`.
+    """
+    train, folds = source.roles["train"], recipe.verdict.folds
+    fold = _shared_out(train.labels, folds, seed)
+    found = []
+    for number in range(folds):
+        log.info("fold %d of %d", number + 1, folds)
+        place = folder / f"fold-{number + 1}"
+        rest, held = (train.select(rows.nonzero()[:, 0].tolist()) for rows in (fold != number, fold == number))
+        with torch.random.fork_rng():
+            torch.manual_seed(mix(seed, 1, number + 1))
+            system = build_system(source.spec, recipe.system, f"{where}, system")
+        roles = {**source.roles, "train": rest, "validation": held.select([])}
+        for step, phase in enumerate(recipe.phases):
+            part = place / f"phase-{step}"
+            run_phase(
+                system, phase, roles, part, number=step, seed=mix(seed, number + 1), views_seed=seed, runner=runner,
+                resume=resume,
+            )  # fmt: skip
+        system.eval()
+        fit_doubts(system, with_activations(system, rest, recipe.phases))
+        found.append(score(system, with_activations(system, held, recipe.phases)))
+    return Scored(
+        torch.cat([one.label for one in found]),
+        torch.cat([one.attributes for one in found]),
+        torch.cat([one.logits for one in found]),
+        {name: torch.cat([one.doubts[name] for one in found]) for name in found[0].doubts},
+        {},
+    )
+
+
+def _shared_out(labels: Tensor, folds: int, seed: int) -> Tensor:
+    """The fold of each image: each class is dealt out in turn, in an order drawn from the seed."""
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(mix(seed, 4)))
+    order = order[labels[order].argsort(stable=True)]
+    fold = torch.empty_like(labels)
+    fold[order] = torch.arange(len(labels)) % folds
+    return fold
 
 
 def reproduce(
@@ -259,7 +332,7 @@ def reproduce(
         scale=scale,
         seed=seed,
         seconds=time.perf_counter() - start,
-        figures=_prefixed({name: part.figures for name, part in parts.items()}),
+        figures=_with_near(_prefixed({name: part.figures for name, part in parts.items()})),
         published=dict(parsed.published),
         intervals=_prefixed({name: part.evaluation.intervals for name, part in parts.items()}),
         notes=tuple(note for part in parts.values() for note in part.notes),
@@ -291,16 +364,32 @@ def _measured(
     found = evaluate(
         trained.model,
         source.roles["test"],
-        unknown=unknown_sets(recipe, trained.model, seed, ood),
+        unknown=unknown_sets(recipe, trained.model, source, seed, ood),
         calibration=trained.calibration,
         train_attributes=source.roles["train"].attributes,
+        train=_for_peers(recipe, trained, source),
+        points=recipe.operating_points,
         faults=recipe.faults,
         seed=seed,
     )
     clock.lap("evaluation")
-    figures = {**found.figures, **_shape_means(found.figures), "twins_across_roles": float(twins)}
+    figures = {**found.figures, **_shape_means(found.figures), **_far_means(found, ood)}
+    figures["twins_across_roles"] = float(twins)
+    if recipe.draws:
+        figures |= _over_draws(recipe, trained, source, seed, found.studies)
+    for study in recipe.studies:
+        found.studies[study] = _STUDIES[study](trained.model, source.roles["test"], seed)
+        clock.lap("studies")
     notes = [*_notes(trained.model), *found.notes, *source.notes]
     return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
+
+
+def _with_near(figures: dict[str, float | None]) -> dict[str, float | None]:
+    """Figures of variant `near` on what its data leave out, under the names of the recipe's own."""
+    for prefix in ("", "msp_", "peer_"):
+        if (value := figures.get(f"near_{prefix}ood_left_out_auroc")) is not None:
+            figures[f"{prefix}ood_near_auroc"] = value
+    return figures
 
 
 def _prefixed(by_variant: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
@@ -310,19 +399,94 @@ def _prefixed(by_variant: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
     }
 
 
-def unknown_sets(recipe: Recipe, model: Model, seed: int, ood: Mapping[str, Path]) -> dict[str, Examples]:
-    """The recipe's built-in images of no known class, and those that the user named."""
-    where = recipe.data.get("variant", "centred")
-    count = recipe.unknown.count
-    found = {
-        kind: outliers(kind, model.preprocessing, count=count, seed=mix(seed, 3), variant=where)
-        for kind in recipe.unknown.kinds
+def _for_peers(recipe: Recipe, trained: Trained, source: Source) -> Fetched | None:
+    return with_activations(trained.model.system, source.roles["train"], recipe.phases) if recipe.unknown.peers else None
+
+
+def _leakage(model: Model, test: Examples, seed: int) -> Any:
+    return studies.leakage(model, _files(test, "leakage"), seed=seed, limit=_STUDIED)
+
+
+def _background(model: Model, test: Examples, seed: int) -> Any:
+    return studies.background(model, _files(test, "background"), seed=seed)
+
+
+_STUDIES = {"leakage": _leakage, "background": _background}
+
+
+def _files(examples: Examples, study: str) -> Files:
+    if not isinstance(examples, Files):
+        raise RecipeError(f"studies: {study!r} needs image files with boxes, and these images are in memory.")
+    return examples
+
+
+def _over_draws(
+    recipe: Recipe, trained: Trained, source: Source, seed: int, found: dict[str, Any]
+) -> dict[str, float | None]:
+    """The promise of the threshold over random calibration sets, of the images that fitted nothing."""
+    policy, calibration = trained.model.policy, trained.calibration
+    if policy is None:
+        return {}
+    test = score(trained.model.system, source.roles["test"])
+    pool = {name: torch.cat([values, test.doubts[name]]) for name, values in calibration.doubts.items()}
+    repeated = studies.repeated_calibration(
+        policy,
+        pool,
+        torch.cat([calibration.wrong, test.wrong]),
+        rows=len(calibration.wrong),
+        alpha=recipe.verdict.alpha,
+        draws=recipe.draws,
+        seed=mix(seed, 5),
+    )
+    found["repeated_calibration"] = repeated
+    return {
+        "verdict_questioned_correct_over_draws": repeated.questioned_correct,
+        "verdict_questioned_correct_over_draws_standard_error": repeated.standard_error,
+        "verdict_questioned_wrong_over_draws": repeated.questioned_wrong,
     }
-    for name, path in ood.items():
+
+
+def unknown_sets(
+    recipe: Recipe, model: Model, source: Source, seed: int, ood: Mapping[str, Path]
+) -> dict[str, Examples]:
+    """The recipe's built-in images of no known class, those that the data leave out, and those that the user named."""
+    where, unknown = recipe.data.get("variant", "centred"), recipe.unknown
+    found: dict[str, Examples] = {}
+    for kind in unknown.kinds:
+        if kind in ALTERATIONS:
+            test = _files(source.roles["test"], kind)
+            order = torch.randperm(len(test), generator=torch.Generator().manual_seed(mix(seed, 6)))
+            found[kind] = altered(kind, test.select(order[: unknown.count].tolist()), seed=mix(seed, 3))
+        else:
+            found[kind] = outliers(
+                kind, model.preprocessing, count=unknown.count, seed=mix(seed, 3), variant=where
+            )
+    if source.left_out is not None and len(source.left_out):
+        found["left_out"] = source.left_out
+    for name, path in (ood if unknown.from_disk else {}).items():
         if name in found:
             raise RecipeError(f"--ood {name}={path}: the recipe has a set of that name; choose another.")
-        found[name] = open_outliers(path, model.preprocessing)
+        only, exclude = unknown.only.get(name, ()), unknown.exclude.get(name, ())
+        found[name] = open_outliers(path, model.preprocessing, only=only, exclude=exclude)
     return found
+
+
+def _far_means(found: Evaluation, ood: Mapping[str, Path]) -> dict[str, float | None]:
+    """Means over the sets from disk, each counting the same; of the peers, the best one by that mean."""
+    means: dict[str, float | None] = {}
+    for prefix in ("", "msp_"):
+        values = [found.figures.get(f"{prefix}ood_{name}_auroc") for name in ood]
+        if ood and all(value is not None for value in values):
+            means[f"{prefix}ood_far_auroc"] = sum(v for v in values if v is not None) / len(values)
+    if means and found.peers:
+        table = {detector: sum(row[name] for name in ood) / len(ood) for detector, row in found.peers.items()}
+        best = max(table, key=table.__getitem__)
+        means["peer_ood_far_auroc"] = table[best]
+        found.notes.append(f"the best detector of pytorch-ood on the far sets is {best}, chosen by that figure itself")
+    if "left_out" in next(iter(found.peers.values()), {}):
+        best = max(found.peers, key=lambda detector: found.peers[detector]["left_out"])
+        found.notes.append(f"the best detector of pytorch-ood on what was left out is {best}, chosen by its own figure")
+    return means
 
 
 def _shape_means(figures: Mapping[str, float | None]) -> dict[str, float | None]:
@@ -364,7 +528,7 @@ def evaluate_model(
     return evaluate(
         model,
         source.roles["test"],
-        unknown=unknown_sets(recipe, model, seed, ood or {}),
+        unknown=unknown_sets(recipe, model, source, seed, ood or {}),
         calibration=score(model.system, source.roles["calibration"]),
         train_attributes=source.roles["train"].attributes,
         seed=seed,

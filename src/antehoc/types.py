@@ -50,6 +50,8 @@ class DataSpec:
     attributes: tuple[str, ...] = ()
     class_attributes: tuple[tuple[float, ...], ...] = ()  #: P(attribute | class): a row per class, in 0..1
     exclusive: tuple[tuple[int, ...], ...] = ()  #: groups of attribute numbers of which exactly one holds
+    at_most_one: tuple[tuple[int, ...], ...] = ()  #: groups of which one holds or none
+    groups: tuple[tuple[int, ...], ...] = ()  #: attributes that answer one question, such as the colours of the bill
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
@@ -65,9 +67,10 @@ class DataSpec:
             )
         if not all(0 <= value <= 1 for row in self.class_attributes for value in row):
             raise DataError("the class-attribute matrix holds a number outside 0..1; it holds P(attribute | class).")
-        members = [member for group in self.exclusive for member in group]
-        if len(set(members)) != len(members) or not all(0 <= member < len(self.attributes) for member in members):
-            raise DataError(f"exclusive groups name each attribute once, by number; got {self.exclusive}.")
+        for kind, groups in (("exclusive", self.exclusive + self.at_most_one), ("question", self.groups)):
+            members = [member for group in groups for member in group]
+            if len(set(members)) != len(members) or not all(0 <= member < len(self.attributes) for member in members):
+                raise DataError(f"{kind} groups name each attribute once, by number; got {groups}.")
 
 
 class Batch(NamedTuple):
@@ -133,3 +136,5 @@ class Decision:
     doubt: dict[str, float] = field(default_factory=dict)  #: every doubt by name; higher: they disagree more
     verdict: Verdict | None = None  #: None where the model was never calibrated
     card: Card | None = None
+    by_explanation: dict[str, float] = field(default_factory=dict)  #: P(class | explanans) by name, summing to 1
+    corrected: dict[str, float] = field(default_factory=dict)  #: attributes that a person set, as they now stand

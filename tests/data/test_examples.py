@@ -107,6 +107,14 @@ def test_boxes_and_masks_follow_their_images(paths):
     assert files.masks == (paths[0], paths[5])
 
 
+def test_parts_follow_their_images(paths):
+    parts = torch.arange(42.0).view(7, 2, 3)
+    files = Files(paths, SMALL, parts=parts, part_names=["beak", "tail"]).select([6, 1])
+    assert torch.equal(files.parts, parts[[6, 1]])
+    assert files.part_names == ("beak", "tail")
+    assert Files(paths, SMALL).select([0]).parts is None
+
+
 def test_a_broken_file_is_named_when_it_is_fetched(paths):
     paths[2].write_bytes(paths[2].read_bytes()[:50])
     files = Files(paths, SMALL)
@@ -128,6 +136,8 @@ def test_a_broken_file_is_named_when_it_is_fetched(paths):
         lambda: Files([], SMALL, torch.zeros(1)),
         lambda: Files([], SMALL, boxes=torch.zeros(1, 4)),
         lambda: Files([], SMALL, masks=[Path("a.png")]),
+        lambda: Files([], SMALL, parts=torch.zeros(0, 1, 3)),
+        lambda: Files([], SMALL, parts=torch.zeros(1, 1, 3), part_names=["beak"]),
     ],
 )
 def test_parts_that_do_not_line_up_are_refused(build):

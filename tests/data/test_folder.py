@@ -149,6 +149,10 @@ def test_size_may_be_height_and_width(plain):
     assert folder(plain, size=(8, 12), channels=1).roles["train"].batch([0]).image.shape == (1, 1, 8, 12)
 
 
+def test_images_may_be_resized_first(plain):
+    assert folder(plain, size=8, fit="crop", resize=9).preprocessing == Preprocessing(3, 8, 8, fit="crop", resize=9)
+
+
 # class attributes
 
 TABLE = "class,bill::dagger,bill::hooked,red,wing::long,wing::short\ncat,1,0,0.5,0.2,0.7\nfox,0.25,0.75,1,0.5,0.5\n"
@@ -162,6 +166,7 @@ def test_a_class_table_gives_images_their_attributes(plain):
         torch.tensor(source.spec.class_attributes), torch.tensor([[1, 0, 0.5, 0.2, 0.7], [0.25, 0.75, 1, 0.5, 0.5]])
     )
     assert source.spec.exclusive == ((0, 1),)  # cat's wings sum to 0.9
+    assert source.spec.groups == ((0, 1), (3, 4))
     files = source.roles["train"]
     assert torch.equal(files.attributes, torch.tensor(source.spec.class_attributes)[files.labels])
 

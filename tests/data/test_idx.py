@@ -173,6 +173,35 @@ def test_a_limit_is_spread_evenly(tmp_path_factory, count, limit):
     assert steps.min() >= 1
 
 
+@pytest.mark.parametrize("suffix", ["", ".zip"])
+@pytest.mark.parametrize(
+    ("patterns", "stems"),
+    [
+        ({"only": ["x/*"]}, "1245"),
+        ({"only": ["x/*"], "exclude": ["x/x/*", "*/4.*"]}, "1"),
+        ({"exclude": ["[0-3].PNG"]}, "12456"),
+        ({"exclude": ["?.PNG", "x/?.PNG"]}, "25"),
+        ({"only": ["?.PNG", "x/*"], "limit": 3}, "046"),
+    ],
+)
+def test_patterns_choose_among_names(pictures, suffix, patterns, stems):
+    examples = unknowns(pictures.with_suffix(suffix), SMALL, **patterns)
+    assert sorted(Path(name).stem for name in examples.names(range(len(examples)))) == sorted(stems)
+
+
+@pytest.mark.parametrize("suffix", ["", ".zip"])
+def test_patterns_that_fit_nothing_are_refused(pictures, suffix):
+    path = pictures.with_suffix(suffix)
+    for patterns in ({"only": ["y/*"]}, {"exclude": ["*.png"]}, {"exclude": ["x/*", "odd/*"]}):
+        with pytest.raises(DataError, match=r"no image's name fits '[^']*'; the first is '0.PNG'\.$"):
+            unknowns(path, SMALL, **patterns)
+    with pytest.raises(DataError, match="leaves none of its 7 images"):
+        unknowns(path, SMALL, only=["x/*"], exclude=["*"])
+    (path.parent / "idx").write_bytes(idx(digits(5)))
+    with pytest.raises(DataError, match="images in an idx file have no names"):
+        unknowns(path.parent / "idx", SMALL, only=["x/*"])
+
+
 def test_unknowns_that_are_none_are_refused(tmp_path):
     assert "there is no such file or folder" in refusal(unknowns, tmp_path / "none", SMALL)
     assert "it holds no image" in refusal(unknowns, tmp_path, SMALL)

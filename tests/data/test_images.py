@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from torch.testing import assert_close
+from torchvision.transforms.v2 import functional
 
 from antehoc.data.images import (
     LIMIT_PX,
@@ -420,6 +421,33 @@ def test_resizing_matches_the_definition():
     np.testing.assert_allclose(tensor.numpy(), by_hand, atol=1.5 / 255)  # it rounds to 8 bits after each direction
 
 
+@given(st.integers(5, 90), st.integers(5, 90), st.integers(20, 70), st.sampled_from(("L", "RGB")))
+def test_resizing_first_is_what_torchvision_does(width, height, resize, mode):
+    image, channels = noise(width, height, mode), 1 if mode == "L" else 3
+    for fit, resized in {
+        "crop": functional.resize(image, [resize]),  # the shorter side, as the thesis's code does it with 256
+        "pad": functional.resize(image, size=None, max_size=resize),  # the longer side
+        "stretch": functional.resize(image, [resize, resize]),
+    }.items():
+        by_hand = functional.center_crop(functional.pil_to_tensor(resized), [32, 24])  # it pads with black
+        preprocessing = Preprocessing(channels, 32, 24, fit=fit, background=0.0, resize=resize)
+        assert torch.equal(to_tensor(image, preprocessing), by_hand.float() / 255), fit
+
+
+def test_what_is_short_of_the_frame_lies_on_the_background():
+    tensor = to_tensor(Image.new("L", (40, 20), 0), Preprocessing(1, 24, 24, resize=32))  # by pad: 32 x 16
+    assert (tensor[0, 4:20] == 0).all()
+    assert (tensor[0, :4] == 1).all()
+    assert (tensor[0, 20:] == 1).all()
+
+
+def test_an_image_that_would_become_too_large_is_refused():
+    hair = Image.new("L", (1, 100_000))
+    with pytest.raises(ImageError, match="an image of 1x100000 pixels would be 256x25600000"):
+        to_tensor(hair, Preprocessing(1, 8, 8, fit="crop", resize=256))
+    to_tensor(hair, Preprocessing(1, 8, 8, fit="crop"))
+
+
 def test_a_file_is_loaded_as_it_is_read(tmp_path):
     noise(9, 9).save(tmp_path / "a.png")
     preprocessing = Preprocessing(1, 5, 5)
@@ -459,11 +487,13 @@ def test_good_tensors_pass():
         ({"fit": "padd"}, "Did you mean 'pad'?"),
         ({"background": 255.0}, "got 255.0"),
         ({"background": float("nan")}, "got nan"),
+        ({"resize": 0}, "1 or more, is needed; got 0"),
     ],
 )
 def test_preprocessing_refuses_what_it_cannot_do(values, what):
     forged = object.__new__(Preprocessing)  # in tests alone, the constructor's types are checked before its values
-    for name, value in ({"channels": 1, "height": 8, "width": 8, "fit": "pad", "background": 1.0} | values).items():
+    plain = {"channels": 1, "height": 8, "width": 8, "fit": "pad", "background": 1.0, "resize": None}
+    for name, value in (plain | values).items():
         object.__setattr__(forged, name, value)
     with pytest.raises(DataError, match=r"^preprocessing") as caught:
         forged.__post_init__()

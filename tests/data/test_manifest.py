@@ -79,6 +79,7 @@ def test_a_table_becomes_four_roles(kind, rows, tmp_path):
     assert spec.classes == ("cat", "fox")
     assert spec.attributes == ("coat::red", "coat::grey", "tail::long", "tail::short", "old")
     assert spec.exclusive == ((0, 1),)  # image 7 has two tails
+    assert spec.groups == ((0, 1), (2, 3))
     assert {role: len(files) for role, files in source.roles.items()} == {
         "train": 30,
         "validation": 10,

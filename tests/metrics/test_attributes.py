@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.stats import false_discovery_control, mannwhitneyu
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
 from torch.testing import assert_close
 
@@ -19,10 +20,12 @@ from antehoc.metrics.attributes import (
     attribute_accuracy,
     attribute_exact,
     balanced_accuracy,
+    group_accuracy,
     macro_f1,
     majority_accuracy,
     mean_average_precision,
     per_attribute,
+    unseen_attributes,
 )
 
 OF_BOTH = [
@@ -97,6 +100,75 @@ def test_trivial_predictors_score_what_their_constant_answers_score(table):
     assert_close(majority_accuracy(truth, train), attribute_accuracy(majority, truth))
 
 
+def test_group_accuracy_by_hand():
+    truth = torch.tensor([[1.0, 0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0, 0.0]])
+    given_ = torch.tensor([[0.9, 0.1, 0.2, 0.1, 0.1], [0.6, 0.5, 0.1, 0.9, 0.2], [0.4, 0.1, 0.4, 0.2, 0.3]])
+    # first question: right, wrong, a tie of which half is right; second: right either way, not asked, wrong
+    assert group_accuracy(given_, truth, ((0, 1, 2), (3, 4))).item() == pytest.approx((1 + 0 + 0.5 + 1 + 0) / 5)
+    assert group_accuracy(given_, truth, ((0, 1, 2),)).item() == pytest.approx(1.5 / 3)
+    assert isnan(group_accuracy(given_, truth, ()))
+    assert isnan(group_accuracy(given_[1:2], truth[1:2], ((3, 4),))), "no answer is true"
+
+
+@given(tables, st.data())
+def test_group_accuracy_matches_loops_and_looks_at_ranks_alone(table, data):
+    probabilities, truth = table
+    order = data.draw(st.permutations(range(truth.shape[1])))
+    cut = data.draw(st.integers(0, len(order)))
+    groups = tuple(tuple(part) for part in (order[:cut], order[cut:]) if part)
+    shares = []
+    for row, bits in zip(probabilities, truth, strict=True):
+        for group in groups:
+            surest = [n for n in group if row[n] == max(row[m] for m in group)]
+            if any(bits[n] for n in group):
+                shares.append(sum(bits[n] for n in surest) / len(surest))
+    given_, true = torch.tensor(probabilities), torch.tensor(truth)
+    figure = group_accuracy(given_, true, groups)
+    assert figure.item() == pytest.approx(np.mean(shares) if shares else float("nan"), nan_ok=True)
+    assert_close(group_accuracy(given_**3, true, groups), figure, equal_nan=True)
+    turned = tuple(group[::-1] for group in groups[::-1])
+    assert_close(group_accuracy(given_, true, turned), figure, equal_nan=True)
+
+
+@given(tables)
+def test_p_values_agree_with_scipy(table):
+    probabilities, truth = table
+    found = unseen_attributes(torch.tensor(probabilities), torch.tensor(truth))
+    by_hand = []
+    for column in range(truth.shape[1]):
+        has, lacks = (probabilities[truth[:, column] == bit, column] for bit in (1, 0))
+        if not len(has) or not len(lacks):
+            by_hand.append(float("nan"))
+        elif len(set(probabilities[:, column])) == 1:
+            by_hand.append(1.0)
+        else:
+            by_hand.append(mannwhitneyu(has, lacks, alternative="greater", method="asymptotic").pvalue)
+    assert found.p_value.tolist() == pytest.approx(by_hand, abs=1e-9, nan_ok=True)
+
+
+@given(seed=st.integers(0, 2**32 - 1), level=st.sampled_from([0.05, 0.3]))
+def test_the_unseen_are_those_that_benjamini_and_hochberg_do_not_find(seed, level):
+    generator = torch.Generator().manual_seed(seed)
+    truth = (torch.rand(40, 12, generator=generator) < 0.4).double()
+    strength = torch.linspace(0, 0.6, 12)
+    noise = torch.rand(40, 12, generator=generator)
+    found = unseen_attributes((1 - strength) * noise + strength * truth, truth, level)
+    assert found.unseen.tolist() == (false_discovery_control(found.p_value.numpy()) > level).tolist()
+
+
+def test_what_noise_answers_is_unseen_and_what_the_truth_answers_is_seen():
+    generator = torch.Generator().manual_seed(0)
+    truth = (torch.rand(200, 20, generator=generator) < 0.3).double()
+    truth[:, 0], truth[:, 1] = 0, 1  # nobody has it, everybody has it: these images cannot tell
+    noise = torch.rand(200, 20, generator=generator).double()
+    answers = torch.where(torch.arange(20) < 10, 0.5 * truth + 0.5 * noise, noise)
+    found = unseen_attributes(answers, truth)
+    assert found.p_value.isnan().tolist() == [True] * 2 + [False] * 18
+    assert found.unseen.tolist() == [False] * 10 + [True] * 10
+    backwards = unseen_attributes(1 - answers, truth)
+    assert backwards.unseen[2:10].all(), "an order against the truth is no sight either"
+
+
 def test_argmax_agreement_is_blind_to_all_but_one_bit():
     truth = torch.tensor([[0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
     one_bit = torch.tensor([[0.0, 0.1, 0.0], [0.0, 0.0, 0.1]])  # finds nothing at .5
@@ -121,19 +193,26 @@ def test_figures_by_hand():
     assert majority_accuracy(truth, 1 - truth) == 0.25  # half of the first column; "absent" there, "present" next
 
 
+def of_one_question(probabilities, truth):
+    return group_accuracy(probabilities, truth, ((0,),))
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
 def test_without_rows_or_attributes_there_is_no_answer(shape):
     nothing = torch.zeros(shape)
     assert all(isnan(metric(nothing, nothing)) for metric in OF_BOTH)
     assert isnan(all_zeros_accuracy(nothing))
     assert isnan(majority_accuracy(nothing, nothing))
+    assert isnan(group_accuracy(nothing, nothing, ()))
+    found = unseen_attributes(nothing, nothing)
+    assert (found.p_value.isnan().all(), found.unseen.any()) == (True, False)
 
 
 def test_a_majority_needs_training_images():
     assert isnan(majority_accuracy(torch.ones(2, 1), torch.zeros(0, 1)))
 
 
-@pytest.mark.parametrize("metric", [*OF_BOTH, per_attribute])
+@pytest.mark.parametrize("metric", [*OF_BOTH, per_attribute, unseen_attributes, of_one_question])
 def test_logits_and_soft_truths_are_refused(metric):
     with pytest.raises(DataError, match="still logits"):
         metric(torch.tensor([[1.5]]), torch.tensor([[1.0]]))
@@ -147,6 +226,7 @@ def test_logits_and_soft_truths_are_refused(metric):
 
 def test_every_measure_of_predictions_is_tried_here():
     named = {metric.__name__ for metric in OF_BOTH} | {"all_zeros_accuracy", "majority_accuracy", "per_attribute"}
+    named |= {"group_accuracy", "unseen_attributes"}
     public = {name for name in vars(attributes) if name.islower() and not name.startswith("_")}
     own = {name for name in public if getattr(vars(attributes)[name], "__module__", "") == attributes.__name__}
     assert own == named

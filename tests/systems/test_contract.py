@@ -13,6 +13,7 @@ from torch.testing import assert_close
 from antehoc.cards import Card
 from antehoc.errors import RecipeError
 from antehoc.systems import SYSTEMS, System, Trainable
+from antehoc.training.phases import freeze, set_modes
 from antehoc.types import AttributeScores, Batch, DataSpec, Reason
 
 
@@ -25,6 +26,7 @@ class Form(NamedTuple):
 PAPER = {"backbone": "paper-shapes", "mirror": "paper-shapes", "join": "concat", "head": "flatten"}
 FORMS = {
     "mirror": Form("mirror", "tiny_spec", {"backbone": "tiny"}),
+    "mirror-frozen": Form("mirror", "tiny_spec", {"backbone": "tiny", "frozen_stages": 1}),
     "mirror-paper": Form("mirror", "shapes_spec", PAPER | {"covariance": "class"}),
     "mirror-full": Form("mirror", "shapes_spec", {"backbone": "test_resnet", "mirror": "full", "join": "concat"}),
 }
@@ -59,6 +61,10 @@ def batch(spec: DataSpec) -> Batch:
     label = torch.arange(COUNT) % len(spec.classes)
     shares = torch.tensor(spec.class_attributes)[label]
     return Batch(image, label, (torch.rand(shares.shape, generator=generator) < shares).float())
+
+
+def parts_of(system: System[Any]) -> tuple[str, ...]:
+    return tuple(name for name, part in system.named_children() if any(True for _ in part.parameters()))
 
 
 def learn(system: System[Any], batch: Batch) -> System[Any]:
@@ -134,10 +140,8 @@ def test_loss_terms_are_raw(system, batch, monkeypatch):
 
 
 def test_every_part_has_a_learner_that_trains_it(system, batch):
-    parts = {name for name, part in system.named_children() if any(True for _ in part.parameters())}
-    all_parts = tuple(sorted(parts))
-    assert system.learner(all_parts) is system
-    for name in parts:
+    assert system.learner(parts_of(system)) is system
+    for name in parts_of(system):
         learner = system.learner((name,))
         assert isinstance(learner, Trainable)
         system.zero_grad()
@@ -149,7 +153,7 @@ def test_every_part_has_a_learner_that_trains_it(system, batch):
 
 def test_a_learner_is_a_part_of_its_system_that_decides_the_same(system, batch):
     system.eval()
-    for name in sorted(system.cacheable):
+    for name in parts_of(system):
         with torch.no_grad():
             assert system.learner((name,))(batch.image).logits.equal(system(batch.image).logits)
 
@@ -268,6 +272,22 @@ def test_every_image_has_an_explanans_and_reasons(system, batch, spec):
             assert reason.attribute is None or reason.attribute in spec.attributes
 
 
+def test_reconsidered_the_same_explanans_says_the_same(system, batch, spec):
+    learn(system, batch)
+    with torch.no_grad():
+        output = system(batch.image)
+        again = system.reconsider(system.explain(output), output.logits.argmax(1))
+        doubts = system.doubts(output)
+    assert again.doubts
+    for name, doubt in again.doubts.items():
+        # an explanans holds the probabilities as Python's numbers, in which single precision is exact
+        assert_close(doubt, doubts[name])
+    assert again.reasons == system.reasons(output)
+    if again.by_explanation.shape[1]:
+        assert_close(again.by_explanation.sum(1), torch.ones(COUNT))
+        assert again.by_explanation.shape == (COUNT, len(spec.classes))
+
+
 def test_a_system_refuses_outputs_that_do_not_line_up(system, batch):
     output = system.eval()(batch.image)
     with pytest.raises(TypeError):  # one image short
@@ -277,16 +297,25 @@ def test_a_system_refuses_outputs_that_do_not_line_up(system, batch):
 
 
 def test_no_graph_runs_through_what_is_frozen(system, batch):
-    parts = dict(system.named_children())
-    assert system.cacheable <= set(parts)
-    assert any(activation.requires_grad for activation in system.activations(batch.image))
-    for name in system.cacheable:
-        parts[name].requires_grad_(False)
-    activations = system.activations(batch.image)
-    assert not any(activation.requires_grad or activation.grad_fn for activation in activations)
-    terms = system.loss_terms(system.from_activations(activations), batch)
-    torch.stack([term for term in terms.values() if term.requires_grad]).sum().backward()
-    assert all(parameter.grad is None for name in system.cacheable for parameter in parts[name].parameters())
+    every = parts_of(system)
+    cached = [parts for parts in ((name,) for name in every) if system.cacheable(parts)]
+    assert cached, "one part at least can learn from a cache"
+    for parts in (*cached, every):
+        freeze(system, parts)
+        set_modes(system, parts)
+        learner = system.learner(parts)
+        activations = learner.activations(batch.image)
+        learns = any(activation.requires_grad or activation.grad_fn for activation in activations)
+        assert learns != system.cacheable(parts)
+        system.zero_grad()
+        terms = learner.loss_terms(learner.from_activations(activations), batch)
+        torch.stack([term for term in terms.values() if term.requires_grad]).sum().backward()
+        assert {p.requires_grad for p in system.parameters() if p.grad is not None} == {True}
+
+
+def test_depths_count_back_from_the_head(system):
+    depths = {name: system.depth(name) for name, _ in system.named_parameters()}
+    assert set(depths.values()) == set(range(max(depths.values()) + 1)), "no stage is left out"
 
 
 def test_forward_and_doubts_leave_a_model_in_eval_mode_as_it_was(system, batch):

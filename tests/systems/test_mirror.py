@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from antehoc.errors import RecipeError
 from antehoc.systems.mirror import FullMirror, LightMirror, Mirror, MirrorOutput
-from antehoc.types import Batch
+from antehoc.types import AttributeScores, Batch, DataSpec
 
 PAPER = {"backbone": "paper-shapes", "mirror": "paper-shapes", "join": "concat", "head": "flatten"}
 CIRCLE, RECTANGLE, SQUARE, TRIANGLE = range(4)
@@ -263,6 +263,80 @@ def test_the_classifier_learns_without_its_mirror(shapes_spec):
     assert system.learner(("main", "mirror")) is system
 
 
+# Frozen stages, depths, and what the mirror teaches
+
+FROZEN = {"backbone": "test_resnet", "frozen_stages": 2}
+
+
+def test_frozen_stages_never_learn(shapes_spec):
+    system = Mirror(shapes_spec, **FROZEN)
+    stages = system.main.backbone.stages
+    for touch in (lambda: None, system.train, lambda: system.main.requires_grad_(True)):
+        touch()
+        for number, stage in enumerate(stages):
+            assert {part.training for part in stage.modules()} == {number >= 2}
+            assert {parameter.requires_grad for parameter in stage.parameters()} == {number >= 2}
+
+
+def test_with_frozen_stages_the_classifier_stays_the_same_and_the_mirror_reads_the_rest(shapes_spec):
+    frozen, free = (stir(Mirror(shapes_spec, **FROZEN | {"frozen_stages": n})).eval() for n in (2, 0))
+    free.main.load_state_dict(frozen.main.state_dict())
+    image = pictures(shapes_spec)
+    with torch.no_grad():
+        assert frozen(image).logits.equal(free(image).logits)
+        _, *stages = free.activations(image)
+        assert [a.tolist() for a in frozen.activations(image)] == [stages[1].tolist()], "the state after two stages"
+    assert [part[0].in_channels for part in frozen.mirror.inputs] == [stage.shape[1] for stage in stages[2:]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"frozen_stages": 3}, "frozen_stages: 0 to 2 of this backbone; got 3"),
+        ({"frozen_stages": -1}, "frozen_stages: 0 to 2 of this backbone; got -1"),
+        ({"frozen_stages": 1, "mirror": "full"}, "leave frozen_stages out"),
+    ],
+)
+def test_frozen_stages_that_cannot_be_are_refused(shapes_spec, arguments, message):
+    with pytest.raises(RecipeError, match=message):
+        Mirror(shapes_spec, backbone="tiny", **arguments)
+
+
+def test_depths_count_from_the_heads_back_through_the_stages(shapes_spec):
+    system = Mirror(shapes_spec, backbone="test_resnet", mirror="full")
+    stages = len(system.main.backbone.stages)
+    for name, _ in system.named_parameters():
+        _, _, place = name.partition("main.backbone.stages.")
+        assert system.depth(name) == (stages - int(place[0]) if place else 0), name
+    assert system.depth("main.head.weight") == 0
+    assert system.depth(f"main.backbone.stages.{stages - 1}.0.weight") == 1
+
+
+@pytest.mark.parametrize("teaches", [True, False])
+@pytest.mark.parametrize("arguments", [{"backbone": "tiny"}, FROZEN, PAPER], ids=["light", "frozen", "paper"])
+def test_the_mirror_teaches_the_classifier_only_where_it_may(shapes_spec, arguments, teaches):
+    system = Mirror(shapes_spec, **arguments, mirror_teaches=teaches)
+    image = pictures(shapes_spec)
+    batch = Batch(image, torch.tensor([0, 1]), torch.ones(2, 5))
+    system.loss_terms(system(image), batch)["attributes"].backward()
+    assert all(parameter.grad is not None for parameter in system.mirror.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in system.main.parameters()) == teaches
+
+
+def test_dropout_stands_before_both_dense_layers(shapes_spec):
+    system = Mirror(shapes_spec, backbone="tiny", dropout=0.5)
+    for network, read in ((system.main, "logits"), (system.mirror, "attribute_logits")):
+        system.eval()
+        image = pictures(shapes_spec)
+        calm = [getattr(system(image), read) for _ in range(2)]
+        network.dropout.train()
+        seen: list[torch.Tensor] = []
+        network.head.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
+        assert not getattr(system(image), read).equal(calm[0])
+        assert calm[0].equal(calm[1])
+        assert 0.2 < (seen[0] == 0).float().mean() < 0.8
+
+
 # Losses, scores, features, doubts
 
 
@@ -294,6 +368,18 @@ def test_the_loss_terms_match_the_definition(shapes_spec, positive_weight):
     ]
     assert terms["label"].item() == pytest.approx(label / 2, rel=1e-5)
     assert terms["attributes"].item() == pytest.approx(sum(bits) / 10, rel=1e-5)
+
+
+def test_balanced_weights_are_absent_over_present_classes(tiny_spec):
+    spec = replace(tiny_spec, class_attributes=((1.0, 0.0, 1.0, 0.5), (0.0, 0.0, 1.0, 0.5), (0.0, 1.0, 0.0, 0.5)))
+    system = Mirror(spec, backbone="tiny", positive_weight="balanced")
+    # present in 1, 1, 2 and (three halves) 1.5 of three classes; the authors' 1e-5 moves them by some 3e-5
+    assert_close(system.positive_weights, torch.tensor([2.0, 2.0, 0.5, 1.0]), rtol=1e-4, atol=0)
+    batch = Batch(pictures(spec, 1), torch.tensor([0]), torch.tensor([[1.0, 0.0, 1.0, 0.0]]))
+    term = system.loss_terms(output_of([[0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0, 0.0]]), batch)["attributes"]
+    assert term.item() == pytest.approx(math.log(2) * (2 + 1 + 0.5 + 1) / 4, rel=1e-4)
+    never = Mirror(replace(spec, class_attributes=((0.0,) * 4,) * 3), backbone="tiny", positive_weight="balanced")
+    assert never.positive_weights.isfinite().all(), "an attribute that no class has"
 
 
 def test_the_scores_match_their_names(shapes_spec):
@@ -372,7 +458,7 @@ def test_a_rectangle_called_square_is_told_why_not(shapes_spec):
     seen = sure(shapes_spec.class_attributes[RECTANGLE])
     [(agree, disagree)] = system.reasons(output_of([[0.0, 0.0, 5.0, 0.0]], [seen]))
     assert [reason.code for reason in disagree] == ["fits-another-class", "attribute-missing"]
-    assert disagree[0].text == "the attributes fit the class 'rectangle' better than 'square'"
+    assert disagree[0].text == "the attributes fit the class 'rectangle' (1.00) better than 'square' (0.00)"
     assert disagree[1].text == "'all edges equal' is absent (0.00), but the class 'square' has it"
     assert (disagree[1].attribute, disagree[1].expected) == ("all edges equal", 1.0)
     assert disagree[1].probability == pytest.approx(1 / (1 + math.exp(6)), rel=1e-4)
@@ -394,9 +480,28 @@ def test_a_decision_that_its_attributes_agree_with_has_nothing_against_it(shapes
     asked = shapes_spec.class_attributes[label]
     [(agree, disagree)] = system.reasons(output_of(logits, [sure(asked)]))
     assert disagree == []
-    assert {reason.attribute for reason in agree} == {
-        name for name, share in zip(shapes_spec.attributes, asked, strict=True) if share
-    }
+    assert {reason.code for reason in agree} == {"attribute-agrees"}
+    present = {name for name, share in zip(shapes_spec.attributes, asked, strict=True) if share}
+    assert {reason.attribute for reason in agree if reason.expected} == present
+    assert all(reason.text.endswith("does not have it") for reason in agree if not reason.expected)
+
+
+def test_reasons_stand_in_the_order_of_what_they_add_to_the_likelihood_ratio():
+    # an attribute adds the difference of the classes' shares times its log-odds
+    spec = DataSpec(("cat", "fox"), 1, 16, 16, ("red", "small", "tall"), ((0.6, 0.9, 0.5), (0.4, 0.1, 0.9)))
+    system = Mirror(spec, backbone="tiny")
+    seen = AttributeScores(spec.attributes, (0.8, 0.9, 0.7))
+    log_ratio = 0.2 * math.log(0.8 / 0.2) + 0.8 * math.log(0.9 / 0.1) - 0.4 * math.log(0.7 / 0.3)
+    found = system.reconsider([seen], torch.tensor([0]))
+    [(agree, disagree)] = found.reasons
+    assert [reason.attribute for reason in agree] == ["small", "red"]
+    [against] = disagree
+    assert against.text == "'tall' is present (0.70), but only 50 % of the class 'cat' have it"
+    assert found.by_explanation[0, 0].item() == pytest.approx(1 / (1 + math.exp(-log_ratio)), rel=1e-4)
+    assert found.doubts["likelihood"].item() == pytest.approx(-log_ratio, rel=1e-4)
+    [(agree, disagree)] = system.reconsider([seen], torch.tensor([1])).reasons
+    assert [reason.attribute for reason in disagree] == [None, "small", "red"]
+    assert [reason.attribute for reason in agree] == ["tall"]
 
 
 def test_the_strongest_reason_comes_first(shapes_spec):

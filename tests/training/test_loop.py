@@ -4,19 +4,23 @@ import copy
 import itertools
 import logging
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from lightning.pytorch.callbacks import Callback
+from PIL import Image
 from torch.testing import assert_close
 
-from antehoc.data.examples import Tensors
+from antehoc.data import augmentation
+from antehoc.data.examples import Files, Tensors
+from antehoc.data.images import Preprocessing
 from antehoc.data.shapes import shapes
 from antehoc.errors import RecipeError
 from antehoc.systems import SYSTEMS
-from antehoc.training import loop
+from antehoc.training import loop, store
 from antehoc.training.loop import Cached, EpochBatches, Runner, Training, mix, run_phase
 from antehoc.training.phases import Phase, freeze, set_modes
 from antehoc.types import DataSpec
@@ -70,7 +74,7 @@ def parts(system):
 @pytest.mark.parametrize("cache", [False, True])
 def test_a_phase_moves_only_what_it_names(build, run, name, part, cache):
     system = build(name)
-    if cache and part in system.cacheable:
+    if cache and not system.cacheable((part,)):
         pytest.skip("a part that moves cannot be cached: see below")
     system.train()  # a frozen batch norm must not drift, whatever the mode before
     before = state(system)
@@ -97,8 +101,8 @@ def test_a_frozen_classifier_gets_no_gradient(build, source):
     freeze(system, phase.train)
     module = Training(system, phase, 0, 0)
     set_modes(system, phase.train)
-    module.log_dict = lambda *_, **__: None  # no trainer to log to
-    module.training_step(source.roles["train"].batch(range(8)), 0).backward()
+    module._keep = lambda *_, **__: None  # no trainer to log to
+    module._step("train", source.roles["train"].batch(range(8)), last=True).backward()
     assert all(parameter.grad is None for parameter in system.main.parameters())
     assert all(parameter.grad is not None for parameter in system.mirror.parameters())
     activations = system.activations(source.roles["train"].batch(range(8)).image)
@@ -129,9 +133,221 @@ def test_cached_views_are_the_activations_of_turned_images(build, source):
     assert len(cached) == 40
 
 
+@pytest.fixture(scope="module")
+def files(source, tmp_path_factory):
+    """Some of the shapes as files."""
+    folder, roles = tmp_path_factory.mktemp("files"), {}
+    for role, count in (("train", 21), ("validation", 9)):
+        chosen = source.roles[role]
+        paths = [folder / f"{role}-{number}.png" for number in range(count)]
+        for path, image in zip(paths, chosen.image, strict=False):
+            Image.fromarray(image[0].numpy()).save(path)
+        own = chosen.select(range(count))
+        roles[role] = Files(paths, Preprocessing(1, 32, 32), own.labels, own.attributes)
+    return roles
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """An empty folder for cached activations, and the images that were read since."""
+    monkeypatch.setenv("ANTEHOC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(store, "_CHUNK", 8)
+    computed, rows = [], store.Store.rows
+    monkeypatch.setattr(
+        store.Store,
+        "rows",
+        lambda self, names, compute, **how: rows(
+            self, names, lambda positions: computed.extend(positions) or compute(positions), **how
+        ),
+    )
+    return computed
+
+
+def same(one, other):
+    return [key for key, value in one.state_dict().items() if not value.equal(other.state_dict()[key])] == []
+
+
+@pytest.mark.parametrize("augment", ["none", "flip", "crops"])
+@pytest.mark.parametrize(
+    ("part", "arguments"), [("mirror", {}), ("main", {"frozen_stages": 1})], ids=["the classifier", "its stages"]
+)
+def test_a_cache_on_disk_trains_as_one_in_memory_does(build, run, files, cache, part, arguments, augment):
+    how = {"train": (part,), "roles": files, "epochs": 2, "batch_size": 5, "augment": augment, "views": 3}
+    memory, disk, again = (build(**arguments) for _ in range(3))
+    histories = [run(memory, **how, cache=True), run(disk, **how, cache="disk")]
+    views = {"none": 1, "flip": 2, "crops": 3}[augment]
+    assert len(cache) == views * 21 + 9
+    histories.append(run(again, **how, cache="disk"))
+    assert len(cache) == views * 21 + 9, "all was found again"
+    assert same(memory, disk)
+    assert same(disk, again)
+    assert histories[0] == histories[1] == histories[2]
+
+
+def test_a_cache_on_disk_serves_every_part_after_the_frozen_stages(build, run, files, cache):
+    system = build(frozen_stages=2)
+    run(system, roles=files, train=("main",), cache="disk")
+    run(system, roles=files, train=("mirror",), cache="disk", batch_size=7)
+    part = {"train": files["train"].select(range(3, 9)), "validation": files["train"].select([0])}
+    run(system, roles=part, train=("main", "mirror"), cache="disk")
+    assert len(cache) == 30
+
+
+@pytest.mark.parametrize(
+    ("which", "count"),
+    [("weights", 30), ("preprocessing", 30), ("seed", 42), ("nothing", 0)],
+)
+def test_other_weights_preprocessing_or_seeds_are_computed_anew(build, run, files, cache, which, count, tmp_path):
+    system, phase = build(), Phase(("mirror",), 1, 16, augment="crops", views=3, cache="disk")
+    phase = phase if which in ("seed", "nothing") else replace(phase, views=1)
+    run_phase(build(), phase, files, tmp_path / "one", runner=CPU)
+    cache.clear()
+    if which == "weights":
+        with torch.no_grad():
+            system.main.backbone.stages[0][0].weight += 0.01
+    if which == "preprocessing":
+        files = {role: copy.copy(examples) for role, examples in files.items()}
+        for examples in files.values():
+            examples.preprocessing = replace(examples.preprocessing, background=0.5)
+    run_phase(system, phase, files, tmp_path / "two", seed=int(which == "seed"), runner=CPU)
+    assert len(cache) == count
+
+
+def test_an_augmentation_that_draws_from_files_draws_anew_in_every_epoch(build, run, files, monkeypatch):
+    drawn = []
+    draw = augmentation.augment
+    monkeypatch.setattr(augmentation, "augment", lambda *given: drawn.append(given[-1]) or draw(*given))
+    run(build(), roles=files, epochs=3, augment="crops")
+    assert len(drawn) == len(set(drawn)) == 3 * 21, "no validation image among them"
+
+
+@pytest.mark.parametrize(
+    ("how", "advice"), [({"augment": "crops"}, "take `flip`"), ({"cache": "disk"}, "take `cache: true`")]
+)
+def test_images_in_memory_are_refused_where_files_are_needed(build, run, how, advice):
+    with pytest.raises(RecipeError, match=f"these images are in memory; {advice}"):
+        run(build(), train=("mirror",), **how)
+
+
+@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize("train", [("main",), ("mirror",), ("main", "mirror")])
+def test_frozen_stages_stand_still_in_every_phase(build, run, train, cache):
+    system = build(frozen_stages=2)
+    before, stages = state(system), system.main.backbone.stages
+    modes = []
+    stages[0].register_forward_hook(
+        lambda part, inputs, output: modes.append((part.training, inputs[0].requires_grad or output.requires_grad))
+    )
+    run(system, train=train, cache=cache, average=0.5)
+    assert set(modes) == {(False, False)}
+    assert {parameter.grad is None for parameter in stages[:2].parameters()} == {True}
+    moved = {key for key, value in system.state_dict().items() if not value.equal(before[key])}
+    assert not any(key.startswith(("main.backbone.stages.0.", "main.backbone.stages.1.")) for key in moved)
+    assert any(key.startswith("main.backbone.stages.2.") for key in moved) == ("main" in train)
+    assert {key.split(".")[0] for key in moved} == set(train)
+
+
+@pytest.mark.parametrize("train", [("main",), ("main", "mirror")])
+def test_batch_norms_without_statistics_of_their_own_stay_fixed(build, run, train):
+    system = build()
+    system.main.backbone.fix_statistics()
+    before = state(system)
+    run(system, train=train)
+    moved = {key for key, value in system.state_dict().items() if not value.equal(before[key])}
+    kept = {key for key in before if key.startswith("main.") and ("running_" in key or "batches_tracked" in key)}
+    assert kept
+    assert not kept & moved
+    assert any(key.startswith("main.backbone") for key in moved), "its weights learn all the same"
+
+
+def test_a_mirror_that_does_not_teach_leaves_the_classifier_to_learn_as_if_alone(build, run):
+    # bit for bit as long as no dropout draws from the random numbers of both, and the last weights are kept
+    alone, beside, taught = build(), build(mirror_teaches=False), build()
+    how = {"epochs": 2, "augment": "flip", "schedule": "one-cycle", "weight_decay": 0.01}
+    run(alone, train=("main",), **how)
+    run(beside, train=("main", "mirror"), **how)
+    run(taught, train=("main", "mirror"), **how)
+    assert same(alone.main, beside.main)
+    assert not same(alone.main, taught.main)
+
+
+@pytest.mark.parametrize("how", [{"keep": "best"}, {"patience": 3}])
+def test_without_validation_images_nothing_can_be_chosen_by_them(build, run, source, how):
+    roles = source.roles | {"validation": source.roles["validation"].select([])}
+    message = "phase 1: `keep: best` and `patience` choose by validation images, and there are none"
+    with pytest.raises(RecipeError, match=message):
+        run(build(), roles=roles, **how)
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_without_validation_images_a_phase_trains_the_same(build, run, source, cache):
+    with_, without = build(), build()
+    roles = source.roles | {"validation": source.roles["validation"].select([])}
+    how = {"train": ("mirror",), "epochs": 2, "cache": cache}
+    long, short = run(with_, **how), run(without, roles=roles, **how)
+    assert same(with_, without)
+    assert short == [{name: value for name, value in epoch.items() if name.startswith("train")} for epoch in long]
+
+
+def test_rates_by_depth_reach_the_optimiser(build, run):
+    # plain steps of a rate so small that the weights hardly change: how far each moves is its rate times its gradient
+    moves = []
+    for how in ({}, {"backbone_rate": 0.5, "layer_decay": 0.25}):
+        system = build()
+        before = state(system)
+        run(system, optimizer="sgd", batch_size=96, learning_rate=1e-3, **how)
+        moves.append({name: parameter.detach() - before[name] for name, parameter in system.named_parameters()})
+    shares = {"main.head.weight": 1, **{f"main.backbone.stages.{n}.1.bias": 0.5 * 0.25 ** (2 - n) for n in range(3)}}
+    for name, share in shares.items():
+        assert moves[0][name].abs().max() > 0
+        # a move is the difference of two single-precision numbers that it is small beside
+        assert_close(moves[1][name], share * moves[0][name], rtol=0.01, atol=1e-8)
+
+
+class Steps(Callback):
+    """What the weights were after every step."""
+
+    def __init__(self):
+        self.states = []
+
+    def on_train_batch_end(self, trainer, module, *_):
+        self.states.append(state(module.system))
+
+
+def test_an_average_is_the_moving_one_of_all_steps(build, run, monkeypatch):
+    steps, make = Steps(), loop.L.Trainer
+    monkeypatch.setattr(loop.L, "Trainer", lambda *, callbacks, **given: make(callbacks=[*callbacks, steps], **given))
+    system, plain = build(), build()
+    run(system, epochs=2, batch_size=32, average=0.75)
+    assert len(steps.states) == 2 * 3
+    wanted = {key: value.double() for key, value in steps.states[0].items()}
+    for one in steps.states[1:]:
+        wanted = {key: 0.75 * value + 0.25 * one[key] for key, value in wanted.items()}
+    for key, value in system.state_dict().items():
+        if value.is_floating_point():
+            assert_close(value.double(), wanted[key], rtol=1e-5, atol=1e-7, msg=lambda m, k=key: f"{k}: {m}")
+    run(plain, epochs=2, batch_size=32)
+    assert same_weights(plain, steps.states[-1]), "what learns does not know of its average"
+    assert not same(plain, system)
+
+
+def same_weights(system, wanted):
+    return all(value.equal(wanted[key]) for key, value in system.state_dict().items())
+
+
+def test_validation_is_of_the_averaged_weights(build, run, source):
+    system, validation = build(), source.roles["validation"]
+    history = run(system, epochs=2, average=0.9)
+    with torch.no_grad():
+        output = decided(system, validation)
+    wanted = torch.nn.functional.cross_entropy(output.logits, validation.labels)
+    assert history[-1]["val/loss"] == pytest.approx(float(wanted), rel=1e-5)
+
+
 def test_a_part_that_moves_cannot_be_cached(build, run):
     for train in (("main",), ("main", "mirror")):
-        with pytest.raises(RecipeError, match="trains 'main' cannot cache its activations; leave `cache` out"):
+        message = f"a phase that trains {', '.join(train)} has no frozen part .* cached; leave `cache` out"
+        with pytest.raises(RecipeError, match=message):
             run(build(), train=train, cache=True)
 
 
@@ -356,7 +572,14 @@ def dying_at_last(epoch):
 
 @pytest.mark.parametrize("moment", [0, 1, 3, "between best and last", "before the mark"])
 @pytest.mark.parametrize(
-    "how", [{"patience": 2, "keep": "best"}, {"schedule": "one-cycle", "augment": "flip"}], ids=str
+    "how",
+    [
+        {"patience": 2, "keep": "best"},
+        {"schedule": "one-cycle", "augment": "flip"},
+        {"average": 0.8, "keep": "best"},
+        {"average": 0.8},
+    ],
+    ids=str,
 )
 def test_a_phase_that_died_goes_on_to_the_same_weights(build, run, source, tmp_path, monkeypatch, moment, how):
     given_ = {"train": ("main",), "epochs": 4, "batch_size": 32, "learning_rate": 0.05, "optimizer": "sgd"} | how

@@ -18,6 +18,11 @@ IMAGE = torch.arange(2.0 * 3 * 4 * 4).view(2, 3, 4, 4)
         ({"epochs": 0}, "epochs must be above 0; got 0"),
         ({"batch_size": -1}, "batch_size must be above 0; got -1"),
         ({"learning_rate": 0.0}, r"learning_rate must be above 0; got 0\.0"),
+        ({"backbone_rate": 0.0}, r"backbone_rate must be above 0; got 0\.0"),
+        ({"layer_decay": -0.5}, r"layer_decay must be above 0; got -0\.5"),
+        ({"views": 0}, "views must be above 0; got 0"),
+        ({"average": 1.0}, r"average lies in 0\.\.1, below 1; got 1\.0"),
+        ({"average": -0.1}, r"average lies in 0\.\.1, below 1; got -0\.1"),
         ({"train": ()}, "`train` is empty"),
     ],
 )
@@ -35,7 +40,7 @@ def test_a_choice_that_there_is_not_gets_a_hint(key, value, hint):
         build(Phase, {"train": ["main"], "epochs": 1, key: value}, "phases[0]")
 
 
-@pytest.mark.parametrize(("augment", "count"), [("none", 1), ("flip", 2), ("orientations", 8)])
+@pytest.mark.parametrize(("augment", "count"), [("none", 1), ("flip", 2), ("orientations", 8), ("crops", 1)])
 def test_views_are_different_versions_of_the_same_pixels(augment, count):
     assert views(augment) == count
     found = [view(IMAGE, augment, number) for number in range(count)]
@@ -91,7 +96,7 @@ def test_a_part_that_there_is_not_or_that_cannot_learn_is_refused(shapes_spec, n
 
 def rates(phase: Phase, steps: int) -> list[float]:
     weight = nn.Parameter(torch.zeros(1))
-    optimizer, schedule = build_optimizer(phase, [weight], steps)
+    optimizer, schedule = build_optimizer(phase, {0: [weight]}, steps)
     found = []
     for _ in range(steps):
         found.append(optimizer.param_groups[0]["lr"])
@@ -118,13 +123,27 @@ def test_one_cycle_rises_for_a_tenth_and_falls_to_a_thousandth_of_the_largest():
     assert found[9:] == sorted(found[9:], reverse=True)
 
 
+def rates_by_depth(**given):
+    parameters = {depth: [nn.Parameter(torch.zeros(depth + 1))] for depth in (0, 2, 1, 3)}
+    optimizer, _ = build_optimizer(Phase(("main",), 1, learning_rate=0.8, **given), parameters, 100)
+    name = "max_lr" if "schedule" in given else "lr"
+    return {len(own["params"][0]) - 1: own[name] for own in optimizer.param_groups}
+
+
+@pytest.mark.parametrize("schedule", [{}, {"schedule": "one-cycle"}])
+def test_every_depth_has_the_rate_that_is_documented(schedule):
+    assert rates_by_depth(**schedule) == dict.fromkeys(range(4), 0.8)
+    found = rates_by_depth(backbone_rate=0.5, layer_decay=0.25, **schedule)
+    assert found == pytest.approx({0: 0.8, 1: 0.4, 2: 0.1, 3: 0.025})
+
+
 @pytest.mark.parametrize(
     ("name", "kind"), [("nadam", torch.optim.NAdam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)]
 )
 def test_optimisers_by_name_take_rate_and_weight_decay(name, kind):
     weight = nn.Parameter(torch.ones(1))
     phase = Phase(("main",), 1, optimizer=name, learning_rate=0.1, weight_decay=0.5)
-    optimizer, _ = build_optimizer(phase, [weight], 3)
+    optimizer, _ = build_optimizer(phase, {0: [weight]}, 3)
     assert type(optimizer) is kind
     weight.grad = torch.zeros(1)
     optimizer.step()

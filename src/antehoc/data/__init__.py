@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from antehoc.data import folder, manifest, shapes
+from antehoc.data import cub, folder, manifest, shapes
 from antehoc.data.examples import Examples, Files, Source, Tensors
 from antehoc.data.images import Preprocessing
 
@@ -10,6 +10,7 @@ DATASETS: dict[str, Callable[..., Source]] = {
     "shapes": shapes.shapes,
     "folder": folder.folder,
     "manifest": manifest.manifest,
+    "cub": cub.cub,
 }
 
 __all__ = ["DATASETS", "Examples", "Files", "Preprocessing", "Source", "Tensors"]

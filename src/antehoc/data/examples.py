@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Protocol, runtime_checkable
 
 import torch
 from PIL import Image
@@ -16,7 +17,18 @@ from antehoc.data.images import FileSource, Preprocessing, load_image, read_byte
 from antehoc.errors import DataError
 from antehoc.types import Batch, DataSpec, Role
 
-_THREADS = min(8, os.cpu_count() or 1)  # Pillow lets go of the interpreter lock while it decodes
+THREADS = min(8, os.cpu_count() or 1)  #: that decode images: Pillow lets go of the interpreter lock while it decodes
+
+
+@runtime_checkable
+class Fetched(Protocol):
+    """Labelled images, or what was made of them: how many, their labels and attributes, and any of them as a batch."""
+
+    labels: Tensor
+    attributes: Tensor
+
+    def __len__(self) -> int: ...
+    def batch(self, indices: Sequence[int]) -> Batch: ...
 
 
 class Examples(Dataset[Batch], ABC):
@@ -139,6 +151,9 @@ class Files(Examples):
         paths: where each image lies.
         boxes: (n, 4) x0, y0, x1, y1 in pixels of the upright file, before preprocessing; None where not given.
         masks: the path of each image's object mask; None where not given.
+        parts: (n, P, 3) x, y in pixels as `boxes`, and 1 where the part is visible, else 0; None where not given.
+        part_names: what each of the P parts is called.
+        preprocessing: how each becomes what the model takes.
     """
 
     def __init__(
@@ -150,6 +165,8 @@ class Files(Examples):
         *,
         boxes: Tensor | None = None,
         masks: Sequence[FileSource] | None = None,
+        parts: Tensor | None = None,
+        part_names: Sequence[str] = (),
     ) -> None:
         """Hold paths; no file is opened.
 
@@ -160,24 +177,33 @@ class Files(Examples):
             attributes: (n, N) in 0..1; without them N is 0.
             boxes: (n, 4), in pixels of the files.
             masks: the path of each image's object mask.
+            parts: (n, P, 3), x and y in pixels of the files, and whether the part is visible.
+            part_names: of the P parts.
         Raises:
             DataError: if the parts do not line up.
         """
         super().__init__(len(paths), labels, attributes)
         if (boxes is not None and boxes.shape != (len(paths), 4)) or (masks is not None and len(masks) != len(paths)):
             raise DataError(f"{len(paths)} images need as many boxes (n, 4) and masks, or none.")
+        if parts is not None and parts.shape != (len(paths), len(part_names), 3):
+            raise DataError(
+                f"{len(paths)} images and {len(part_names)} part names need parts of the shape (n, P, 3); "
+                f"got {tuple(parts.shape)}."
+            )
         self.paths = tuple(paths)
         self.boxes = boxes
         self.masks = None if masks is None else tuple(masks)
-        self._preprocessing = preprocessing
+        self.parts = parts
+        self.part_names = tuple(part_names)
+        self.preprocessing = preprocessing
         self._hashes: list[bytes] | None = None
 
     def images(self, indices: Sequence[int]) -> Tensor:
         chosen = [self.paths[index] for index in indices]
         if not chosen:
-            return torch.zeros(0, self._preprocessing.channels, self._preprocessing.height, self._preprocessing.width)
-        with ThreadPoolExecutor(_THREADS) as pool:
-            return torch.stack(list(pool.map(lambda path: load_image(path, self._preprocessing), chosen)))
+            return torch.zeros(0, self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width)
+        with ThreadPoolExecutor(THREADS) as pool:
+            return torch.stack(list(pool.map(lambda path: load_image(path, self.preprocessing), chosen)))
 
     def names(self, indices: Sequence[int]) -> list[str]:
         return [str(self.paths[index]) for index in indices]
@@ -189,7 +215,7 @@ class Files(Examples):
             ImageError: if one of them cannot be read.
         """
         if self._hashes is None:
-            with ThreadPoolExecutor(_THREADS) as pool:
+            with ThreadPoolExecutor(THREADS) as pool:
                 self._hashes = list(pool.map(_content_hash, self.paths))
         return self._hashes
 
@@ -197,11 +223,13 @@ class Files(Examples):
         rows = torch.as_tensor(indices, dtype=torch.int64)
         chosen = Files(
             [self.paths[index] for index in indices],
-            self._preprocessing,
+            self.preprocessing,
             self.labels[rows],
             self.attributes[rows],
             boxes=None if self.boxes is None else self.boxes[rows],
             masks=None if self.masks is None else [self.masks[index] for index in indices],
+            parts=None if self.parts is None else self.parts[rows],
+            part_names=self.part_names,
         )
         chosen._hashes = None if self._hashes is None else [self._hashes[index] for index in indices]
         return chosen
@@ -220,6 +248,9 @@ class Source:
     preprocessing: Preprocessing
     seed: int | None = None  #: of the generator, or of the split where one was drawn
     notes: tuple[str, ...] = ()  #: what a person should know of how it was put together, a sentence each
+    left_out: Examples | None = (
+        None  #: test images of classes that were kept out: unknown ones; their labels mean nothing
+    )
 
 
 def leaks(roles: Mapping[Role, Examples]) -> list[tuple[Role, Role, str, str]]:

@@ -27,6 +27,7 @@ def folder(
     channels: Channels = 3,
     fit: Fit = "pad",
     background: float = 1.0,
+    resize: int | None = None,
     attributes: str | Path | None = None,
     seed: int = 0,
     shares: Sequence[float] = SHARES,
@@ -43,6 +44,7 @@ def folder(
         channels: 1 for grey, 3 for RGB.
         fit: what happens to images of another shape; see `Preprocessing`.
         background: what `pad` fills with, in 0..1.
+        resize: first to so many pixels, then the frame is cut out of the middle; see `Preprocessing`.
         attributes: a CSV table with a row for each class, which gives its images their attributes: first the class's
             name, then a number in 0..1 for each attribute named in the header. Attributes `part::value` of one part
             are exclusive if they sum to 1 in every class. A relative path starts at the folder.
@@ -55,7 +57,7 @@ def folder(
         ImageError: if a file that must be hashed cannot be read.
     """
     root = Path(path)
-    preprocessing = preprocess(size, channels, fit, background)
+    preprocessing = preprocess(size, channels, fit, background, resize)
     found, others = _layout(root)
     labels = [label for _, label, _ in found]
     roles: list[Role] = [role for role, _, _ in found]
@@ -78,11 +80,14 @@ def folder(
         names,
         tuple(map(tuple, matrix.tolist())),
         exclusive_groups(names, lambda group: bool(((matrix[:, group].sum(1) - 1).abs() <= 1e-6).all())),
+        groups=attribute_groups(names),
     )
     return Source(spec, by_role(files, roles), preprocessing, seed if drawn else None, drawn + notes)
 
 
-def preprocess(size: int | Sequence[int], channels: Channels, fit: Fit, background: float) -> Preprocessing:
+def preprocess(
+    size: int | Sequence[int], channels: Channels, fit: Fit, background: float, resize: int | None = None
+) -> Preprocessing:
     """A `Preprocessing` from plain values; `size` is one number or height and width, in pixels.
 
     Raises:
@@ -91,7 +96,7 @@ def preprocess(size: int | Sequence[int], channels: Channels, fit: Fit, backgrou
     sides = (size, size) if isinstance(size, int) else tuple(size)
     if len(sides) != 2:
         raise DataError(f"size: one number of pixels is needed, or two, height and width; got {list(sides)}.")
-    return Preprocessing(channels, *sides, fit=fit, background=background)
+    return Preprocessing(channels, *sides, fit=fit, background=background, resize=resize)
 
 
 def complete_split(
@@ -158,17 +163,22 @@ def check_trained(labels: Sequence[str], roles: Sequence[Role], places: Sequence
 
 
 def exclusive_groups(names: Sequence[str], holds: Callable[[list[int]], bool]) -> tuple[tuple[int, ...], ...]:
-    """Groups of attributes that share the text before `::`, two or more, as far as the data agree.
+    """Those of the `attribute_groups` that a test on their attributes' numbers holds for."""
+    return tuple(group for group in attribute_groups(names) if holds(list(group)))
+
+
+def attribute_groups(names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Groups of attributes that share the text before `::`, two or more: the answers to one question.
 
     Example:
-        >>> exclusive_groups(["bill::hooked", "bill::dagger", "crest"], lambda group: True)
+        >>> attribute_groups(["bill::hooked", "bill::dagger", "crest"])
         ((0, 1),)
     """
     groups: dict[str, list[int]] = {}
     for number, name in enumerate(names):
         if "::" in name:
             groups.setdefault(name.split("::")[0], []).append(number)
-    return tuple(tuple(group) for group in groups.values() if len(group) > 1 and holds(group))
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
 def by_role(files: Files, roles: Sequence[Role]) -> dict[Role, Files]:

@@ -5,6 +5,8 @@ import math
 import os
 import zipfile
 import zlib
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -100,7 +102,14 @@ def idx_images(path: str | Path) -> NDArray[np.uint8]:
     return images
 
 
-def unknowns(path: str | Path, preprocessing: Preprocessing, *, limit: int | None = None) -> Examples:
+def unknowns(
+    path: str | Path,
+    preprocessing: Preprocessing,
+    *,
+    limit: int | None = None,
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Examples:
     """Images of none of the classes, brought to the model's size; their labels are zeros and mean nothing.
 
     Grey levels stay as they are: MNIST's white on black is not inverted for a model that knows black on white.
@@ -110,21 +119,44 @@ def unknowns(path: str | Path, preprocessing: Preprocessing, *, limit: int | Non
             or a zip archive of images.
         preprocessing: of the model.
         limit: take at most so many, evenly spread over the set in the order of their names.
+        only: take the images alone whose name inside the folder or archive fits one of these patterns, such as
+            `images/*`; `*` stands for any text, slashes too, `?` for one character, `[0-5]` for one of several, and
+            capitals count. Without a pattern all are taken.
+        exclude: of these, leave out the images whose name fits one of these patterns.
     Returns:
         The images, read when they are fetched.
     Raises:
-        DataError: if there is none, or `limit` is no number above 0.
+        DataError: if there is none, a pattern fits none, or `limit` is no number above 0.
     """
     path = Path(path)
     if limit is not None and limit < 1:
         raise DataError(f"limit: one image or more is needed; got {limit}.")
     if _idx_files(path) or (os.path.isfile(path) and not zipfile.is_zipfile(path)):
+        if only or exclude:
+            raise DataError(f"{shown(path)}: images in an idx file have no names for {[*only, *exclude]} to fit.")
         images = torch.from_numpy(idx_images(path))[:, None]
         return _spread(Tensors(images, names=_name(path), preprocessing=preprocessing), limit)
-    found: list[FileSource] = [*(image_paths(path)[0] if os.path.isdir(path) else _members(path))]
-    if not found:
+    named: dict[str, FileSource]
+    if os.path.isdir(path):
+        named = {image.relative_to(path).as_posix(): image for image in image_paths(path)[0]}
+    else:
+        named = {member.name: member for member in _members(path)}
+    if not named:
         raise DataError(f"{shown(path)}: it holds no image; give a folder or a zip archive of images, or an idx file.")
-    return _spread(Files(found, preprocessing), limit)
+    chosen = (_fitting(named, only, path) if only else set(named)) - _fitting(named, exclude, path)
+    if not chosen:
+        raise DataError(f"{shown(path)}: only {[*only]} without {[*exclude]} leaves none of its {len(named)} images.")
+    return _spread(Files([image for name, image in named.items() if name in chosen], preprocessing), limit)
+
+
+def _fitting(names: Iterable[str], patterns: Sequence[str], path: Path) -> set[str]:
+    """The names that fit one of the patterns or more."""
+    found: set[str] = set()
+    for pattern in patterns:
+        if not (fits := {name for name in names if fnmatchcase(name, pattern)}):
+            raise DataError(f"{shown(path)}: no image's name fits {pattern!r}; the first is {next(iter(names))!r}.")
+        found |= fits
+    return found
 
 
 def _spread(examples: Examples, limit: int | None) -> Examples:

@@ -69,6 +69,9 @@ class Preprocessing:
             background; `crop` fills the frame, undistorted, and cuts off what stands out on two sides;
             `stretch` shows all of it, distorted.
         background: what `pad` fills with, in 0..1, to the nearest 1/255: 1 is white.
+        resize: the picture is first brought to this many pixels, undistorted, and then the frame is cut out of its
+            middle: its shorter side with `crop`, its longer side with `pad`, where the background fills what the
+            picture is short of; both sides, distorted, with `stretch`. None: the frame itself is filled.
     Raises:
         DataError: where a value cannot be used.
     Example:
@@ -81,6 +84,7 @@ class Preprocessing:
     width: int
     fit: Fit = "pad"
     background: float = 1.0
+    resize: int | None = None
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
@@ -97,6 +101,8 @@ class Preprocessing:
             )
         if not 0 <= self.background <= 1:  # refuses NaN too
             raise DataError(f"preprocessing.background: a grey level in 0..1 is needed; got {self.background!r}.")
+        if self.resize is not None and self.resize < 1:
+            raise DataError(f"preprocessing.resize: a number of pixels, 1 or more, is needed; got {self.resize!r}.")
 
 
 @dataclass(frozen=True)
@@ -191,7 +197,7 @@ def read_image(source: str | Path | Member | bytes | Image.Image, *, name: str |
 def to_tensor(image: Image.Image, preprocessing: Preprocessing) -> Float[Tensor, "channels height width"]:
     """An image as the model takes it: antialiased bilinear resizing, then each value divided by 255.
 
-    An image that has the wanted size already passes bit for bit.
+    An image that has the wanted size already passes bit for bit, unless `resize` says otherwise.
 
     Args:
         image: as `read_image` gives it; another mode is brought to L or RGB first.
@@ -333,6 +339,9 @@ def _from_wide(picture: Image.Image, where: str) -> Image.Image:
 def _fitted(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     """The picture in the frame. Of the frame's size already, it comes back as it is, whatever the fit."""
     frame = (preprocessing.width, preprocessing.height)
+    if preprocessing.resize is not None:
+        size = _resized(picture.size, preprocessing.resize, preprocessing.fit)
+        return _centred(picture.resize(size, Image.Resampling.BILINEAR), frame, preprocessing.background)
     if picture.size == frame:
         return picture
     ratios = frame[0] / picture.width, frame[1] / picture.height
@@ -346,11 +355,33 @@ def _fitted(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
         return picture.resize(frame, Image.Resampling.BILINEAR, box=box)
     scale = min(ratios)
     width, height = (max(1, round(side * scale)) for side in picture.size)  # a hair must not vanish
-    level = round(preprocessing.background * 255)
+    return _centred(picture.resize((width, height), Image.Resampling.BILINEAR), frame, preprocessing.background)
+
+
+def _resized(sides: tuple[int, int], pixels: int, fit: Fit) -> tuple[int, int]:
+    """Width and height of a picture resized by one of its sides, rounded down as torchvision's `Resize` does."""
+    if fit == "stretch":
+        return pixels, pixels
+    edge = min(sides) if fit == "crop" else max(sides)
+    width, height = (max(1, int(pixels * side / edge)) for side in sides)
+    if width * height > LIMIT_PX:
+        raise ImageError(
+            f"an image of {sides[0]}x{sides[1]} pixels would be {width}x{height} with its shorter side resized to "
+            f"{pixels}; cut it first, or fit it by 'pad'."
+        )
+    return width, height
+
+
+def _centred(picture: Image.Image, frame: tuple[int, int], background: float) -> Image.Image:
+    """The picture in the middle of a frame that may be smaller or larger, to either side."""
+    level = round(background * 255)
     canvas = Image.new(picture.mode, frame, level if picture.mode == "L" else (level, level, level))
-    canvas.paste(
-        picture.resize((width, height), Image.Resampling.BILINEAR), ((frame[0] - width) // 2, (frame[1] - height) // 2)
+    # as torchvision's `CenterCrop`: halves go to the even pixel where it cuts, and down where it pads
+    left, top = (
+        -round((own - side) / 2) if own > side else (side - own) // 2
+        for own, side in zip(picture.size, frame, strict=True)
     )
+    canvas.paste(picture, (left, top))
     return canvas
 
 

@@ -14,6 +14,7 @@ from antehoc.data.examples import Files, Source
 from antehoc.data.folder import (
     ROLE_NAMES,
     SHARES,
+    attribute_groups,
     by_role,
     check_trained,
     complete_split,
@@ -37,6 +38,7 @@ def manifest(
     channels: Channels = 3,
     fit: Fit = "pad",
     background: float = 1.0,
+    resize: int | None = None,
     seed: int = 0,
     shares: Sequence[float] = SHARES,
 ) -> Source:
@@ -56,6 +58,7 @@ def manifest(
         channels: 1 for grey, 3 for RGB.
         fit: what happens to images of another shape; see `Preprocessing`.
         background: what `pad` fills with, in 0..1.
+        resize: first to so many pixels, then the frame is cut out of the middle; see `Preprocessing`.
         seed: another seed draws another split.
         shares: of train, validation, calibration and test; they sum to 1.
     Returns:
@@ -65,7 +68,7 @@ def manifest(
         ImageError: if a file that must be hashed cannot be read.
     """
     table = _read(Path(path))
-    preprocessing = preprocess(size, channels, fit, background)
+    preprocessing = preprocess(size, channels, fit, background, resize)
     names, notes = _check_columns(table)
     labels = table.texts("label")
     classes = sorted(set(labels))
@@ -102,6 +105,7 @@ def manifest(
         names,
         _count(parts["train"], len(classes)) if names else (),
         exclusive_groups(names, lambda group: _one_holds(files.attributes[:, group])),
+        groups=attribute_groups(names),
     )
     return Source(spec, parts, preprocessing, seed if drawn else None, drawn + notes)
 

@@ -1,5 +1,6 @@
 """Images of no known class, to see whether a model questions them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,16 @@ def outliers(
     return Tensors(images, torch.zeros(count, dtype=torch.long), torch.zeros(count, 0))
 
 
-def open_outliers(path: Path, preprocessing: Preprocessing, *, limit: int | None = None) -> Examples:
-    """Images of no known class from disk: a folder, a zip, or an idx set such as MNIST (`--ood NAME=PATH`)."""
-    return unknowns(path, preprocessing, limit=limit)
+def open_outliers(
+    path: Path,
+    preprocessing: Preprocessing,
+    *,
+    limit: int | None = None,
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Examples:
+    """Images of no known class from disk: a folder, a zip, or an idx set such as MNIST (`--ood NAME=PATH`).
+
+    `limit`, `only` and `exclude` choose among them; see `unknowns`.
+    """
+    return unknowns(path, preprocessing, limit=limit, only=only, exclude=exclude)

@@ -39,6 +39,7 @@ METRICS: dict[str, MetricEntry] = {
     "mean_average_precision": MetricEntry(attributes.mean_average_precision, "higher", "attributes"),
     "balanced_accuracy": MetricEntry(attributes.balanced_accuracy, "higher", "attributes"),
     "macro_f1": MetricEntry(attributes.macro_f1, "higher", "attributes"),
+    "group_accuracy": MetricEntry(attributes.group_accuracy, "higher", "attributes"),
 }
 
 
@@ -53,7 +54,7 @@ class TableMetric(Metric):
         fixed: arguments of the function that are the same for every batch, such as a threshold.
     Raises:
         RecipeError: if no measure has this name.
-        TypeError: if a fixed argument is unknown, or a number that the function needs is not given.
+        TypeError: if a fixed argument is unknown, or one that the function needs is not given and is no tensor.
         ValueError: by `compute`, if there was no update.
     """
 
@@ -70,8 +71,8 @@ class TableMetric(Metric):
         signature.bind_partial(**fixed)
         self.tensors = [argument for argument in signature.parameters if argument not in fixed]
         for argument in self.tensors:
-            if signature.parameters[argument].annotation is float:
-                raise TypeError(f"metric {name!r} needs {argument}, a number that all batches share.")
+            if signature.parameters[argument].annotation in (float, attributes.Groups):
+                raise TypeError(f"metric {name!r} needs {argument}, which all batches share.")
             self.add_state(argument, default=[], dist_reduce_fx="cat")
 
     def update(self, *args: Tensor, **kwargs: Tensor) -> None:

@@ -11,12 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from antehoc.errors import DataError
-from antehoc.metrics.selective import Figure, average_precision
+from antehoc.metrics.selective import Figure, auroc, average_precision
 from antehoc.types import checked
 
 Probabilities = Float[Tensor, "batch attributes"]
 Truth = Float[Tensor, "batch attributes"]
 TrainTruth = Float[Tensor, "train attributes"]
+Groups = tuple[tuple[int, ...], ...]
 THRESHOLD = 0.5
 
 
@@ -188,6 +189,88 @@ def macro_f1(probabilities: Probabilities, truth: Truth) -> Figure:
         tensor(0.6667, dtype=torch.float64)
     """
     return per_attribute(probabilities, truth).f1.nanmean()
+
+
+class Unseen(NamedTuple):
+    """Which attributes the answers tell nothing about, each (N,)."""
+
+    p_value: Tensor  #: of the chance that the order is none at all; NaN for an attribute that all images have, or none
+    unseen: Tensor  #: True where the images can tell, and do not show that the attribute is seen
+
+
+@checked
+def group_accuracy(probabilities: Probabilities, truth: Truth, groups: Groups) -> Figure:
+    """Share of questions, such as the colour of the bill, whose surest answer is true. Higher is better.
+
+    Args:
+        probabilities: of each attribute, in 0..1.
+        truth: 1 where the image has the attribute, else 0.
+        groups: numbers of the attributes that answer one question.
+    Returns:
+        A share in 0..1 of the pairs of image and group in which a true attribute exists; of several answers that are
+        equally sure each counts as a part. NaN without such a pair.
+    Raises:
+        DataError: if a probability lies outside 0..1, or a truth is neither 0 nor 1.
+    Example:
+        >>> bill_and_tail = ((0, 1), (2, 3))
+        >>> group_accuracy(torch.tensor([[0.4, 0.3, 0.6, 0.9]]), torch.tensor([[1.0, 0.0, 1.0, 0.0]]), bill_and_tail)
+        tensor(0.5000, dtype=torch.float64)
+    """
+    given, bits = _probabilities(probabilities), _bits(truth)
+    right = [given.new_zeros(0)]
+    for group in groups:
+        own, true = given[:, list(group)], bits[:, list(group)]
+        surest = own == own.amax(1, keepdim=True)
+        right.append(((surest & true).sum(1).double() / surest.sum(1))[true.any(1)])
+    return torch.cat(right).mean()
+
+
+@checked
+def unseen_attributes(probabilities: Probabilities, truth: Truth, level: float = 0.05) -> Unseen:
+    """Attributes whose probabilities rank the images that have them no better than chance would: the mirror is blind.
+
+    For each attribute the one-sided test of Mann and Whitney, by its normal approximation with ties; over attributes
+    the procedure of Benjamini and Hochberg, so that of those called seen a share of `level` at most is not, on average.
+    "Unseen" is what these images do not show to be seen: with few that have the attribute, that may be their number.
+
+    Images must be independent. Where all images of a class share their attributes, they are not: give the mean
+    probabilities and the truth of each class as rows instead. The test cannot tell seeing an attribute from knowing the
+    classes that have it.
+
+    Args:
+        probabilities: of each attribute, in 0..1.
+        truth: 1 where the image has the attribute, else 0.
+        level: the share of false discoveries that is allowed, in 0..1.
+    Raises:
+        DataError: if a probability lies outside 0..1, or a truth is neither 0 nor 1.
+    Source:
+        Mann and Whitney, Annals of Mathematical Statistics 1947; Benjamini and Hochberg, "Controlling the False
+        Discovery Rate", Journal of the Royal Statistical Society B 1995.
+    Example:
+        >>> truth = (torch.arange(40) < 10).double()[:, None].expand(-1, 2)
+        >>> seen, noise = truth[:, 0] * 0.5 + 0.2, torch.arange(40.0).double() % 7 / 7
+        >>> unseen_attributes(torch.stack([seen, noise], 1), truth).unseen
+        tensor([False,  True])
+    """
+    given, bits = _probabilities(probabilities), _bits(truth)
+    columns = zip(given.T, bits.T, strict=True)
+    p_value = given.new_tensor([_mann_whitney(column, bit) for column, bit in columns])
+    ordered = p_value[~p_value.isnan()].sort().values
+    limits = level * torch.arange(1, len(ordered) + 1) / max(len(ordered), 1)
+    found = ordered[ordered <= limits]
+    return Unseen(p_value, p_value > (found[-1] if len(found) else -1))
+
+
+def _mann_whitney(column: Tensor, bit: Tensor) -> float:
+    """One-sided p-value of positives ranked above negatives; NaN without one of either."""
+    positive, rows = int(bit.sum()), len(bit)
+    pairs = positive * (rows - positive)
+    ties = column.unique(return_counts=True)[1].double()  # type: ignore[no-untyped-call]
+    variance = pairs / 12 * (rows + 1 - float((ties**3 - ties).sum()) / max(rows * (rows - 1), 1))
+    if not variance > 0:  # every answer is the same, or every truth
+        return 1.0 if pairs else torch.nan
+    above = float(auroc(column, bit)) * pairs - pairs / 2 - 0.5  # the half corrects for continuity
+    return float(torch.special.ndtr(torch.tensor(-above / variance**0.5, dtype=torch.float64)))
 
 
 @checked

@@ -2,36 +2,69 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from antehoc.errors import RecipeError, near_miss
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from antehoc.nn.rows import Row, timm_row, torchvision_row
 
 
 class Backbone(nn.Module, ABC):
     """Image (B, C, H, W) in 0..1 to a tuple of activations (B, C_i, H_i, W_i), one per stage.
 
-    `stages` are plain modules applied in order, so that a mirror can copy them; `channels` are the C_i.
+    `stages` are modules applied in order to one tensor, the state; `channels` are the C_i. Where `plain`, states are
+    the activations themselves, so that a mirror can copy stages and run them on activations. Else `view` shows the
+    activation in a state.
     """
 
     stages: nn.ModuleList
     channels: tuple[int, ...]
+    plain: bool = True
+    fixed_statistics: bool = False  #: batch norms use their running statistics in training, too
 
     @abstractmethod
     def prepare(self, image: Tensor) -> Tensor:
         """The model's own normalisation of an image in 0..1."""
 
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        activation, activations = self.prepare(image), []
-        for stage in self.stages:
-            activation = stage(activation)
-            activations.append(activation)
+    def view(self, state: Tensor) -> Tensor:
+        """The activation (B, C_i, H_i, W_i) in the state after stage i."""
+        return state
+
+    def begin(self, image: Tensor, upto: int) -> Tensor:
+        """The state after the first `upto` stages: what to keep of stages that stand still.
+
+        Raises:
+            RecipeError: where there are not so many stages.
+        """
+        if not 0 <= upto <= len(self.stages):
+            raise RecipeError(f"this backbone has {len(self.stages)} stages; its first {upto} cannot be taken.")
+        state = self.prepare(image)
+        for stage in self.stages[:upto]:
+            state = stage(state)
+        return state
+
+    def finish(self, state: Tensor, upto: int) -> tuple[Tensor, ...]:
+        """The activations of all stages after the first `upto`, from `begin`'s state."""
+        activations = []
+        for stage in self.stages[upto:]:
+            state = stage(state)
+            activations.append(self.view(state))
         return tuple(activations)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        return self.finish(self.begin(image, 0), 0)
+
+    def fix_statistics(self) -> None:
+        """Keep every batch norm on its running statistics, whatever mode it is put in; copies of stages do so, too."""
+        for part in self.modules():
+            if isinstance(part, _BatchNorm):
+                part.register_forward_pre_hook(_stand_still)
+        self.fixed_statistics = True
 
 
 class PaperShapes(Backbone):
@@ -101,57 +134,43 @@ def convolution(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, 
     )
 
 
-class Timm(Backbone):
-    """Any timm network that is built of stages in a row (`features_only` gives a list net).
+class Network(Backbone):
+    """A network of timm or torchvision.
 
-    Images in 0..1 are normalised with the mean and deviation that timm names for the network. Grey images take the
+    Images in 0..1 are normalised with the mean and deviation that are named for the network; grey images take the
     mean over the three channels of both.
-
-    Raises:
-        RecipeError: where timm does not know the name, or the network is no row of stages.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, image_channels: int, *, name: str, pretrained: bool = False) -> None:
+    def __init__(self, image_channels: int, row: Row) -> None:
         super().__init__()
-        if not timm.is_model(name):
-            raise RecipeError(
-                f"no backbone is called {name!r}.{near_miss(name, [*BACKBONES, *timm.list_models()])} "
-                f"Known: {', '.join(BACKBONES)}, and the networks of timm."
-            )
-        try:
-            net: Any = timm.create_model(name, pretrained=pretrained, features_only=True, in_chans=image_channels)
-        except (RuntimeError, AttributeError, NotImplementedError, ValueError) as error:
-            raise RecipeError(
-                f"timm's {name!r} does not give its stages ({error}); take a convolutional one."
-            ) from error
-        taps = getattr(net, "return_layers", None)
-        if not (hasattr(net, "items") and isinstance(taps, Mapping)):
-            raise RecipeError(f"timm's {name!r} is no row of stages; take one such as resnet18 or convnext_atto.")
-        if net.output_fmt != "NCHW":  # swin, mambaout: read as they are, rows would pass for channels
-            raise RecipeError(f"timm's {name!r} puts channels last; take one such as resnet18 or convnext_atto.")
-        stages: list[nn.Sequential] = []
-        parts: list[nn.Module] = []
-        for key, part in net.items():
-            parts.append(part)
-            if key in taps:
-                stages.append(nn.Sequential(*parts))
-                parts = []
-        self.stages = nn.ModuleList(stages)
-        self.channels = tuple(net.feature_info.channels())
-        mean, deviation = (
-            torch.tensor(net.pretrained_cfg.get(key, default)).view(1, -1, 1, 1)
-            for key, default in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD))
-        )
+        self.stages, self.channels = nn.ModuleList(row.stages), row.channels
+        self.size, self.tokens, self.plain = row.size, row.tokens, row.tokens is None
+        mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in (row.mean, row.deviation))
         if image_channels == 1:
             mean, deviation = mean.mean(1, keepdim=True), deviation.mean(1, keepdim=True)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("deviation", deviation, persistent=False)
 
     def prepare(self, image: Tensor) -> Tensor:
-        return (image - self.mean) / self.deviation
+        if self.size and image.shape[2:] != self.size:
+            (height, width), (rows, columns) = image.shape[2:], self.size
+            raise RecipeError(
+                f"images of {height}x{width} pixels do not pass through this backbone, which takes {rows}x{columns}; "
+                f"give it the option img_size: [{height}, {width}], or images of its size."
+            )
+        image = (image - self.mean) / self.deviation
+        if self.plain and image.device.type == "cpu":  # convolutions are faster so, by about a quarter
+            image = image.contiguous(memory_format=torch.channels_last)
+        return image
+
+    def view(self, state: Tensor) -> Tensor:
+        if self.tokens is None:
+            return state
+        prefix, rows, columns = self.tokens
+        return state[:, prefix:].transpose(1, 2).reshape(len(state), -1, rows, columns)
 
 
 class Tiny(Backbone):
@@ -170,21 +189,59 @@ class Tiny(Backbone):
 BACKBONES: dict[str, type[Backbone]] = {"paper-shapes": PaperShapes, "small": Small, "tiny": Tiny}
 
 
-def build_backbone(name: str, image_channels: int, *, pretrained: bool = False) -> Backbone:
-    """The backbone of that name: one of `BACKBONES`, else a network of timm.
+def build_backbone(
+    name: str,
+    image_channels: int,
+    *,
+    weights: str | bool = False,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    batch_norm: Literal["auto", "update", "fixed"] = "auto",
+) -> Backbone:
+    """The backbone of that name: one of `BACKBONES`, a network of timm, or `torchvision/NAME`.
 
     Args:
-        name: such as `small` or `resnet18`.
+        name: such as `small`, `resnet18` or `torchvision/squeezenet1_0`.
         image_channels: 1 (grey) or 3 (RGB).
-        pretrained: start from timm's published weights (fetched, or from its cache); timm networks only.
+        weights: True for the published weights (fetched, or from the cache), a `.safetensors` file of the whole
+            network, `hf-hub:OWNER/NAME`, or a tag of timm such as `a1_in1k`; for networks of timm and torchvision.
+        options: of timm's or torchvision's network, such as `{"pad_type": "same"}` or `{"img_size": 64}`.
+        batch_norm: `fixed` keeps the running statistics as they are, in training too, as small batches need it;
+            `update` never does; `auto` does where batch norm was folded into the given weights.
     Raises:
-        RecipeError: where the name is unknown or the network is no row of stages.
+        RecipeError: where the name is unknown, the network is no row of stages, or weights or options do not fit it.
     Example:
         >>> build_backbone("tiny", 1).channels
         (4, 8, 8)
     """
-    if name not in BACKBONES:
-        return Timm(image_channels, name=name, pretrained=pretrained)
-    if pretrained:
-        raise RecipeError(f"backbone {name!r} has no published weights; leave `pretrained` out.")
-    return BACKBONES[name](image_channels)
+    library, _, rest = name.rpartition("/")
+    backbone: Backbone
+    if name in BACKBONES:
+        if weights or options:
+            raise RecipeError(f"backbone {name!r} has no published weights and no options; leave both out.")
+        backbone = BACKBONES[name](image_channels)
+    elif library == "torchvision":
+        backbone = Network(image_channels, torchvision_row(rest, image_channels, weights=weights, options=options))
+    elif not timm.is_model(name):
+        raise RecipeError(
+            f"no backbone is called {name!r}.{near_miss(name, [*BACKBONES, *timm.list_models()])} "
+            f"Known: {', '.join(BACKBONES)}, the networks of timm, and torchvision/NAME."
+        )
+    else:
+        backbone = Network(image_channels, timm_row(name, image_channels, weights=weights, options=options))
+    if batch_norm == "fixed" or (batch_norm == "auto" and weights and folded(backbone)):
+        backbone.fix_statistics()
+    return backbone
+
+
+def folded(module: nn.Module) -> bool:
+    """Whether batch norm was folded into the convolutions: all means 0, each layer's variances one constant."""
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
+    return bool(norms) and all(
+        not norm.running_mean.any() and bool((norm.running_var == norm.running_var[0]).all())
+        for norm in norms
+        if norm.running_mean is not None and norm.running_var is not None
+    )
+
+
+def _stand_still(norm: nn.Module, _: Any) -> None:
+    norm.training = False

@@ -1,8 +1,8 @@
 """What every system is: a module that decides, explains and doubts in one pass."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -20,6 +20,14 @@ class Output(Protocol):
 
 OutputT = TypeVar("OutputT")
 SystemOutputT = TypeVar("SystemOutputT", bound=Output)
+
+
+class Reconsidered(NamedTuple):
+    """What explanans and decided classes say without the images: what follows when a person corrects an explanans."""
+
+    doubts: dict[str, Tensor]  #: (B,) by name: those doubts of the system that look at nothing else
+    by_explanation: Tensor  #: (B, K) P(class | explanans) under a uniform prior; (B, 0) where it speaks of no class
+    reasons: list[tuple[list[Reason], list[Reason]]]  #: for each decision and against it, strongest first
 
 
 class Trainable(nn.Module, ABC, Generic[OutputT]):
@@ -42,6 +50,10 @@ class Trainable(nn.Module, ABC, Generic[OutputT]):
     def forward(self, image: Tensor) -> OutputT:
         return self.from_activations(self.activations(image))
 
+    def frozen_part(self) -> nn.Module:
+        """What `activations` runs through: a cache of them is named after its layers and weights."""
+        return self
+
     @abstractmethod
     def loss_terms(self, output: OutputT, batch: Batch) -> dict[str, Tensor]:
         """Raw, named terms, each a scalar; their weights belong to the recipe."""
@@ -54,13 +66,20 @@ class Trainable(nn.Module, ABC, Generic[OutputT]):
 class System(Trainable[SystemOutputT], ABC):
     """A classifier that gives its reasons. Its constructor takes the `DataSpec`, then keyword-only plain values."""
 
-    cacheable: ClassVar[frozenset[str]]  #: parts that `activations` runs through: frozen, their output may be cached
     card: ClassVar[Card]
     spec: DataSpec
 
     @abstractmethod
     def learner(self, parts: tuple[str, ...]) -> Trainable[Any]:
         """The least of the system that must run to train these parts: itself, or one of its own modules."""
+
+    @abstractmethod
+    def cacheable(self, parts: tuple[str, ...]) -> bool:
+        """Whether `activations` runs through frozen layers only in a phase that trains these parts."""
+
+    def depth(self, name: str) -> int:
+        """How deep a parameter lies, by its name: 0 in new layers, 1 in the last stage of a backbone, and so on back."""
+        return 0
 
     @abstractmethod
     def begin_phase(self, parts: tuple[str, ...]) -> None:
@@ -78,9 +97,17 @@ class System(Trainable[SystemOutputT], ABC):
     def table(self, output: SystemOutputT) -> dict[str, Tensor]:
         """What an evaluation keeps of the explanans of each image, by name; small tensors, the batch first."""
 
+    def dense(self, output: SystemOutputT) -> tuple[Tensor, nn.Linear] | None:
+        """What the classifier's last dense layer reads of each image (B, features), and that layer; None without one."""
+        return None
+
     @abstractmethod
+    def reconsider(self, explanans: Sequence[Explanans], predicted: Tensor) -> Reconsidered:
+        """What follows from the explanans, as `explain` gives them, and the decided classes (B,) alone."""
+
     def reasons(self, output: SystemOutputT) -> list[tuple[list[Reason], list[Reason]]]:
         """For each image the reasons for the decision and those against it, strongest first."""
+        return self.reconsider(self.explain(output), output.logits.argmax(1)).reasons
 
     @abstractmethod
     def fit_doubts(self, output: SystemOutputT, label: Tensor) -> None:

@@ -1,5 +1,6 @@
 """`mirror`: a second network reads the classifier's hidden activations stage by stage and names the attributes."""
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -11,11 +12,14 @@ from antehoc import questions
 from antehoc.cards import Card
 from antehoc.errors import RecipeError
 from antehoc.nn.backbones import Backbone, PaperShapes, build_backbone, convolution, glorot_, paper_block
-from antehoc.systems.base import System, Trainable
-from antehoc.types import AttributeScores, Batch, DataSpec, Explanans, Reason
+from antehoc.systems.base import Reconsidered, System, Trainable
+from antehoc.types import AttributeScores, Batch, DataSpec, Explanans, Reason, ReasonCode
 
 Join = Literal["add", "concat"]
 _SEEN = 0.5  # from this probability on an attribute is said to be present
+_NOTABLE = 0.1  # nats: what an attribute adds to a likelihood ratio is said from here on
+_CLAMP = 1e-3  # no attribute is taken for surer than this
+_MOST = 8  # reasons of attributes, each way
 
 
 class MirrorOutput(NamedTuple):
@@ -40,9 +44,24 @@ class Mirror(System[MirrorOutput]):
         head: `flatten` feeds the last activation to the dense layer as it is (the thesis's shapes), `pool` its mean.
         warm_start: a `full` mirror starts from the classifier's own stages (as they are when training of the mirror
             starts) instead of from new weights.
-        pretrained: start the backbone from timm's published weights.
-        positive_weight: weight of present attributes in the loss; 1 is plain binary cross-entropy.
+        weights: start the backbone from a file of weights (`.safetensors`), a name on the hub, or timm's own (`true`).
+        options: of the backbone's constructor in timm, such as `{pad_type: same}`.
+        batch_norm: of the backbone: `update`, `fixed` on its running statistics, or `auto`: fixed where the weights
+            have none of their own (folded batch norm).
+        frozen_stages: so many first stages of the backbone never learn; what comes out of them can be cached for every
+            phase. The mirror reads the stages after them.
+        mirror_teaches: where both networks learn in one phase, whether the mirror's loss reaches the classifier, too;
+            without it one phase does what two steps do.
+        positive_weight: weight of present attributes in the loss; 1 is plain binary cross-entropy; `balanced`: absent
+            over present classes of each attribute, as in the authors' code for birds.
+        dropout: share of what the dense layers read that is left out in training.
         covariance: `class` or `shared`, of the feature distance (`questions.ClassGaussians`).
+        distance_of: what the feature distance and the doubt `rival` read: what the dense layers of `both` networks read,
+            or that of the `main` one alone.
+        profile: add the doubt `profile`: whether the scores of all attributes together lie nearer to those of another
+            class's training images than of the decided one's.
+        skip: what the classifier's dense layer reads goes to the dense layer of a light mirror, too.
+        shrinkage: of that covariance: a number, or `ledoit-wolf` where features outnumber training images.
         watch_stages: add the doubt `stages`: how unlike the training images the mean and maximum of every stage are.
             It sees what is strange from the first stage on, such as noise; its memory grows with the square of all
             stages' channels.
@@ -59,7 +78,6 @@ class Mirror(System[MirrorOutput]):
     """
 
     weights: ClassVar = {"label": 1.0, "attributes": 1.0}
-    cacheable: ClassVar = frozenset({"main"})
     card: ClassVar = Card(
         explanandum="the class that the classifier decides for on one image",
         process="a second network reads the classifier's hidden activations stage by stage, in the same forward pass, "
@@ -86,9 +104,18 @@ class Mirror(System[MirrorOutput]):
         width: int = 32,
         head: Literal["flatten", "pool"] = "pool",
         warm_start: bool = False,
-        pretrained: bool = False,
-        positive_weight: float = 1.0,
+        weights: bool | str = False,
+        options: Mapping[str, Any] | None = None,
+        batch_norm: Literal["auto", "update", "fixed"] = "auto",
+        frozen_stages: int = 0,
+        mirror_teaches: bool = True,
+        positive_weight: float | Literal["balanced"] = 1.0,
+        dropout: float = 0.0,
+        skip: bool = False,
+        profile: bool = False,
+        distance_of: Literal["both", "main"] = "both",
         covariance: Literal["class", "shared"] = "shared",
+        shrinkage: float | Literal["ledoit-wolf"] = 0.001,
         watch_stages: bool = False,
         batch_norm_momentum: float = 0.1,
     ) -> None:
@@ -97,48 +124,78 @@ class Mirror(System[MirrorOutput]):
             raise RecipeError(f"a light mirror needs a width of 1 channel or more; got {width}.")
         if not spec.attributes:
             raise RecipeError("the mirror system needs attributes, and these data have none; add attribute columns.")
-        self.spec, self.positive_weight, self.watch_stages = spec, positive_weight, watch_stages
-        self.main = Main(spec, build_backbone(backbone, spec.channels, pretrained=pretrained), head=head)
+        self.spec, self.watch_stages, self.mirror_teaches = spec, watch_stages, mirror_teaches
+        given: dict[str, Any] = {"options": options or {}, "batch_norm": batch_norm}
+        first = build_backbone(backbone, spec.channels, weights=weights, **given)
+        self.main = Main(spec, first, head=head, frozen_stages=frozen_stages, dropout=dropout)
         shapes = self.main.shapes
         if mirror == "paper-shapes":
             self.mirror: nn.Module = PaperMirror(self.main.backbone, shapes, len(spec.attributes), join=join)
         elif mirror == "full":
-            self.mirror = FullMirror(
-                build_backbone(backbone, spec.channels), shapes, len(spec.attributes), join=join, warm_start=warm_start
-            )
+            if frozen_stages:
+                raise RecipeError("a full mirror copies every stage and reads them all; leave frozen_stages out.")
+            if not first.plain:
+                raise RecipeError(f"a full mirror copies convolutional stages, and {backbone!r} has none; take a light one.")
+            fixed = {"batch_norm": "fixed"} if warm_start and first.fixed_statistics else {}
+            copy = build_backbone(backbone, spec.channels, **given | fixed)
+            self.mirror = FullMirror(copy, shapes, len(spec.attributes), join=join, warm_start=warm_start)
         else:
-            self.mirror = LightMirror(shapes, len(spec.attributes), join=join, width=width)
+            self.mirror = LightMirror(shapes, len(spec.attributes), join=join, width=width, dropout=dropout, skip=skip)
         if warm_start and mirror != "full":
             raise RecipeError(f"warm_start copies the classifier's stages, which a {mirror!r} mirror does not have.")
-        features, statistics = self.main.head.in_features + self.mirror.features, 2 * sum(shape[0] for shape in shapes)
-        self.distance = questions.ClassGaussians(len(spec.classes), features, covariance=covariance)
-        if watch_stages:
-            self.stages = questions.ClassGaussians(len(spec.classes), statistics, covariance=covariance)
+        own = self.main.head.in_features  # the first so many features are the classifier's
+        sizes = {"distance": own + (self.mirror.features if distance_of == "both" else 0)}
+        sizes |= {"profile": len(spec.attributes)} if profile else {}
+        sizes |= {"stages": 2 * sum(shape[0] for shape in shapes)} if watch_stages else {}
+        known = {
+            name: questions.ClassGaussians(len(spec.classes), size, covariance=covariance, shrinkage=shrinkage)
+            for name, size in sizes.items()
+        }
+        self.distance, self.profile, self.stages = known["distance"], known.get("profile"), known.get("stages")
         for part in self.modules():
             if isinstance(part, nn.BatchNorm2d):
                 part.momentum = batch_norm_momentum
-        self.register_buffer("class_attributes", torch.tensor(spec.class_attributes), persistent=False)
+        matrix = torch.tensor(spec.class_attributes)
+        present = matrix.mean(0)
+        balanced = (1 - present) / (present + 1e-5)
+        positive = balanced if positive_weight == "balanced" else torch.full_like(present, float(positive_weight))
+        self.register_buffer("class_attributes", matrix, persistent=False)
+        self.register_buffer("positive_weights", positive, persistent=False)
 
     class_attributes: Tensor
+    positive_weights: Tensor
 
     def activations(self, image: Tensor) -> tuple[Tensor, ...]:
+        if self.main.frozen_stages:
+            return self.main.activations(image)
         output = self.main(image)
         return (output.logits, *output.stages)
 
+    def frozen_part(self) -> nn.Module:
+        return self.main.frozen_part() if self.main.frozen_stages else self.main
+
+    def cacheable(self, parts: tuple[str, ...]) -> bool:
+        return bool(self.main.frozen_stages) or "main" not in parts
+
+    def depth(self, name: str) -> int:
+        place = name.removeprefix("main.backbone.stages.")
+        return len(self.main.backbone.stages) - int(place.split(".")[0]) if place != name else 0
+
     def from_activations(self, activations: tuple[Tensor, ...]) -> MirrorOutput:
+        if self.main.frozen_stages:
+            activations = (main := self.main.from_activations(activations)).logits, *main.stages
         logits, *stages = activations
-        attribute_logits, last = self.mirror(stages)
+        attribute_logits, last = self.mirror(stages if self.mirror_teaches else [stage.detach() for stage in stages])
         features = torch.cat([self.main.read(stages[-1]), _mean(last)], 1)
         watched = stages if self.watch_stages else []
         statistics = [logits[:, :0], *(pool(stage) for stage in watched for pool in (_mean, _maximum))]
         return MirrorOutput(logits, attribute_logits, features.detach(), torch.cat(statistics, 1).detach())
 
     def loss_terms(self, output: MirrorOutput, batch: Batch) -> dict[str, Tensor]:
-        weight = torch.full_like(output.attribute_logits[0], self.positive_weight)
         return {
             "label": F.cross_entropy(output.logits, batch.label),
             "attributes": F.binary_cross_entropy_with_logits(
-                output.attribute_logits, batch.attributes, pos_weight=weight
+                output.attribute_logits, batch.attributes, pos_weight=self.positive_weights
             ),
         }
 
@@ -160,64 +217,109 @@ class Mirror(System[MirrorOutput]):
             self.mirror.stages.load_state_dict(nn.ModuleList(list(self.main.backbone.stages)[1:]).state_dict())
 
     def attribute_probabilities(self, output: MirrorOutput) -> Tensor:
-        """(B, N) in 0..1, exclusive groups as softmaxes: what the explanans, the reasons and the likelihood use."""
-        return questions.attribute_probabilities(output.attribute_logits, self.spec.exclusive)
+        """(B, N) in 0..1, groups as softmaxes: what the explanans, the reasons and the likelihood use."""
+        return questions.attribute_probabilities(output.attribute_logits, self.spec.exclusive, self.spec.at_most_one)
 
     def explain(self, output: MirrorOutput) -> list[Explanans]:
         rows = self.attribute_probabilities(output).tolist()
         return [AttributeScores(self.spec.attributes, tuple(row)) for row in rows]
 
     def doubts(self, output: MirrorOutput) -> dict[str, Tensor]:
-        predicted = output.logits.argmax(1)
+        predicted, single = output.logits.argmax(1), output.attribute_logits.sigmoid()
+        probabilities, classes = self.attribute_probabilities(output), self.class_attributes
+        coded = questions.top_n_class_scores(
+            single, classes, groups=self.spec.groups, positive_weight=self.positive_weights
+        )
         return {
-            "support": questions.support(output.attribute_logits.sigmoid(), predicted, self.class_attributes),
-            "likelihood": questions.likelihood(self._log_likelihood(output), predicted),
-            "distance": self.distance(output.features, predicted),
-            **({"stages": self.stages(output.statistics, predicted)} if self.watch_stages else {}),
+            "support": questions.support(single, predicted, classes),
+            "top-n": questions.top_n(coded, predicted),
+            "top-n-centred": questions.top_n(questions.centred_class_scores(probabilities, classes), predicted),
+            "likelihood": questions.likelihood(self._log_likelihood(probabilities), predicted),
+            **({"profile": self.profile.rival(output.attribute_logits, predicted)} if self.profile else {}),
+            "distance": self.distance(self._placed(output), predicted),
+            "rival": self.distance.rival(self._placed(output), predicted),
+            **({"stages": self.stages(output.statistics, predicted)} if self.stages else {}),
             "margin": questions.margin(output.logits),
+            "entropy": questions.entropy(output.logits),
             "softmax": questions.maximum_softmax(output.logits),
         }
 
     def table(self, output: MirrorOutput) -> dict[str, Tensor]:
         return {"attributes": self.attribute_probabilities(output)}
 
-    def _log_likelihood(self, output: MirrorOutput) -> Tensor:
-        probabilities = self.attribute_probabilities(output)
-        return questions.log_likelihood(probabilities, self.class_attributes, self.spec.exclusive)
+    def dense(self, output: MirrorOutput) -> tuple[Tensor, nn.Linear]:
+        return output.features[:, : self.main.head.in_features], self.main.head
 
     def fit_doubts(self, output: MirrorOutput, label: Tensor) -> None:
-        self.distance.fit(output.features, label)
-        if self.watch_stages:
+        self.distance.fit(self._placed(output), label)
+        if self.profile:
+            self.profile.fit(output.attribute_logits, label)
+        if self.stages:
             self.stages.fit(output.statistics, label)
 
-    def reasons(self, output: MirrorOutput) -> list[tuple[list[Reason], list[Reason]]]:
-        predicted = output.logits.argmax(1).tolist()
-        likelihoods = self._log_likelihood(output).tolist()
-        rows = self.attribute_probabilities(output).tolist()
-        return [self._reasons(*row) for row in zip(rows, predicted, likelihoods, strict=True)]
+    def _placed(self, output: MirrorOutput) -> Tensor:
+        """The features that the feature distance reads."""
+        return output.features[:, : self.distance.mean.shape[1]]
 
-    def _reasons(self, row: list[float], predicted: int, fit: list[float]) -> tuple[list[Reason], list[Reason]]:
-        name, asked = self.spec.classes[predicted], self.spec.class_attributes[predicted]
-        agree: list[tuple[float, Reason]] = []
-        disagree: list[tuple[float, Reason]] = []
-        for attribute, p, expected in zip(self.spec.attributes, row, asked, strict=True):
-            seen, wanted = p >= _SEEN, expected > 0.5
-            is_, asks = ("is present" if seen else "is absent"), ("has it" if wanted else "does not have it")
-            but = "and" if seen == wanted else "but"
-            text = f"'{attribute}' {is_} ({p:.2f}), {but} the class {name!r} {asks}"
-            code = "attribute-agrees" if seen == wanted else "attribute-unexpected" if seen else "attribute-missing"
-            strength = abs(p - expected)
-            reason = Reason(code, text, attribute, p, expected)  # type: ignore[arg-type]
-            if seen != wanted:
-                disagree.append((strength, reason))
-            elif seen:
-                agree.append((p, reason))
-        best = max(range(len(fit)), key=fit.__getitem__)
+    def _log_likelihood(self, probabilities: Tensor) -> Tensor:
+        return questions.log_likelihood(
+            probabilities, self.class_attributes, self.spec.exclusive, _CLAMP, self.spec.at_most_one
+        )
+
+    def reconsider(self, explanans: Sequence[Explanans], predicted: Tensor) -> Reconsidered:
+        probabilities = self.class_attributes.new_tensor([one.probabilities for one in explanans])
+        probabilities = probabilities.view(-1, len(self.spec.attributes))  # of no images, too
+        fit, groups = self._log_likelihood(probabilities), (self.spec.exclusive, _CLAMP, self.spec.at_most_one)
+        rival = fit.scatter(1, predicted[:, None], -torch.inf).argmax(1)
+        adds = questions.contributions(probabilities, self.class_attributes, predicted, rival, *groups)
+        clear = (questions.evidence(probabilities, *groups) > 0) == (probabilities >= _SEEN)  # else .4 may lead a group
+        shares = fit.softmax(1)
+        rows = zip(*(part.tolist() for part in (probabilities, adds * clear, predicted, shares)), strict=True)
+        doubts = {"likelihood": questions.likelihood(fit, predicted)}
+        return Reconsidered(doubts, shares, [self._reasons(*row) for row in rows])
+
+    def _reasons(
+        self, row: list[float], adds: list[float], predicted: int, shares: list[float]
+    ) -> tuple[list[Reason], list[Reason]]:
+        """Reasons for and against a decision: what decides between its class and the best other by the attributes.
+
+        Named are attributes that add to the likelihood ratio of the two classes, the more the earlier; after them those
+        that the two share: present as asked, or seen quite otherwise than asked.
+        """
+        name = self.spec.classes[predicted]
+        parts: tuple[list[tuple[float, float, Reason]], ...] = ([], [])
+        for attribute, p, expected, add in zip(
+            self.spec.attributes, row, self.spec.class_attributes[predicted], adds, strict=True
+        ):
+            seen, wanted, clash = p >= _SEEN, expected > 0.5, abs(p - expected) >= 0.5
+            if abs(add) >= _NOTABLE:
+                against = add < 0
+            elif clash or (seen and wanted):
+                against, add = clash, 0.0
+            else:
+                continue
+            reason = _reason(attribute, p, expected, name, against=against)
+            parts[against].append((abs(add), abs(p - expected) if against else p, reason))
+        agree, disagree = ([r for *_, r in sorted(part, key=lambda s: (-s[0], -s[1]))[:_MOST]] for part in parts)
+        best = max(range(len(shares)), key=shares.__getitem__)
         if best != predicted:
             other = self.spec.classes[best]
-            text = f"the attributes fit the class {other!r} better than {name!r}"
-            disagree.append((2.0, Reason("fits-another-class", text)))
-        return tuple([r for _, r in sorted(part, key=lambda s: -s[0])] for part in (agree, disagree))  # type: ignore[return-value]
+            text = f"the attributes fit the class {other!r} ({shares[best]:.2f}) better than {name!r}"
+            disagree.insert(0, Reason("fits-another-class", f"{text} ({shares[predicted]:.2f})"))
+        return agree, disagree
+
+
+def _reason(attribute: str, p: float, expected: float, name: str, *, against: bool) -> Reason:
+    """An attribute for or against a class of which the share `expected` has it."""
+    seen = p >= _SEEN
+    code: ReasonCode = "attribute-agrees" if not against else "attribute-unexpected" if seen else "attribute-missing"
+    if 0.005 < expected < 0.995:
+        only = "only " if seen == against else ""
+        asks = f"{only}{100 * expected:.0f} % of the class {name!r} have it"
+    else:
+        asks = f"the class {name!r} {'has it' if expected > 0.5 else 'does not have it'}"
+    text = f"'{attribute}' is {'present' if seen else 'absent'} ({p:.2f}), {'but' if against else 'and'} {asks}"
+    return Reason(code, text, attribute, p, expected)
 
 
 class MainOutput(NamedTuple):
@@ -232,23 +334,53 @@ class Main(Trainable[MainOutput]):
 
     weights: ClassVar = {"label": 1.0}
 
-    def __init__(self, spec: DataSpec, backbone: Backbone, *, head: Literal["flatten", "pool"] = "pool") -> None:
+    def __init__(
+        self,
+        spec: DataSpec,
+        backbone: Backbone,
+        *,
+        head: Literal["flatten", "pool"] = "pool",
+        frozen_stages: int = 0,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.backbone = backbone
-        self.shapes = stage_shapes(backbone, spec)
+        if not 0 <= frozen_stages < len(backbone.stages):
+            raise RecipeError(f"frozen_stages: 0 to {len(backbone.stages) - 1} of this backbone; got {frozen_stages}.")
+        self.backbone, self.frozen_stages = backbone, frozen_stages
+        self.shapes = stage_shapes(backbone, spec)[frozen_stages:]
         channels, height, width = self.shapes[-1]
         flat = channels * height * width if head == "flatten" else channels
         self.pool: nn.Module = nn.Identity() if head == "flatten" else nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(flat, len(spec.classes))
         if isinstance(backbone, PaperShapes):
             glorot_(self.head)
+        self.frozen_part().eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Main":
+        super().train(mode)
+        self.frozen_part().eval()
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> "Main":
+        super().requires_grad_(requires_grad)
+        if self.frozen_stages:
+            self.frozen_part().requires_grad_(False)
+        return self
+
+    def frozen_part(self) -> nn.Module:
+        part = nn.Module()
+        part.stages = self.backbone.stages[: self.frozen_stages]
+        for name, value in self.backbone.named_buffers(recurse=False):  # of its normalisation
+            part.register_buffer(name, value)
+        return part
 
     def activations(self, image: Tensor) -> tuple[Tensor, ...]:
-        stages: tuple[Tensor, ...] = self.backbone(image)
-        return stages
+        return (self.backbone.begin(image, self.frozen_stages),)
 
     def from_activations(self, activations: tuple[Tensor, ...]) -> MainOutput:
-        return MainOutput(self.head(self.read(activations[-1])), activations)
+        stages = self.backbone.finish(activations[0], self.frozen_stages)
+        return MainOutput(self.head(self.dropout(self.read(stages[-1]))), stages)
 
     def read(self, activation: Tensor) -> Tensor:
         """What the dense layer reads of the last activation: (B, features)."""
@@ -351,9 +483,18 @@ class FullMirror(nn.Module):
 class LightMirror(nn.Module):
     """A few small convolutions a stage: each activation is brought to `width` channels and joined on the way down."""
 
-    def __init__(self, shapes: list[tuple[int, int, int]], attributes: int, *, join: Join, width: int = 32) -> None:
+    def __init__(
+        self,
+        shapes: list[tuple[int, int, int]],
+        attributes: int,
+        *,
+        join: Join,
+        width: int = 32,
+        dropout: float = 0.0,
+        skip: bool = False,
+    ) -> None:
         super().__init__()
-        self.join = join
+        self.join, self.dropout = join, nn.Dropout(dropout)
         self.inputs = nn.ModuleList(convolution(shape[0], width, kernel=1) for shape in shapes)
         steps = [max(1, round(above[1] / below[1])) for above, below in pairwise(shapes)]
         joined = width if join == "add" else 2 * width
@@ -361,8 +502,8 @@ class LightMirror(nn.Module):
             [_step(width if index == 0 else joined, width, stride) for index, stride in enumerate(steps)]
         )
         self.last = _step(joined if steps else width, 2 * width, 1)
-        self.head = nn.Linear(2 * width, attributes)
-        self.features = 2 * width
+        self.skip, self.features = skip, 2 * width
+        self.head = nn.Linear(self.features + (shapes[-1][0] if skip else 0), attributes)
 
     def forward(self, stages: list[Tensor]) -> tuple[Tensor, Tensor]:
         hidden = self.inputs[0](stages[0])
@@ -372,7 +513,8 @@ class LightMirror(nn.Module):
                 own = F.adaptive_avg_pool2d(own, seen.shape[-2:])
             hidden = own + seen if self.join == "add" else torch.cat([own, seen], 1)
         hidden = self.last(hidden)
-        return self.head(_mean(hidden)), hidden
+        pooled = torch.cat([_mean(hidden), _mean(stages[-1])], 1) if self.skip else _mean(hidden)
+        return self.head(self.dropout(pooled)), hidden
 
 
 def _step(inputs: int, outputs: int, stride: int) -> nn.Sequential:

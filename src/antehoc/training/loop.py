@@ -2,11 +2,11 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import lightning as L
 import torch
@@ -16,14 +16,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from antehoc.data.examples import Examples
+from antehoc.data.augmentation import Versions
+from antehoc.data.examples import Examples, Fetched, Files
 from antehoc.errors import RecipeError, near_miss
 from antehoc.systems.base import System, Trainable
-from antehoc.training.phases import Phase, build_optimizer, freeze, set_modes, view, views
+from antehoc.training.phases import DRAWN, Phase, build_optimizer, freeze, set_modes, view, views
+from antehoc.training.store import Store, cache_folder, key
 from antehoc.types import Batch, Role
 
 log = logging.getLogger(__name__)
 _CACHE_LIMIT = 4 * 2**30  # bytes of activations; beyond it a phase computes them anew in every step
+_ENDLESS = 2**20  # versions of an image that is drawn anew in every epoch
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,18 @@ def mix(*numbers: int) -> int:
 
 
 class Training(L.LightningModule):
-    """One phase. `learner` is the least of the system that must run; the rest of the system rides along frozen."""
+    """One phase of a system."""
 
     def __init__(self, system: System[Any], phase: Phase, number: int, seed: int) -> None:
         super().__init__()
         self.system, self.phase, self.number, self.seed = system, phase, number, seed
-        self.learner: Trainable[Any] = system.learner(phase.train)
         self.term_weights = {**self.learner.weights, **phase.weights}
+        self.sums: dict[str, tuple[Tensor, int]] = {}
+
+    @property  # no attribute: its weights would stand in checkpoints under two names
+    def learner(self) -> Trainable[Any]:
+        """The least of the system that must run; the rest of the system rides along frozen."""
+        return self.system.learner(self.phase.train)
 
     def on_train_epoch_start(self) -> None:
         set_modes(self.system, self.phase.train)
@@ -64,27 +72,35 @@ class Training(L.LightningModule):
             generator = torch.Generator().manual_seed(mix(self.seed, self.number, self.current_epoch, index))
             turn = int(torch.randint(views(self.phase.augment), (), generator=generator))
             batch = batch._replace(image=view(batch.image, self.phase.augment, turn))
-        return self._step("train", batch)
+        return self._step("train", batch, last=index + 1 == self.trainer.num_training_batches)
 
-    def validation_step(self, batch: Batch, _: int) -> Tensor:
-        return self._step("val", batch)
+    def validation_step(self, batch: Batch, index: int) -> Tensor:
+        return self._step("val", batch, last=index + 1 == self.trainer.num_val_batches[0])
 
-    def _step(self, split: str, batch: Batch) -> Tensor:
+    def _step(self, split: str, batch: Batch, *, last: bool) -> Tensor:
         output = self.learner.from_activations(batch.activations or self.learner.activations(batch.image))
         terms = self.learner.loss_terms(output, batch)
         total = torch.stack([self.term_weights[name] * term for name, term in terms.items()]).sum()
         figures = terms if split == "train" else self.learner.scores(output, batch)
-        self.log_dict(
-            {f"{split}/{name}": value.detach() for name, value in {**figures, "loss": total}.items()},
-            on_step=False,
-            on_epoch=True,
-            batch_size=len(batch.label),
-            sync_dist=True,
-        )
+        self._keep(split, {**figures, "loss": total}, len(batch.label), last=last)
         return total
 
+    def _keep(self, split: str, figures: Mapping[str, Tensor], images: int, *, last: bool) -> None:
+        """Log each figure's mean over the epoch with its last step: in every step that costs more than a small net."""
+        sums, count = self.sums.pop(split, (torch.zeros(()), 0))
+        sums = sums + torch.stack([value.detach() for value in figures.values()]) * images
+        self.sums[split] = sums, count + images
+        if last:
+            sums, count = self.sums.pop(split)
+            means = dict(zip((f"{split}/{name}" for name in figures), sums / count, strict=True))
+            weight = count if self.trainer.world_size > 1 else 1  # of this process's mean
+            self.log_dict(means, on_step=False, on_epoch=True, batch_size=weight, sync_dist=True)
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        learning = [parameter for parameter in self.system.parameters() if parameter.requires_grad]
+        learning: dict[int, list[torch.nn.Parameter]] = {}
+        for name, parameter in self.system.named_parameters():
+            if parameter.requires_grad:
+                learning.setdefault(self.system.depth(name), []).append(parameter)
         optimizer, schedule = build_optimizer(self.phase, learning, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -125,14 +141,6 @@ class EpochBatches(Sampler[list[int]]):
         return -(-own // self.batch_size)
 
 
-@runtime_checkable
-class Fetched(Protocol):
-    """What the loop needs of a set: how many images, and any of them as a batch."""
-
-    def __len__(self) -> int: ...
-    def batch(self, indices: Sequence[int]) -> Batch: ...
-
-
 class _Whole(Dataset[Batch]):
     """Hands out whole batches, so that images in memory are never collated one by one."""
 
@@ -146,18 +154,33 @@ class _Whole(Dataset[Batch]):
 class Cached:
     """Examples with the frozen part's activations, one set per view, in place of the images."""
 
-    def __init__(self, learner: Trainable[Any], examples: Examples, phase: Phase, *, views: int) -> None:
+    def __init__(
+        self, learner: Trainable[Any], examples: Examples, phase: Phase, *, views: int, seed: int = 0
+    ) -> None:
         self.count = len(examples)
         self.labels, self.attributes = examples.labels, examples.attributes
+        self.empty = examples.batch([0]).image[:0]
+        drawn = phase.augment in DRAWN and views > 1
+        source: Fetched = Versions(examples, phase.augment, seed) if drawn else examples
         device = next(learner.parameters()).device
-        parts: list[tuple[Tensor, ...]] = []
-        for number in range(views):
-            for start in range(0, self.count, phase.batch_size):
-                batch = examples.batch(range(start, min(start + phase.batch_size, self.count)))
-                image = view(batch.image.to(device), phase.augment, number)
+
+        def compute(number: int, rows: Sequence[int]) -> tuple[Tensor, ...]:
+            parts = []
+            for start in range(0, len(rows), phase.batch_size):
+                own = rows[start : start + phase.batch_size]
+                image = source.batch([row + number * self.count for row in own] if drawn else own).image.to(device)
+                image = image if drawn else view(image, phase.augment, number)
                 parts.append(tuple(activation.cpu() for activation in learner.activations(image)))
-        self.activations = tuple(torch.cat(column) for column in zip(*parts, strict=True))
-        self.empty = batch.image[:0]
+            return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+
+        found = []
+        for number in range(views):
+            if phase.cache == "disk":
+                version = (phase.augment, seed if drawn else 0, number)
+                found.append(_stored(learner, examples, version, compute, phase.batch_size))
+            else:
+                found.append(compute(number, range(self.count)))
+        self.activations = tuple(torch.cat(column) for column in zip(*found, strict=True))
 
     def __len__(self) -> int:
         return self.count
@@ -167,6 +190,22 @@ class Cached:
         images = rows % self.count
         chosen = tuple(activation[rows] for activation in self.activations)
         return Batch(self.empty, self.labels[images], self.attributes[images], chosen)
+
+
+def _stored(
+    learner: Trainable[Any],
+    examples: Examples,
+    version: tuple[str, int, int],
+    compute: Callable[[int, Sequence[int]], tuple[Tensor, ...]],
+    at_once: int,
+) -> tuple[Tensor, ...]:
+    """One view's activations from disk, where the missing ones are put."""
+    if not isinstance(examples, Files):
+        raise RecipeError("cache: 'disk' is for image files, and these images are in memory; take `cache: true`.")
+    facts = (*version, examples.preprocessing) if version[2] else ("plain", examples.preprocessing)
+    store = Store(cache_folder() / key(learner.frozen_part(), *facts))
+    names = [digest.hex() for digest in examples.content_hashes()]
+    return store.rows(names, lambda rows: compute(version[2], rows), at_once=at_once)
 
 
 class History(Callback):
@@ -184,6 +223,54 @@ class History(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.epochs = list(state["epochs"])
+
+
+class Average(Callback):
+    """A running average of what learns, which takes its place in validation and in what a phase leaves.
+
+    It starts from the weights after the first step. Whole numbers, such as batch norm's count of steps, are the last.
+    Differs: Lightning's own averages what stands still as well, which costs time and moves it by rounding.
+    """
+
+    def __init__(self, phase: Phase) -> None:
+        self.phase = phase
+        self.average: dict[str, Tensor] = {}
+
+    def learning(self, module: L.LightningModule) -> dict[str, Tensor]:
+        """Weights and statistics of the parts that learn, by their names in a checkpoint."""
+        return {key: value for key, value in module.state_dict().items() if key.split(".")[1] in self.phase.train}
+
+    @torch.no_grad()
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: object) -> None:
+        for name, value in self.learning(module).items():
+            if name in self.average and value.is_floating_point():
+                self.average[name].lerp_(value, 1 - self.phase.average)
+            else:
+                self.average[name] = value.clone()
+
+    @torch.no_grad()
+    def _swap(self, module: L.LightningModule) -> None:
+        for name, value in self.learning(module).items():
+            own = value.clone()
+            value.copy_(self.average[name])
+            self.average[name] = own
+
+    def on_validation_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self._swap(module)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self._swap(module)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["learning"] = self.learning(module)
+        checkpoint["state_dict"] = {**checkpoint["state_dict"], **self.average}
+
+    def on_load_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self.average = {name: checkpoint["state_dict"][name] for name in checkpoint["learning"]}
+        module.load_state_dict(checkpoint["learning"], strict=False)
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.average = {name: value.to(module.device) for name, value in self.average.items()}
 
 
 def loader(examples: Fetched, batches: EpochBatches) -> DataLoader[Batch]:
@@ -204,6 +291,7 @@ def run_phase(
     *,
     number: int = 0,
     seed: int = 0,
+    views_seed: int | None = None,
     runner: Runner | None = None,
     resume: bool = False,
 ) -> list[dict[str, float]]:
@@ -216,6 +304,7 @@ def run_phase(
         folder: for this phase's checkpoints; `done.safetensors` in it marks the phase as finished.
         number: of the phase, for its random numbers.
         seed: of the run.
+        views_seed: of the versions of images that are drawn for a cache; default: `seed`. Runs that share it share them.
         runner: accelerator, devices, progress bar.
         resume: go on from the last epoch, or take over what a finished phase left.
     Returns:
@@ -229,14 +318,18 @@ def run_phase(
         return list(torch.load(folder / "history.pt", weights_only=True))
     freeze(system, phase.train)
     module = Training(system, phase, number, seed)
-    _check(module, roles["validation"])
+    _check(module, roles)
     behind = _epochs_behind(folder / "last.ckpt") if resume else 0
     if not behind:
         system.begin_phase(phase.train)
     train: Fetched = roles["train"]
     validation: Fetched = roles["validation"]
     if phase.cache:
-        train, validation = _cached(system, module.learner, roles["train"], roles["validation"], phase)
+        train, validation = _cached(
+            system, module.learner, roles["train"], roles["validation"], phase, seed if views_seed is None else views_seed
+        )
+    elif phase.augment in DRAWN:
+        train = Versions(roles["train"], phase.augment, mix(seed, number))
     best = _fit(module, train, validation, folder, runner or Runner(), behind=behind)
     last = torch.load(folder / "last.ckpt", map_location="cpu", weights_only=True)
     kept = torch.load(best, map_location="cpu", weights_only=True) if best else last
@@ -264,11 +357,15 @@ def _fit(
     if phase.keep == "best":
         callbacks.append(best)  # before `last`, which records what is best so far
     callbacks.append(ModelCheckpoint(folder, "last", enable_version_counter=False))
+    if phase.average:
+        callbacks.append(Average(phase))
     if phase.patience is not None:
         callbacks.append(EarlyStopping(f"val/{phase.monitor}", patience=phase.patience, mode=mode))
     if runner.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=20))
-    views_ = views(phase.augment) if isinstance(train, Cached) else 1
+    views_ = _ENDLESS if isinstance(train, Versions) else 1
+    if isinstance(train, Cached):
+        views_ = len(train.activations[0]) // len(train)
     batches = EpochBatches(len(train), phase.batch_size, mix(module.seed, module.number), views=views_)
     batches.set_epoch(behind)  # Lightning tells it of a resumed epoch only when that has drawn its order
     with torch.random.fork_rng(), quiet():
@@ -288,7 +385,9 @@ def _fit(
         trainer.fit(
             module,
             loader(train, batches),
-            loader(validation, EpochBatches(len(validation), phase.batch_size, 0, shuffle=False)),
+            loader(validation, EpochBatches(len(validation), phase.batch_size, 0, shuffle=False))
+            if len(validation)
+            else None,
             ckpt_path=folder / "last.ckpt" if behind else None,
             weights_only=True,
         )
@@ -303,7 +402,7 @@ def _epochs_behind(checkpoint: Path) -> int:
         return 0
 
 
-def _check(module: Training, validation: Examples) -> None:
+def _check(module: Training, roles: Mapping[Role, Examples]) -> None:
     """What does not fit, said before the training instead of in the midst of it."""
     phase, spec, where = module.phase, module.system.spec, f"phase {module.number + 1}"
     if phase.augment == "orientations" and spec.height != spec.width:
@@ -311,8 +410,12 @@ def _check(module: Training, validation: Examples) -> None:
     if unknown := set(phase.weights) - set(module.learner.weights):
         known = ", ".join(module.learner.weights)
         raise RecipeError(f"{where}: no loss term is called {min(unknown)!r}; its terms are {known}.")
+    if not len(roles["validation"]) and (phase.keep == "best" or phase.patience is not None):
+        raise RecipeError(
+            f"{where}: `keep: best` and `patience` choose by validation images, and there are none; leave them out."
+        )
     set_modes(module.system, ())
-    batch = validation.batch([0])
+    batch = roles["train"].batch([0])
     with torch.no_grad():
         figures = ["loss", *module.learner.scores(module.learner(batch.image), batch)]
     if phase.monitor not in figures:
@@ -321,22 +424,33 @@ def _check(module: Training, validation: Examples) -> None:
 
 
 def _cached(
-    system: System[Any], learner: Trainable[Any], train: Examples, validation: Examples, phase: Phase
+    system: System[Any], learner: Trainable[Any], train: Examples, validation: Examples, phase: Phase, seed: int
 ) -> tuple[Fetched, Fetched]:
-    """The two sets with cached activations; unchanged where they would not fit the limit."""
-    if moving := system.cacheable & set(phase.train):
-        raise RecipeError(f"a phase that trains {min(moving)!r} cannot cache its activations; leave `cache` out.")
+    """The two sets with cached activations; with the images where they would not fit the limit."""
+    if not system.cacheable(phase.train):
+        raise RecipeError(
+            f"a phase that trains {', '.join(phase.train)} has no frozen part whose activations could be cached; "
+            "leave `cache` out."
+        )
     set_modes(system, ())
+    count = phase.views if phase.augment in DRAWN else views(phase.augment)
     with torch.no_grad():
         one = learner.activations(train.batch([0]).image.to(next(learner.parameters()).device))
-        size = sum(a.numel() * a.element_size() for a in one) * len(train) * views(phase.augment)
+        size = sum(a.numel() * a.element_size() for a in one) * len(train) * count
         if size > _CACHE_LIMIT:
             log.warning("activations of %.1f GiB are computed in every step instead of cached", size / 2**30)
-            return train, validation
-        return (
-            Cached(learner, train, phase, views=views(phase.augment)),
-            Cached(learner, validation, phase, views=1),
-        )
+            return (Versions(train, phase.augment, seed) if phase.augment in DRAWN else train), validation
+        cached = Cached(learner, train, phase, views=count, seed=seed)
+        return cached, (Cached(learner, validation, phase, views=1, seed=seed) if len(validation) else validation)
+
+
+@torch.no_grad()
+def with_activations(system: System[Any], examples: Examples, phases: Sequence[Phase]) -> Fetched:
+    """Examples with the frozen part's activations from disk, where a phase of the training kept them there."""
+    phase = next((phase for phase in phases if phase.cache == "disk"), None)
+    if phase is None or not len(examples):
+        return examples
+    return Cached(system, examples, phase, views=1)
 
 
 class quiet:
@@ -355,6 +469,7 @@ class quiet:
             ".*GPU available.*",
             ".*LeafSpec.*",
             ".*in eval mode at the start of training.*",  # on purpose: `set_modes`
+            ".*have no `val_dataloader`.*",  # a set without validation images
         ):
             warnings.filterwarnings("ignore", message=text)
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from antehoc.data.augmentation import Drawn
 from antehoc.errors import RecipeError, near_miss
 
-Augment = Literal["none", "flip", "orientations"]
+Augment = Literal["none", "flip", "orientations", "crops", "thesis", "thesis-code"]
+DRAWN = frozenset(get_args(Drawn))  #: augmentations that are drawn when an image is fetched
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,17 @@ class Phase:
         decay: of `inverse-time`, per step.
         weight_decay: of the optimiser.
         weights: weights of loss terms that differ from the system's own.
+        backbone_rate: learning rate of the backbone, as a share of `learning_rate` (which new layers take).
+        layer_decay: each stage of the backbone takes this share of the rate of the stage above it.
         augment: `flip` mirrors images left to right at random, `orientations` turns and flips them to one of the eight
-            orientations of a square.
-        cache: compute the frozen part's activations once; only where `train` leaves that part alone.
+            orientations of a square, `crops` shows a random part of the picture or its mirror image; `thesis` and
+            `thesis-code` are the thesis's, as written and as coded (`data.augmentation`).
+        views: how many versions of each image `crops`, `thesis` and `thesis-code` draw where activations are cached;
+            without a cache every epoch draws new ones.
+        cache: compute the frozen part's activations once and keep them in memory, or on `disk` for other phases and
+            runs as well (under ANTEHOC_CACHE, else ~/.cache/antehoc); only where `train` leaves that part alone.
+        average: keep a running average of the weights, of which each step replaces a share of 1 - `average`; the
+            phase ends with the averaged weights. 0: none.
         keep: weights that the phase ends with: `last`, or `best` on validation by `monitor`.
         monitor: a validation figure, such as `loss` or `accuracy`.
         patience: stop after this many epochs without a better `monitor`; None: never.
@@ -47,23 +57,29 @@ class Phase:
     decay: float = 0.0
     weight_decay: float = 0.0
     weights: Mapping[str, float] = field(default_factory=dict)
+    backbone_rate: float = 1.0
+    layer_decay: float = 1.0
     augment: Augment = "none"
-    cache: bool = False
+    views: int = 8
+    cache: bool | Literal["disk"] = False
+    average: float = 0.0
     keep: Literal["last", "best"] = "last"
     monitor: str = "loss"
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate"):
+        for name in ("epochs", "batch_size", "learning_rate", "backbone_rate", "layer_decay", "views"):
             if getattr(self, name) <= 0:
                 raise RecipeError(f"{name} must be above 0; got {getattr(self, name)}.")
+        if not 0 <= self.average < 1:
+            raise RecipeError(f"average lies in 0..1, below 1; got {self.average}.")
         if not self.train:
             raise RecipeError("a phase trains at least one part; `train` is empty.")
 
 
 def views(augment: Augment) -> int:
-    """How many versions of an image there are."""
-    return {"none": 1, "flip": 2, "orientations": 8}[augment]
+    """How many versions of an image a step chooses from; 1 where they are drawn when it is fetched."""
+    return {"flip": 2, "orientations": 8}.get(augment, 1)
 
 
 def view(image: Tensor, augment: Augment, number: int) -> Tensor:
@@ -97,20 +113,38 @@ def set_modes(system: nn.Module, parts: tuple[str, ...]) -> None:
 
 
 def build_optimizer(
-    phase: Phase, parameters: list[nn.Parameter], steps: int
+    phase: Phase, parameters: Mapping[int, list[nn.Parameter]], steps: int
 ) -> tuple[torch.optim.Optimizer, LRScheduler]:
-    """The phase's optimiser and its schedule over that many steps."""
-    rate, decay = phase.learning_rate, phase.weight_decay
+    """The phase's optimiser and its schedule over that many steps.
+
+    Args:
+        phase: names both.
+        parameters: those that learn, by depth: 0 for new layers, then the backbone's stages from the last one back.
+        steps: of the optimiser, in all.
+    """
+    decay = phase.weight_decay
+    rates = {depth: _rate(phase, depth) for depth in parameters}
+    groups = [{"params": own, "lr": rates[depth]} for depth, own in parameters.items()]
     optimizer: torch.optim.Optimizer
     if phase.optimizer == "nadam":
-        optimizer = torch.optim.NAdam(parameters, rate, weight_decay=decay)
+        optimizer = torch.optim.NAdam(groups, phase.learning_rate, weight_decay=decay)
     elif phase.optimizer == "adamw":
-        optimizer = torch.optim.AdamW(parameters, rate, weight_decay=decay)
+        optimizer = torch.optim.AdamW(groups, phase.learning_rate, weight_decay=decay)
     else:
-        optimizer = torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=decay)
+        optimizer = torch.optim.SGD(groups, phase.learning_rate, momentum=0.9, weight_decay=decay)
     if phase.schedule == "one-cycle":
         return optimizer, OneCycleLR(
-            optimizer, rate, total_steps=steps, pct_start=0.1, cycle_momentum=False, div_factor=10, final_div_factor=100
+            optimizer,
+            list(rates.values()),
+            total_steps=steps,
+            pct_start=0.1,
+            cycle_momentum=False,
+            div_factor=10,
+            final_div_factor=100,
         )
     fall = phase.decay if phase.schedule == "inverse-time" else 0.0
     return optimizer, LambdaLR(optimizer, lambda step: 1 / (1 + fall * step))
+
+
+def _rate(phase: Phase, depth: int) -> float:
+    return phase.learning_rate * (phase.backbone_rate * phase.layer_decay ** (depth - 1) if depth else 1.0)

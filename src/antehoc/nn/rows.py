@@ -1,0 +1,289 @@
+"""Networks of timm and torchvision as rows of stages, with weights from where the caller says."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import timm
+import torch
+import torchvision  # type: ignore[import-untyped]
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from timm.models import VisionTransformer, adapt_input_conv
+from torch import Tensor, nn
+
+from antehoc.errors import RecipeError, near_miss
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HUB = "hf-hub:"
+SUCH_AS = "take one such as resnet18, convnext_atto, swin_tiny_patch4_window7_224 or vit_tiny_patch16_224"
+_HEADS = {"global_pool", "pre_logits", "fc_norm", "head_norm", "head_drop", "head", "fc", "classifier", "last_linear"}
+_OURS = {  # options of timm and torchvision that a backbone sets itself, or that would change what it gives
+    *("num_classes", "in_chans", "features_only", "out_indices", "feature_cls", "dynamic_img_size", "weights"),
+    *("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path"),
+}
+_PICKLES = {".pth", ".pt", ".bin", ".tar", ".ckpt", ".pkl"}
+_TORCHVISION = ("alexnet", "convnext", "densenet", "efficientnet", "mobilenet", "squeezenet", "vgg")
+_FAILURES = (RuntimeError, AttributeError, TypeError, ValueError, AssertionError, LookupError, NotImplementedError)
+
+
+class Row(NamedTuple):
+    """A network without its head, cut into stages that run one after the other."""
+
+    stages: list[nn.Sequential]
+    channels: tuple[int, ...]  #: of each stage's activation
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    size: tuple[int, int] | None = None  #: height and width of the only images that fit; None: any
+    tokens: tuple[int, int, int] | None = None  #: prefix tokens, rows and columns where the state is a row of tokens
+
+
+def timm_row(name: str, image_channels: int, *, weights: str | bool, options: Mapping[str, Any]) -> Row:
+    """A network of timm. That its row gives what timm's `forward_features` gives is tried out on one image."""
+    file = weights_file(weights)
+    _check_options(options)
+    net = _timm_net(name, image_channels, weights=bool(weights and not file) and weights, options=options)
+    facts = net.pretrained_cfg
+    if file:
+        _load(net, file, name, facts["classifier"], facts["first_conv"], resize="img_size" in options)
+    fixed = "img_size" in options or facts.get("fixed_input_size") or isinstance(net, VisionTransformer)
+    side = options.get("img_size", facts["input_size"][1:])
+    try:
+        height, width = (side, side) if isinstance(side, int) else side
+        return _cut(net.eval(), image_channels, (height, width) if fixed else None)
+    except _FAILURES as error:
+        raise RecipeError(f"timm's {name!r} is no row of stages that give maps; {SUCH_AS}.") from error
+
+
+def _timm_net(name: str, image_channels: int, *, weights: str | bool, options: Mapping[str, Any]) -> Any:
+    plain = name.partition(".")[0]
+    source = weights if isinstance(weights, str) else ""
+    its = " and its weights" if weights else ""
+    wanted = source if source.startswith(HUB) else f"{plain}.{source}" if source else name
+    try:
+        net: Any = timm.create_model(wanted, pretrained=bool(weights), in_chans=image_channels, **options)
+    except (*_FAILURES, OSError) as error:
+        first = " ".join(str(error).split()).rstrip(".")
+        raise RecipeError(
+            f"timm cannot build {wanted!r} with options {dict(options)}{its} ({first}); "
+            "mend the options, or give the weights as a .safetensors file."
+        ) from error
+    if source.startswith(HUB) and (found := net.pretrained_cfg.get("architecture")) != plain:
+        raise RecipeError(f"weights {source!r} belong to {found!r}; name that as the backbone instead of {name!r}.")
+    return net
+
+
+@torch.no_grad()
+def _cut(net: Any, image_channels: int, size: tuple[int, int] | None) -> Row:
+    """The stages of a timm network; any of `_FAILURES` where it is no row."""
+    height, width = size or (96, 96)
+    image = torch.linspace(-1, 1, image_channels * height * width).view(1, image_channels, height, width)
+    wanted, last = net.forward_features(image), getattr(net, "output_fmt", "NCHW") == "NHWC"
+    tokens = (net.num_prefix_tokens, *net.patch_embed.grid_size) if isinstance(net, VisionTransformer) else None
+    stages = _group(*(_blocks(net) if tokens else _taps(net)))
+    if last:
+        stages = [nn.Sequential(*([_Last()] if index else []), *s, _First()) for index, s in enumerate(stages)]
+    state, states = image, []
+    for stage in stages:
+        state = stage(state)
+        states.append(state)
+    if not torch.allclose(state.permute(0, 2, 3, 1) if last else state, wanted, atol=1e-4):
+        raise ValueError("its children in a row give something else")
+    if not all(state.dim() == (3 if tokens else 4) for state in states):
+        raise ValueError("it gives tokens")
+    channels = tuple(state.shape[-1 if tokens else 1] for state in states)
+    for stage in stages:
+        stage.train()
+    mean, deviation = (tuple(net.pretrained_cfg[key]) for key in ("mean", "std"))
+    return Row(stages, channels, mean, deviation, size, tokens)
+
+
+def _blocks(net: Any) -> tuple[list[tuple[str, nn.Module]], list[str]]:
+    """The row of a vision transformer, which is taken apart by this, and its ends."""
+    blocks = [(f"blocks.{index}", block) for index, block in enumerate(net.blocks)]
+    norm = net.norm
+    return [("embed", _Embedding(net)), *blocks, ("norm", norm)], _quarters([key for key, _ in blocks])
+
+
+def _taps(net: Any) -> tuple[list[tuple[str, nn.Module]], list[str]]:
+    """The row of another network, and its ends where timm's `feature_info` has taps (or around one, inside a part)."""
+    taps = [tap["module"] for tap in net.feature_info if tap["module"]]
+    row = list(_children(net, taps))
+    ends = [key for key, _ in row if any(tap == key or tap.startswith(key + ".") for tap in taps)]
+    return row, _quarters(ends) if len(ends) > 6 else ends  # more: a tap for every block, all of one size
+
+
+def _children(part: nn.Module, taps: Sequence[str], place: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """Children in order, up to the head; a list that holds taps is opened."""
+    for key, child in part.named_children():
+        name = place + key
+        if name in _HEADS:
+            return
+        holds = name not in taps and any(tap.startswith(name + ".") for tap in taps)
+        if holds and isinstance(child, nn.Sequential | nn.ModuleList):
+            yield from _children(child, taps, name + ".")
+        else:
+            yield name, child
+
+
+def _quarters(ends: list[str]) -> list[str]:
+    return [ends[-(-len(ends) * quarter // 4) - 1] for quarter in (1, 2, 3, 4)]
+
+
+def _group(row: Sequence[tuple[str, nn.Module]], ends: Sequence[str]) -> list[nn.Sequential]:
+    """Parts up to each end make a stage; what comes after the last end, or has no weights, joins the stage before."""
+    groups: list[list[nn.Module]] = [[]]
+    for key, part in row:
+        groups[-1].append(part)
+        if key in ends:
+            groups.append([])
+    tail = groups.pop()
+    stages: list[list[nn.Module]] = []
+    for group in groups:
+        if stages and not any(True for part in group for _ in part.parameters()):
+            stages[-1] += group
+        else:
+            stages.append(group)
+    stages[-1] += tail
+    return [nn.Sequential(*stage) for stage in stages]
+
+
+class _Embedding(nn.Module):
+    """What a vision transformer does before its blocks: the network itself, with blocks and head taken out."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        for name in ("blocks", "norm", "fc_norm", "head_drop", "head", "head_dist", "attn_pool"):
+            if isinstance(getattr(net, name, None), nn.Module):
+                setattr(net, name, nn.Identity())
+        self.net = net
+
+    def forward(self, image: Tensor) -> Tensor:
+        tokens: Tensor = self.net.forward_features(image)
+        return tokens
+
+
+class _Last(nn.Module):
+    def forward(self, activation: Tensor) -> Tensor:
+        return activation.permute(0, 2, 3, 1)
+
+
+class _First(nn.Module):
+    def forward(self, activation: Tensor) -> Tensor:
+        return activation.permute(0, 3, 1, 2)
+
+
+@torch.no_grad()
+def torchvision_row(name: str, image_channels: int, *, weights: str | bool, options: Mapping[str, Any]) -> Row:
+    """A network of torchvision that keeps its row in `features`; a stage ends where the size is about to fall."""
+    file = weights_file(weights)
+    _check_options(options)
+    known = [known for known in torchvision.models.list_models(torchvision.models) if known.startswith(_TORCHVISION)]
+    if name not in known:
+        others = torchvision.models.list_models(torchvision.models)
+        hint = " Take timm's." if name in others else near_miss(name, known)
+        raise RecipeError(
+            f"torchvision's {name!r} is no row of stages.{hint} Known: {', '.join(_TORCHVISION)}, each with its sizes."
+        )
+    own = None if file or not weights else "DEFAULT" if weights is True else weights
+    try:
+        net: Any = torchvision.models.get_model(name, weights=own, **options)
+    except (*_FAILURES, OSError) as error:
+        first = " ".join(str(error).split()).rstrip(".")
+        raise RecipeError(
+            f"torchvision cannot build {name!r} with options {dict(options)} and weights {own!r} ({first}); "
+            "mend them, or give the weights as a .safetensors file."
+        ) from error
+    key, conv = next((key, part) for key, part in net.named_modules() if isinstance(part, nn.Conv2d))
+    if image_channels != conv.in_channels:
+        conv.weight = nn.Parameter(adapt_input_conv(image_channels, conv.weight))
+        conv.in_channels = image_channels
+    if file:
+        _load(net, file, f"torchvision/{name}", "classifier", key)
+    parts = [*net.features, *([nn.ReLU()] if name.startswith("densenet") else [])]  # densenet's stands in its forward
+    states = [torch.zeros(1, image_channels, 64, 64)]
+    for part in parts:
+        states.append(part.eval()(states[-1]))
+        part.train()
+    sides = [state.shape[-1] for state in states]
+    row = [(str(index), part) for index, part in enumerate(parts)]
+    falls = [index for index in range(1, len(parts)) if sides[index + 1] < sides[index] < 64]
+    ends = [str(index - 1) for index in falls] + [str(len(parts) - 1)]
+    stages = _group(row, ends)
+    widths, index = [], 0
+    for stage in stages:
+        index += len(stage)
+        widths.append(states[index].shape[1])
+    return Row(stages, tuple(widths), IMAGENET_MEAN, IMAGENET_STD)
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    if taken := sorted(_OURS & set(options)):
+        raise RecipeError(
+            f"option {taken[0]!r} is not yours to set, the backbone does it; leave it out "
+            "(options are such as {pad_type: same} or {img_size: 64})."
+        )
+
+
+def weights_file(weights: str | bool) -> Path | None:
+    """The file that `weights` names, if it names one.
+
+    Raises:
+        RecipeError: where it is a pickle, or there is no such file.
+    """
+    if not isinstance(weights, str) or weights.startswith(HUB):
+        return None
+    path = Path(weights)
+    if path.suffix in _PICKLES:
+        raise RecipeError(
+            f"{weights}: a pickle can run code when it is read; convert it with safetensors.torch.save_file "
+            "and name the .safetensors file."
+        )
+    if path.suffix != ".safetensors":
+        if "/" in weights or path.exists():
+            raise RecipeError(f"{weights}: weights are a .safetensors file, {HUB}OWNER/NAME or a tag of timm.")
+        return None
+    if not path.is_file():
+        raise RecipeError(f"{weights}: there is no such file; name the .safetensors file of the backbone's weights.")
+    return path
+
+
+def _load(
+    net: Any,
+    file: Path,
+    name: str,
+    classifier: str | Sequence[str],
+    first: str | Sequence[str],
+    *,
+    resize: bool = False,
+) -> None:
+    """Load all but the classifier, strictly; a first convolution for RGB is summed up for grey images."""
+    heads, firsts = ((part,) if isinstance(part, str) else tuple(part) for part in (classifier, first))
+    try:
+        given = {key: value for key, value in load_file(file).items() if not _below(key, heads)}
+    except SafetensorError as error:
+        raise RecipeError(f"{file}: this is no safetensors file ({error}); fetch or convert it again.") from error
+    own = {key: value for key, value in net.state_dict().items() if not _below(key, heads)}
+    cure = "take the weights of this very network, or other `options`"
+    for key in own:
+        if key not in given and not key.endswith("num_batches_tracked"):  # files older than that counter
+            raise RecipeError(f"{file}: the weights have no {key!r}, which {name} wants; {cure}.")
+    for key in given:
+        if key not in own:
+            raise RecipeError(f"{file}: the weights have {key!r}, which {name} does not know; {cure}.")
+    for key in (f"{part}.weight" for part in firsts):
+        if given[key].dim() == 4 and own[key].shape[1] < given[key].shape[1]:
+            given[key] = adapt_input_conv(own[key].shape[1], given[key])
+    convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
+    if resize and convert:  # timm's own way to bring position embeddings to another image size
+        given = convert(given, net)
+    for key, value in given.items():
+        if value.shape != own[key].shape:
+            shapes = f"is {tuple(value.shape)}, and {name} wants {tuple(own[key].shape)}"
+            raise RecipeError(f"{file}: {key!r} {shapes}; {cure}.")
+    net.load_state_dict(given, strict=False)
+
+
+def _below(key: str, parts: tuple[str, ...]) -> bool:
+    return any(key.startswith(part + ".") for part in parts)
