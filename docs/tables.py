@@ -15,7 +15,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -32,7 +32,20 @@ MEASURED = HERE / "measured"
 BLOCK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SEEDS = (0, 1, 2)
 
-Rule = tuple[Literal[">=", "<="], float | str]  # a number, or the name of the figure to be compared with
+
+class Line(NamedTuple):
+    """A bound that hangs on another figure: so many times that figure, and so much more."""
+
+    figure: str
+    times: float = 1.0
+    plus: float = 0.0
+
+    def __str__(self) -> str:
+        times = f"{self.times:g} x `{self.figure}`" if self.times != 1 else f"`{self.figure}`"
+        return f"{times} + {self.plus:g}" if self.plus else times
+
+
+Rule = tuple[Literal[">=", "<="], float | str | Line]  # a number, or the figure to be compared with
 TARGETS: dict[str, dict[str, tuple[Rule, ...]]] = {  # what the recipes' small scale is meant to reach
     "shapes": {
         "accuracy": ((">=", 0.995),),
@@ -52,8 +65,23 @@ TARGETS: dict[str, dict[str, tuple[Rule, ...]]] = {  # what the recipes' small s
         "default_ood_noise_questioned": ((">=", 0.99),),
         "seconds": (("<=", 600),),
     },
+    "birds": {
+        "accuracy": ((">=", 0.80),),
+        "attribute_map": ((">=", 0.82),),
+        "attribute_accuracy": ((">=", "all_zeros_accuracy"), (">=", "majority_accuracy")),
+        "verdict_questioned_wrong_at_1506": ((">=", 0.72), (">=", Line("msp_questioned_wrong_at_1506", plus=0.06))),
+        "verdict_auroc": ((">=", Line("msp_auroc", plus=0.02)),),
+        "verdict_auroc_minus_msp_low": ((">=", 0.0),),
+        "verdict_aurc": (("<=", Line("msp_aurc", times=0.9)),),
+        "ood_near_auroc": ((">=", "msp_ood_near_auroc"), (">=", "peer_ood_near_auroc")),
+        "ood_far_auroc": ((">=", "msp_ood_far_auroc"), (">=", "peer_ood_far_auroc")),
+        "verdict_questioned_correct_over_draws": (
+            ("<=", Line("verdict_questioned_correct_over_draws_standard_error", times=2, plus=0.05)),
+        ),
+        "seconds": (("<=", 1800),),
+    },
 }
-COSTS: dict[str, Rule] = {"whole-resnet18-light": ("<=", 1.20), "whole-resnet18-full": ("<=", 2.1)}
+COSTS: dict[str, tuple[Literal[">=", "<="], float]] = {"whole-resnet18-light": ("<=", 1.20), "whole-resnet18-full": ("<=", 2.1)}
 
 CORE = (  # the figures of a table, in the order of reading
     "accuracy", "attribute_accuracy", "attribute_exact", "argmax_agreement",
@@ -63,7 +91,35 @@ CORE = (  # the figures of a table, in the order of reading
     "ood_noise_questioned", "msp_ood_noise_questioned", "ood_noise_support_questioned",
     "ood_shapes_auroc", "msp_ood_shapes_auroc", "twins_across_roles",
 )  # fmt: skip
+BIRDS = (  # those of birds, of which README shows the first ones
+    "accuracy", "attribute_map", "attribute_accuracy", "all_zeros_accuracy", "majority_accuracy",
+    "verdict_questioned_wrong_at_1506", "msp_questioned_wrong_at_1506",
+    "verdict_auroc", "msp_auroc", "verdict_auroc_minus_msp_low", "verdict_aurc", "msp_aurc",
+    "ood_near_auroc", "msp_ood_near_auroc", "peer_ood_near_auroc",
+    "ood_far_auroc", "msp_ood_far_auroc", "peer_ood_far_auroc",
+    "verdict_questioned_correct_over_draws", "seconds",
+)  # fmt: skip
+MORE_OF_BIRDS = (
+    "attribute_balanced_accuracy", "attribute_f1", "attribute_group_accuracy", "class_repeat_map",
+    "topn_questioned_wrong", "topn_questioned_correct",
+    "topn_centred_questioned_wrong", "topn_centred_questioned_correct",
+    "verdict_questioned_wrong", "msp_questioned_wrong", "verdict_questioned_correct", "msp_questioned_correct",
+    "verdict_questioned_correct_over_draws_standard_error", "near_accuracy", "twins_across_roles",
+)  # fmt: skip
+FIGURES = {"birds": (*BIRDS[:-1], *MORE_OF_BIRDS, "seconds")}
+SAYS = {  # what the report does not say of a figure
+    "seconds": "everything included",
+    "verdict_auroc_minus_msp_low": "the verdict less maximum softmax: lower end of the 95 % interval",
+}
+PLACES = {  # what a recipe needs from the user's disk, on its command line
+    "birds": " --data CUB --weights FILE --ood imagenet=PATH --ood cue=PATH --ood coco=PATH",
+}
+TRAINED = {"small": "one step, the mirror does not teach", "two-step": "two steps", "joint": "one step, it teaches"}
 UNKNOWN = ("noise", "pentagon", "hexagon", "star", "ellipse", "parallelogram", "mnist", "fashion-mnist")
+UNKNOWN_BIRDS = {
+    "near_": ("left_out",),
+    "": ("imagenet", "cue", "coco", "noise", "blurred", "dark", "cropped", "rotated"),
+}
 FAULTS: dict[str, tuple[str, ...]] = {  # blocks of docs/results.md: the effect of each fault, paper scale
     "fault-noise": ("ood_noise_support_questioned", "ood_noise_support_questioned_paired", "ood_noise_questioned"),
     "fault-argmax": ("argmax_agreement", "attribute_accuracy", "attribute_exact", "all_zeros_accuracy"),
@@ -94,7 +150,7 @@ def runs(recipe: str, scale: str) -> Runs:
 
 def command(recipe: str, scale: str, seed: int) -> str:
     """What makes a measured run."""
-    own = "" if scale == "small" else f" --scale {scale}"
+    own = ("" if scale == "small" else f" --scale {scale}") + PLACES.get(recipe, "")
     return f"antehoc reproduce {recipe}{own} --seed {seed} --json run.json && python docs/tables.py --add run.json"
 
 
@@ -118,13 +174,13 @@ _NUMERIC = {
 }
 
 
-def small(recipe: str) -> str:
+def small(recipe: str, only: Sequence[str] = ()) -> str:
     """The table of a recipe's small scale: published, mean and range over seeds, what is to be reached."""
     found = runs(recipe, "small")
     if not found:
         return missing(recipe, "small", SEEDS)
-    names = [prefix + name for prefix in prefixes(found) for name in CORE]
-    names = [name for name in [*names, "seconds"] if any(name in run["figures"] for run in found) or name == "seconds"]
+    names = only or FIGURES.get(recipe) or [*(prefix + name for prefix in prefixes(found) for name in CORE), "seconds"]
+    names = [name for name in names if name in TARGETS[recipe] or any(name in run["figures"] for run in found)]
     published = found[0]["published"]
     head = ["figure", *(["published"] if published else []), "mean (range)", "to reach"]
     rows = []
@@ -150,7 +206,7 @@ def paper(recipe: str) -> str:
     run = found[0]
     coded = "as_coded_" in prefixes(found)
     head = ["figure", "published", "measured", *(["as coded"] if coded else [])]
-    names = [name for name in CORE if name in run["figures"] or name in run["published"]]
+    names = [name for name in FIGURES.get(recipe, CORE) if name in run["figures"] or name in run["published"]]
     rows = [
         [named(name, found), *values(run, name, coded=coded)]
         for name in [*names, "ood_noise_support_questioned_paired"]
@@ -198,10 +254,69 @@ def unknown(recipe: str, prefix: str) -> str:
     return markdown(head, rows)
 
 
+def unknown_birds() -> str:
+    """Each set of unknown images: the verdict beside maximum softmax and the best other detector, by seed means."""
+    found = runs("birds", "small")
+    if not found:
+        return missing("birds", "small", SEEDS)
+    rows = []
+    for prefix, sets in UNKNOWN_BIRDS.items():
+        for name in sets:
+            if any(f"{prefix}ood_{name}_auroc" in run["figures"] for run in found):
+                figures = (f"{prefix}{own}ood_{name}_auroc" for own in ("", "msp_", "peer_"))
+                questioned = mean_and_range(f"{prefix}ood_{name}_questioned", found)
+                best = " and ".join(sorted({best_peer(run, prefix, name) for run in found} - {""}))
+                rows.append([name.replace("_", " "), questioned, *(mean_and_range(f, found) for f in figures), best])
+    head = [
+        "unknown images",
+        "questioned",
+        "AUROC against test images",
+        "of maximum softmax",
+        "of the best peer",
+        "which",
+    ]
+    return markdown(head, rows)
+
+
+def trained() -> str:
+    """Ways to train both networks of birds, side by side; a way that nobody measured yet has its command below."""
+    found = {scale: runs("birds", scale) for scale in TRAINED}
+    head = ["figure", *(f"{words} (seeds {', '.join(str(run['seed']) for run in found[scale])})"
+                        for scale, words in TRAINED.items() if found[scale])]  # fmt: skip
+    known = [own for own in found.values() if own]
+    rows = [[named(name, known[0]), *(mean_and_range(name, own) for own in known)] for name in BIRDS] if known else []
+    absent = [missing("birds", scale, (0,)) for scale, own in found.items() if not own]
+    return "\n\n".join(([markdown(head, rows)] if rows else []) + absent)
+
+
+def best_peer(run: Mapping[str, Any], prefix: str, name: str) -> str:
+    """The detector of pytorch-ood with the highest AUROC on a set."""
+    table = run.get("peers", {}).get(prefix.removesuffix("_") or run["recipe"], {})
+    return max(table, key=lambda detector: table[detector].get(name, 0.0), default="")
+
+
+def studied(recipe: str) -> str:
+    """What the studies of the finished models found, as far as it is one number."""
+    found = runs(recipe, "small")
+    if not found:
+        return missing(recipe, "small", SEEDS)
+    flat = [
+        run | {"figures": {
+            f"{study}, {name.replace('_', ' ')}": value
+            for study, content in run.get("studies", {}).get(recipe, {}).items()
+            for name, value in content.items()
+            if isinstance(value, float)
+        }}
+        for run in found
+    ]  # fmt: skip
+    names = dict.fromkeys(name for run in flat for name in run["figures"])
+    return markdown(["study", "mean (range)"], [[name, mean_and_range(name, flat)] for name in names])
+
+
 def named(name: str, found: Runs) -> str:
     """A figure's name, with its meaning in words."""
     prefix = max((p for p in prefixes(found) if name.startswith(p)), key=len)
-    words = {"seconds": "everything included"}.get(name) or meaning(name.removeprefix(prefix))
+    words = SAYS.get(name) or meaning(name.removeprefix(prefix))
     return f"`{name}`<br>{words}" if words else f"`{name}`"
 
 
@@ -213,8 +328,9 @@ def prefixes(found: Runs) -> list[str]:
 
 
 def of(run: Mapping[str, Any], name: str) -> float | None:
-    """A figure of a run; the seconds are one too."""
-    value = run["seconds"] if name == "seconds" else run["figures"].get(name)
+    """A figure of a run; the seconds are one too, and the lower end of an interval."""
+    low = run["intervals"].get(name.removesuffix("_low"), [None])[0] if name.endswith("_low") else None
+    value = run["seconds"] if name == "seconds" else run["figures"].get(name, low)
     return None if value is None else float(value)
 
 
@@ -240,7 +356,9 @@ def mean_and_range(name: str, found: Runs) -> str:
 def reached(recipe: str, name: str, found: Runs) -> str:
     """What is to be reached, and where it is missed: by the mean, or else by single seeds."""
     rules = TARGETS.get(recipe, {}).get(name, ())
-    text = " and ".join(f"{sign} {f'`{bound}`' if isinstance(bound, str) else f'{bound:g}'}" for sign, bound in rules)
+    text = " and ".join(
+        f"{sign} {f'{bound:g}' if isinstance(bound, float | int) else line(bound)}" for sign, bound in rules
+    )
     if not rules:
         return ""
     if not all(holds(rule, mean(name, found), found) for rule in rules):
@@ -252,10 +370,21 @@ def reached(recipe: str, name: str, found: Runs) -> str:
 def holds(rule: Rule, value: float | None, found: Runs) -> bool:
     """Whether a value keeps a rule; a null keeps none."""
     sign, bound = rule
-    limit = mean(bound, found) if isinstance(bound, str) else bound
-    if value is None or limit is None:
+    if isinstance(bound, float | int):
+        limit: float = bound
+    else:
+        other = mean(line(bound).figure, found)
+        if other is None:
+            return False
+        limit = line(bound).times * other + line(bound).plus
+    if value is None:
         return False
     return value >= limit if sign == ">=" else value <= limit
+
+
+def line(bound: str | Line) -> Line:
+    """A bound by another figure; its mere name stands for that figure itself."""
+    return Line(bound) if isinstance(bound, str) else bound
 
 
 def missing(recipe: str, scale: str, seeds: Iterable[int]) -> str:
@@ -458,6 +587,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "shapes-paper": lambda: paper("shapes"),
     "shapes-unknown": lambda: unknown("shapes", ""),
     "shapes-free-unknown": lambda: unknown("shapes-free", "default_"),
+    "birds-main": lambda: small("birds", BIRDS),
+    "birds-small": lambda: small("birds"),
+    "birds-paper": lambda: paper("birds"),
+    "birds-unknown": unknown_birds,
+    "birds-training": trained,
+    "birds-studies": lambda: studied("birds"),
     "benchmarks": benchmarks,
     "cli-help": cli_help,
     "recipe-keys": recipe_keys,

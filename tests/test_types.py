@@ -17,6 +17,8 @@ GOOD = {
     "attributes": ("red", "small", "large"),
     "class_attributes": ((0.0, 1.0, 0.0), (1.0, 0.25, 0.75)),
     "exclusive": ((1, 2),),
+    "at_most_one": (),
+    "groups": ((1, 2),),
 }
 
 
@@ -40,7 +42,7 @@ def test_a_spec_needs_no_attributes():
         ({"class_attributes": ((0.0, 1.0, 0.0),)}, r"2 rows \(classes\) of 3"),
         ({"class_attributes": ((0.0, 1.0), (1.0, 0.0))}, r"2 rows \(classes\) of 3"),
         ({"class_attributes": ()}, "must have 2 rows"),
-        ({"attributes": (), "exclusive": ()}, "must have 0 rows"),
+        ({"attributes": (), "exclusive": (), "groups": ()}, "must have 0 rows"),
         ({"class_attributes": ((0.0, 1.0, 0.0), (1.0, 1.5, 0.0))}, r"outside 0\.\.1"),
         ({"class_attributes": ((0.0, 1.0, 0.0), (1.0, -0.5, 0.0))}, r"outside 0\.\.1"),
         ({"class_attributes": ((0.0, 1.0, 0.0), (1.0, float("nan"), 0.0))}, r"outside 0\.\.1"),
@@ -48,6 +50,8 @@ def test_a_spec_needs_no_attributes():
         ({"exclusive": ((-1, 0),)}, "by number"),
         ({"exclusive": ((0, 1), (1, 2))}, "each attribute once"),
         ({"exclusive": ((1, 1),)}, "each attribute once"),
+        ({"at_most_one": ((2, 0),)}, "exclusive groups name each attribute once"),  # 2 is in `exclusive`, too
+        ({"groups": ((0, 1), (1, 2))}, "question groups name each attribute once"),
     ],
 )
 def test_a_spec_that_contradicts_itself_is_refused(change, says):

@@ -240,13 +240,14 @@ def calibrate(
             out-of-fold ones.
         generator: draws the halves.
     Raises:
-        DataError: where a doubt is unknown, or too few decisions are correct: 40, or 20 where `fit` is given.
+        DataError: where a doubt is unknown, or too few decisions are correct: 40, or 20 where all rows set
+            the threshold.
     """
     combined = method == "combined"
     names = list(names) if combined else [method]
     if unknown := [name for name in [*names, *late] if name not in doubts]:
         raise DataError(f"no doubt is called {unknown[0]!r}; this model has {', '.join(doubts)}.")
-    least = 40 if fit is None else 20
+    least = 40 if combined and fit is None else 20  # one half of the rows must do where both are needed
     if int((~wrong).sum()) < least:
         raise DataError(
             f"calibration needs {least} correct decisions and got {int((~wrong).sum())} of {len(wrong)}; "

@@ -114,6 +114,7 @@ def evaluate(
     train_attributes: Tensor | None = None,
     train: Fetched | None = None,
     points: Sequence[float] = (),
+    scored: Scored | None = None,
     faults: tuple[str, ...] = (),
     seed: int = 0,
 ) -> Evaluation:
@@ -126,13 +127,14 @@ def evaluate(
         calibration: scored calibration images, to give the maximum-softmax baseline a threshold of its own.
         train_attributes: true attributes (n, N) of training images, for the majority predictor.
         train: the training images, to compare with the detectors of pytorch-ood on the same features; None: do not.
+        scored: the test images as scored already, with `features` where `train` is given.
         points: shares of correct decisions questioned, at which the shares of wrong ones are compared.
         faults: faults of the originals to measure beside the repaired figure.
         seed: of the bootstrap.
     """
     if model.policy is None:
         raise ValueError("evaluate needs a calibrated model")
-    scored = score(model.system, test, features=train is not None)
+    scored = score(model.system, test, features=train is not None) if scored is None else scored
     verdict = model.policy.score(scored.doubts)
     unknown_scored = {
         name: score(model.system, examples, features=train is not None) for name, examples in unknown.items()

@@ -31,7 +31,7 @@ from antehoc.types import Decision
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-_STUDIED = 300  # images of the study that looks at each some thirty times
+_STUDIED = 200  # images of the study that looks at each some thirty times
 
 
 @dataclass(frozen=True)
@@ -208,12 +208,13 @@ def load_source(recipe: Recipe, where: str, seed: int) -> tuple[Source, int]:
             originals that a recipe may ask for by `split: random`).
     """
     source = recipe.source(where, seed)
-    needed = 2 * calibrations.least_rows(recipe.verdict.alpha)
+    rows = calibrations.least_rows(recipe.verdict.alpha)
+    needed = min(80, rows if recipe.verdict.folds else 2 * rows)  # without folds one half fits the score
     found = len(source.roles["calibration"])
-    if found < min(needed, 80):
+    if found < needed:
         raise DataError(
-            f"{where}: calibration has {found} images; give 80 or more"
-            f" ({needed} for alpha {recipe.verdict.alpha}), or a larger share of the data."
+            f"{where}: calibration has {found} images; give {needed} or more for alpha {recipe.verdict.alpha}, "
+            "or a larger share of the data."
         )
     twins = leaks(source.roles)
     if twins and recipe.data.get("split") != "random":
@@ -361,6 +362,7 @@ def _measured(
     """Try a trained model on the test images and on images of no known class."""
     clock.restart()
     log.info("evaluation: %d test images", len(source.roles["test"]))
+    scored = score(trained.model.system, source.roles["test"], features=recipe.unknown.peers)
     found = evaluate(
         trained.model,
         source.roles["test"],
@@ -369,6 +371,7 @@ def _measured(
         train_attributes=source.roles["train"].attributes,
         train=_for_peers(recipe, trained, source),
         points=recipe.operating_points,
+        scored=scored,
         faults=recipe.faults,
         seed=seed,
     )
@@ -376,7 +379,7 @@ def _measured(
     figures = {**found.figures, **_shape_means(found.figures), **_far_means(found, ood)}
     figures["twins_across_roles"] = float(twins)
     if recipe.draws:
-        figures |= _over_draws(recipe, trained, source, seed, found.studies)
+        figures |= _over_draws(recipe, trained, scored, seed, found.studies)
     for study in recipe.studies:
         found.studies[study] = _STUDIES[study](trained.model, source.roles["test"], seed)
         clock.lap("studies")
@@ -400,7 +403,9 @@ def _prefixed(by_variant: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
 
 
 def _for_peers(recipe: Recipe, trained: Trained, source: Source) -> Fetched | None:
-    return with_activations(trained.model.system, source.roles["train"], recipe.phases) if recipe.unknown.peers else None
+    return (
+        with_activations(trained.model.system, source.roles["train"], recipe.phases) if recipe.unknown.peers else None
+    )
 
 
 def _leakage(model: Model, test: Examples, seed: int) -> Any:
@@ -421,13 +426,12 @@ def _files(examples: Examples, study: str) -> Files:
 
 
 def _over_draws(
-    recipe: Recipe, trained: Trained, source: Source, seed: int, found: dict[str, Any]
+    recipe: Recipe, trained: Trained, test: Scored, seed: int, found: dict[str, Any]
 ) -> dict[str, float | None]:
     """The promise of the threshold over random calibration sets, of the images that fitted nothing."""
     policy, calibration = trained.model.policy, trained.calibration
     if policy is None:
         return {}
-    test = score(trained.model.system, source.roles["test"])
     pool = {name: torch.cat([values, test.doubts[name]]) for name, values in calibration.doubts.items()}
     repeated = studies.repeated_calibration(
         policy,
@@ -458,9 +462,7 @@ def unknown_sets(
             order = torch.randperm(len(test), generator=torch.Generator().manual_seed(mix(seed, 6)))
             found[kind] = altered(kind, test.select(order[: unknown.count].tolist()), seed=mix(seed, 3))
         else:
-            found[kind] = outliers(
-                kind, model.preprocessing, count=unknown.count, seed=mix(seed, 3), variant=where
-            )
+            found[kind] = outliers(kind, model.preprocessing, count=unknown.count, seed=mix(seed, 3), variant=where)
     if source.left_out is not None and len(source.left_out):
         found["left_out"] = source.left_out
     for name, path in (ood if unknown.from_disk else {}).items():

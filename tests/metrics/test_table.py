@@ -19,7 +19,11 @@ from antehoc.metrics import METRICS, as_metric
 
 INTERVALS = {"bootstrap"}  # about a measure, no measures
 TRIVIAL = {"all_zeros_accuracy", "majority_accuracy"}  # look at no prediction
-FIXED = {"questioned_share": {"threshold": 0.5}, "share_at": {"questioned_correct": 0.4}}
+FIXED = {
+    "questioned_share": {"threshold": 0.5},
+    "share_at": {"questioned_correct": 0.4},
+    "group_accuracy": {"groups": ((0, 1), (2,))},
+}
 
 
 def arguments(name, seed=0):

@@ -7,20 +7,22 @@ from antehoc.evaluation import Shown
 from antehoc.report import figures
 from antehoc.report.figures import Bar
 from antehoc.report.html import Html, tag
-from antehoc.report.meanings import percent
-from antehoc.types import AttributeScores, DataSpec, Decision, Explanans, Verdict
+from antehoc.report.meanings import percent, plain, reason_text
+from antehoc.types import AttributeScores, DataSpec, Decision, Explanans, Reason, Verdict
 
-_CLASSES, _ATTRIBUTES, _REASONS = 6, 10, 8  # as many are shown; the rest is counted
+_CLASSES, _ATTRIBUTES, _REASONS = 5, 10, 5  # as many are shown, of reasons on each side; the rest is counted
 
 
 def case(shown: Shown, spec: DataSpec) -> Html:
-    """A real case of an evaluation, as in the thesis's figures 3.8 to 3.12; the true class is green."""
+    """A real case of an evaluation, as in the thesis's figures 3.8 to 3.12 and 4.5 to 4.8; the true class is green."""
     decision, truth = shown.decision, shown.truth
     side = min(192, 3 * max(shown.image.shape[-2:]))
     alt = f"image of the case: {shown.title}; true class {truth or 'none that the model knows'}"
     picture = tag(
         "img", src=figures.picture(shown.image), alt=alt, class_=_crispness(shown.image.shape[-2:]), width=side
     )
+    few = shown.confidence and len(spec.classes) <= _CLASSES
+    parts = panels(decision, spec, truth, by_explanation=not few)
     return tag(
         "article",
         tag("h4", shown.title),
@@ -28,14 +30,29 @@ def case(shown: Shown, spec: DataSpec) -> Html:
         tag(
             "div",
             tag("figure", picture),
-            panel("Class probability", class_bars(decision, truth)),
-            *explanans(decision.explanans, spec, decision.label),
-            *([panel("Confidence by support", confidence_bars(shown, spec))] if shown.confidence else []),
+            *parts,
+            *([panel("Confidence by support", confidence_bars(shown, spec))] if few else []),
             class_="panels",
         ),
         reasons(decision.verdict),
         class_="case",
     )
+
+
+def panels(decision: Decision, spec: DataSpec, truth: str | None = None, *, by_explanation: bool = True) -> list[Html]:
+    """Classes by the classifier, beside them classes by the explanans alone, and the explanans itself."""
+    parts = [panel("Classes by the classifier", class_bars(decision, truth))]
+    if by_explanation and decision.by_explanation:
+        bars = _class_bars(decision.by_explanation, decision.label, truth, "classes by the attributes alone")
+        parts.append(panel(f"Classes by the attributes alone{_rank(decision)}", bars))
+    return parts + explanans(decision.explanans, spec, decision.label)
+
+
+def _rank(decision: Decision) -> str:
+    """Where the decided class stands among the classes by explanation, if they are too many to see it."""
+    shares = decision.by_explanation
+    better = sum(value > shares[decision.label] for value in shares.values())
+    return f": decided class {better + 1} of {len(shares)}" if len(shares) > _CLASSES else ""
 
 
 def head(decision: Decision, truth: str | None = None) -> Html:
@@ -61,24 +78,39 @@ def badge(verdict: Verdict | None) -> Html:
 
 
 def reasons(verdict: Verdict | None) -> Html:
-    """Reasons in words: those for the decision are marked apart from those against it."""
+    """What speaks for the decision beside what speaks against it, in words, the strongest first."""
     if verdict is None:
         return Html("")
     if not verdict.reasons:
         return tag("p", "No single reason stands out: the doubts together make the score.", class_="reasons")
-    items = [
-        tag("li", reason.text, class_="for" if reason.code == "attribute-agrees" else "against")
-        for reason in verdict.reasons[:_REASONS]
-    ]
-    left = len(verdict.reasons) - len(items)
-    return tag("ul", *items, *([tag("li", f"and {left} more", class_="left")] if left > 0 else []), class_="reasons")
+    agree = [reason for reason in verdict.reasons if reason.code == "attribute-agrees"]
+    against = [reason for reason in verdict.reasons if reason.code != "attribute-agrees"]
+    return tag("div", _side("for", agree), _side("against", against), class_="reasons")
+
+
+def _side(name: str, reasons: Sequence[Reason]) -> Html:
+    items = [tag("li", reason_text(reason), class_=name) for reason in reasons[:_REASONS]]
+    left = len(reasons) - len(items)
+    items += [tag("li", f"and {left} more", class_="left")] if left > 0 else []
+    items = items or [tag("li", "nothing that stands out", class_="left")]
+    return tag("div", tag("p", f"Speaks {name} it", class_="panel-title"), tag("ul", *items))
+
+
+def corrected(decision: Decision) -> Html:
+    """What a person set by hand, where anybody did."""
+    if not decision.corrected:
+        return Html("")
+    said = ", ".join(f"{plain(name)} ({value:.2f})" for name, value in decision.corrected.items())
+    after = "Classes by the attributes, verdict and reasons follow; the classifier was not asked again."
+    return tag("p", tag("b", "Corrected by a person: "), f"{said}. {after}", class_="corrected")
 
 
 def explanans(explanans: Explanans, spec: DataSpec, label: str) -> list[Html]:
     """What explains the decision, a panel for each part of it."""
     match explanans:
         case AttributeScores():
-            return [panel("Attributes seen", attribute_bars(explanans, spec, label))]
+            title = "Surest attributes" if len(explanans.names) > _ATTRIBUTES else "Attributes seen"
+            return [panel(title, attribute_bars(explanans, spec, label))]
         case _:
             assert_never(explanans)
 
@@ -122,7 +154,7 @@ def attribute_bars(explanans: AttributeScores, spec: DataSpec, label: str) -> Ht
 
 
 def _spoken(rows: Sequence[Bar]) -> str:
-    return ", ".join(f"{row.label}{row.note.replace(' ·', ',')} {row.value:.2f}" for row in rows)
+    return ", ".join(f"{plain(row.label)}{row.note.replace(' ·', ',')} {row.value:.2f}" for row in rows)
 
 
 def panel(title: str, content: Html) -> Html:

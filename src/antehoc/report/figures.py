@@ -18,7 +18,7 @@ from torch import Tensor
 from antehoc.data.images import shown
 from antehoc.evaluation import Shown
 from antehoc.report.look import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, RULE, clean, drawing, short, styled
-from antehoc.report.meanings import percent
+from antehoc.report.meanings import percent, plain, reason_text
 from antehoc.runs import Reproduction
 from antehoc.types import AttributeScores, DataSpec
 
@@ -71,7 +71,7 @@ def bars(rows: Sequence[Bar], description: str, *, left_out: int = 0, what: str 
 def _bar(row: Bar, top: int, width: int) -> str:
     value = min(max(row.value, 0.0), 1.0) if row.value == row.value else 0.0
     room = int((width - 34) / 6.4) - len(row.note)
-    name = shown(row.label)
+    name = shown(plain(row.label))
     cut = name if len(name) <= room else name[: max(room - 1, 1)].rstrip() + "…"
     weight = ' font-weight="600"' if row.bold else ""
     tick = ""
@@ -80,7 +80,7 @@ def _bar(row: Bar, top: int, width: int) -> str:
         tick = f'<rect x="{x:.1f}" y="{top + 14}" width="2" height="12" fill="{INK}"/>'
     rest = f'height="8" rx="1.5" fill="{COLORS[row.role]}"'
     return (
-        f"<g><title>{clean(name)} {row.value:.3f}</title>"
+        f"<g><title>{clean(row.label)} {row.value:.3f}</title>"
         f'<text x="0" y="{top + 11}" font-size="12"{weight} fill="{INK}">'
         f'{clean(cut)}<tspan fill="{COLORS[row.role]}" font-weight="600">{clean(row.note)}</tspan></text>'
         f'<text x="{width}" y="{top + 11}" font-size="12"{weight} text-anchor="end" fill="{INK}">{row.value:.2f}</text>'
@@ -92,16 +92,25 @@ def _bar(row: Bar, top: int, width: int) -> str:
 def attribute_rows(explanans: AttributeScores, spec: DataSpec, label: str, most: int) -> list[Bar]:
     """Bars of attribute probabilities, a tick at what the decided class asks for, vermilion where they disagree.
 
-    Where there are more than `most`, those that are surest or most at odds with the class, the first of them first.
+    Where there are more than `most`: those present, the surest of each question first; where no attributes answer one
+    question, those that are surest or most at odds with the class.
     """
     asked = spec.class_attributes[spec.classes.index(label)]
     rows = list(zip(explanans.names, explanans.probabilities, asked, strict=True))
     if len(rows) > most:
-        rows = sorted(rows, key=lambda row: -max(row[1], abs(row[1] - row[2])))[:most]
+        rows = (_surest(rows, spec) if spec.groups else sorted(rows, key=lambda row: -max(row[1], abs(row[1] - row[2]))))
     return [
         Bar(name, seen, "odd" if (seen >= _SEEN) != (wanted > 0.5) else "seen", mark=wanted)
-        for name, seen, wanted in rows
+        for name, seen, wanted in rows[:most]
     ]
+
+
+def _surest(rows: Sequence[tuple[str, float, float]], spec: DataSpec) -> list[tuple[str, float, float]]:
+    """The surest attribute of each question, and those that answer none; the surest first."""
+    grouped = {number for group in spec.groups for number in group}
+    kept = [max(group, key=lambda number: rows[number][1]) for group in spec.groups]
+    kept += [number for number in range(len(rows)) if number not in grouped]
+    return sorted((rows[number] for number in kept), key=lambda row: -row[1])
 
 
 def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], name: str = "") -> str:
@@ -109,7 +118,7 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], name: str
     number = len(classes)
     cells = np.array(counts, dtype=float)
     share = cells / np.maximum(cells.sum(0, keepdims=True), 1)
-    side = 3.9 if number <= _NAMED_CELLS else 5.6
+    side = 5.6 if _NAMED_CELLS < number <= _NAMED_CLASSES else 3.9
     with drawing(side + 0.9, side, f"confusion matrix of {number} classes{_of(name)}") as (figure, out):
         axes = figure.subplots()
         shades = LinearSegmentedColormap.from_list("blue", ["#ffffff", "#9cc9e3", BLUE, "#00466e"])
@@ -177,6 +186,21 @@ def _decades(low: float, high: float) -> list[float]:
     steps = [step * 10.0**power for power in powers for step in (1, 2, 5)]
     inside = [step for step in steps if low <= step <= high]
     return inside[:: max(1, len(inside) // 4)]
+
+
+def draws(shares: Sequence[float], alpha: float, name: str = "") -> str:
+    """How often each share of correct decisions was questioned over random calibration sets, alpha as a line."""
+    mean = sum(shares) / max(len(shares), 1)
+    with drawing(5.4, 2.1, f"shares of correct decisions questioned over {len(shares)} draws{_of(name)}") as (figure, out):
+        axes = figure.subplots()
+        axes.hist(shares, bins=20, color=GREY)
+        for place, line, said in ((alpha, "-", f"alpha {alpha:.3g}"), (mean, "--", f"mean {mean:.3g}")):
+            axes.axvline(place, color=INK if line == "-" else BLUE, linestyle=line, linewidth=1.4, label=said)
+        axes.set(xlabel="share of correct decisions questioned", ylabel="calibration sets", xlim=(0, None))
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.legend(loc="upper right", fontsize=8)
+    return out[0]
 
 
 def risk_coverage(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], name: str = "") -> str:
@@ -291,7 +315,7 @@ def _card(axes: Axes, case: Shown, spec: DataSpec, left: int, top: int) -> None:
     probability = decision.probabilities[decision.label]
     truth = {None: "none of the classes", decision.label: "rightly"}.get(case.truth, f"truly {case.truth}")
     write(22, 34, short(decision.label, 24), 20, weight="bold")
-    write(22, 62, f"{percent(probability)}, {short(truth, 28)}", color=GREY)
+    write(22, 62, f"{percent(probability)}, {short(truth, 36)}", color=GREY)
     if verdict is not None:
         color = RED if verdict.outcome == "questioned" else GREEN
         pill = {"boxstyle": "round,pad=0.42,rounding_size=1", "facecolor": "white", "edgecolor": color}
@@ -307,7 +331,7 @@ def _card(axes: Axes, case: Shown, spec: DataSpec, left: int, top: int) -> None:
     write(652, 69, "bar: attribute seen; tick: asked for by the class", 12, ha="right", color=GREY)
     for number, row in enumerate(attribute_rows(decision.explanans, spec, decision.label, 5)):
         y = 96 + 29 * number
-        write(392, y, short(row.label, 25), ha="right")
+        write(392, y, short(plain(row.label), 28), ha="right")
         for width, color in ((200, PALE), (200 * row.value, COLORS[row.role])):
             axes.add_patch(Rectangle((left + 406, top + y - 6), width, 12, facecolor=color))
         axes.add_patch(Rectangle((left + 405 + 200 * (row.mark or 0), top + y - 9), 2, 18, facecolor=INK))
@@ -315,4 +339,4 @@ def _card(axes: Axes, case: Shown, spec: DataSpec, left: int, top: int) -> None:
     for number, reason in enumerate(verdict.reasons[:3] if verdict else ()):
         agrees = reason.code == "attribute-agrees"
         write(22, 248 + 26 * number, "+" if agrees else "\u2013", 16, color=GREEN if agrees else RED, weight="bold")
-        write(40, 248 + 26 * number, short(reason.text, 82))
+        write(40, 248 + 26 * number, short(reason_text(reason), 82))

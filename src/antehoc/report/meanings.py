@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from antehoc.runs import Reproduction
+from antehoc.types import Reason
 
 Intervals = Mapping[str, tuple[float, float]]
 
 _GROUPS = {  # in the order of reading
     "Decisions": r"accuracy",
-    "Attributes": r"attribute_\w+|argmax_agreement|(all_zeros|majority)_accuracy",
-    "Verdicts on errors": r"(?!(msp_)?ood_)\w+_(questioned_(wrong|correct)|auroc|aurc|augrc|fpr_at_95_tpr|minus_msp)",
-    "Images of no known class": r"(msp_)?ood_\w+",
+    "Attributes": r"attribute_\w+|argmax_agreement|(all_zeros|majority)_accuracy|class_repeat_map",
+    "Verdicts on errors": r"(?!(msp_|peer_)?ood_)[\w-]+_(questioned_(wrong|correct)(_at_\d+|_over_draws\w*)?"
+    r"|auroc|aurc|augrc|fpr_at_95_tpr|minus_msp)",
+    "Images of no known class": r"(msp_|peer_)?ood_\w+",
     "Others": r".*",
 }
 _SAYS = {  # first match tells; {0} and {1} are what the pattern's brackets held, in words
@@ -21,32 +23,61 @@ _SAYS = {  # first match tells; {0} and {1} are what the pattern's brackets held
     r"attribute_exact": "images with every attribute right",
     r"attribute_map": "average precision of the attributes, their mean",
     r"attribute_balanced_accuracy": "attributes named rightly, present and absent counted alike",
+    r"attribute_f1": "F1 of the attributes, their mean: how well those present are found and no others named",
+    r"attribute_group_accuracy": "questions, such as the colour of the bill, whose surest answer is true",
+    r"class_repeat_map": "for comparison: attribute_map of what the classifier's own class probabilities ask for",
     r"argmax_agreement": "surest attribute is the first true one (what the authors' code called accuracy)",
     r"all_zeros_accuracy": "for comparison: saying that no image has any attribute",
     r"majority_accuracy": "for comparison: saying of every image what most have",
     r"(msp_)?ood_shapes_auroc": "strange shapes ranked above test images{0}, mean of the four",
+    r"(msp_|peer_)?ood_far_auroc": "images from elsewhere (--ood) ranked above test images{0}, mean over their sets",
+    r"(msp_|peer_)?ood_near_auroc": "classes kept out of a second model ranked above its test images{0}",
     r"ood_(\w+?)_support_questioned_paired": "{0} questioned as the originals paired them (a fault of theirs)",
     r"ood_(\w+?)_support_questioned": "{0} questioned by the papers' support rule",
     r"(msp_)?ood_(\w+?)_questioned": "{1} questioned{0}",
-    r"(msp_)?ood_(\w+?)_auroc": "{1} ranked above test images{0}",
+    r"(msp_|peer_)?ood_(\w+?)_auroc": "{1} ranked above test images{0}",
     r"(msp_)?ood_(\w+?)_fpr_at_95_tpr": "test images above the line that catches 95 % of {1}{0}; lower is better",
-    r"(\w+)_questioned_wrong": "wrong decisions questioned by {0}",
-    r"(\w+)_questioned_correct": "correct decisions questioned by {0}; lower is better",
-    r"(\w+)_auroc": "wrong decisions ranked above correct ones by {0}",
-    r"(\w+)_aurc": "area under the risk-coverage curve of {0}; lower is better",
-    r"(\w+)_augrc": "chance of wrong and accepted, over all coverages, of {0}; lower is better",
-    r"(\w+)_fpr_at_95_tpr": "correct decisions above the line of {0} that catches 95 % of wrong ones; lower is better",
-    r"(\w+)_auroc_minus_msp": "{0} less maximum softmax",
-    r"(\w+)_aurc_minus_msp": "{0} less maximum softmax; lower is better",
+    r"([\w-]+)_questioned_wrong_at_(\d+)": "wrong decisions questioned by {0} where {1} % of the correct ones are",
+    r"([\w-]+)_questioned_wrong": "wrong decisions questioned by {0}",
+    r"([\w-]+)_questioned_correct": "correct decisions questioned by {0}; lower is better",
+    r"([\w-]+)_questioned_(wrong|correct)_over_draws": "{1} decisions questioned by {0}, mean over random calibration "
+    "sets",
+    r"([\w-]+)_questioned_correct_over_draws_standard_error": "standard error of that mean, over the sets alone",
+    r"([\w-]+)_auroc": "wrong decisions ranked above correct ones by {0}",
+    r"([\w-]+)_aurc": "area under the risk-coverage curve of {0}; lower is better",
+    r"([\w-]+)_augrc": "chance of wrong and accepted, over all coverages, of {0}; lower is better",
+    r"([\w-]+)_fpr_at_95_tpr": "correct decisions above the line of {0} that catches 95 % of wrong ones; "
+    "lower is better",
+    r"([\w-]+)_auroc_minus_msp": "{0} less maximum softmax",
+    r"([\w-]+)_aurc_minus_msp": "{0} less maximum softmax; lower is better",
     r"twins_across_roles": "images that occur in two roles; none should",
 }
 _WORDS = {
     "verdict": "the verdict",
     "msp": "maximum softmax",
     "support": "the papers' support rule",
+    "topn": "the thesis's top-n rule (class not among the ten best)",
+    "topn_centred": "the top-n rule without its faults",
+    "top-n": "the rank of the class by the thesis's top-n rule",
+    "top-n-centred": "the rank of the class by the top-n rule without its faults",
+    "likelihood": "the likelihood (another class fits the attributes better)",
+    "profile": "the profile (the attributes look like another class's)",
+    "distance": "the distance of the features from the class",
+    "rival": "the rival (the features look like another class's)",
+    "stages": "the stages (the image as a whole is unlike the training images)",
+    "margin": "the margin between the two best logits",
+    "entropy": "the entropy of the class probabilities",
     "msp_": " by maximum softmax",
+    "peer_": " by the best detector of pytorch-ood, chosen by this figure itself",
+    "left_out": "the classes left out",
     None: "",
 }
+_HEADLINES = (  # what the terminal shows besides what was published
+    r"accuracy|attribute_(accuracy|exact|map|balanced_accuracy|group_accuracy)|class_repeat_map"
+    r"|(all_zeros|majority)_accuracy|(verdict|msp|support|topn)_questioned_(wrong|correct)|\w+_questioned_wrong_at_\d+"
+    r"|(verdict|msp)_(auroc|aurc)|\w+_minus_msp|(msp_|peer_)?ood_(near|far|shapes)_auroc"
+    r"|verdict_questioned_correct_over_draws\w*|twins_across_roles"
+)
 
 
 @dataclass(frozen=True)
@@ -121,15 +152,37 @@ def meaning(name: str) -> str:
     """
     for pattern, words in _SAYS.items():
         if found := re.fullmatch(pattern, name):
-            parts = [_WORDS.get(part, part) for part in found.groups()]
-            return words.format(*(part.replace("_", " ") for part in parts if part is not None))
+            parts = [_WORDS.get(part, part) or "" for part in found.groups()]
+            if "_at_" in name and "questioned" in name:  # the point .1506 stands in the name as its digits
+                parts[1] = f"{100 * float(f'0.{parts[1]}'):g}"
+            return words.format(*(part.replace("_", " ") for part in parts))
     return ""
 
 
 def is_of_one_set(name: str, sets: Iterable[str], prefix: str = "") -> bool:
     """Whether a figure belongs to one set of unknown images, so that a table of the sets shows it."""
-    bare = name.removeprefix(prefix).removeprefix("msp_")
+    bare = name.removeprefix(prefix).removeprefix("msp_").removeprefix("peer_")
     return any(bare.startswith(f"ood_{each}_") for each in sets)
+
+
+def is_headline(name: str, prefix: str = "") -> bool:
+    """Whether a figure is one of those to read first."""
+    return re.fullmatch(_HEADLINES, name.removeprefix(prefix)) is not None
+
+
+def plain(name: str) -> str:
+    """An attribute's name as people write it.
+
+    Example:
+        >>> plain("has_bill_shape::hooked_seabird"), plain("four vertices")
+        ('bill shape: hooked seabird', 'four vertices')
+    """
+    return name.removeprefix("has_").replace("::", ": ").replace("_", " ")
+
+
+def reason_text(reason: Reason) -> str:
+    """A reason in words, its attribute's name as people write it."""
+    return reason.text.replace(reason.attribute, plain(reason.attribute)) if reason.attribute else reason.text
 
 
 def number(value: float | None, name: str = "") -> str:

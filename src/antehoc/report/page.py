@@ -98,15 +98,12 @@ def _decided(path: Path, item: Decision | AntehocError, model: Model, side: int)
             "article", tag("h3", str(path)), tag("p", badge, class_="decision"), tag("p", str(item)), class_="case"
         )
     doubts = " · ".join(f"{name} {value:.3g}" for name, value in item.doubt.items())
-    panels = [
-        tag("figure", _thumbnail(path, side)),
-        cases.panel("Class probability", cases.class_bars(item)),
-        *cases.explanans(item.explanans, model.spec, item.label),
-    ]
+    panels = [tag("figure", _thumbnail(path, side)), *cases.panels(item, model.spec)]
     return tag(
         "article",
         tag("h3", str(path)),
         cases.head(item),
+        cases.corrected(item),
         tag("div", *panels, class_="panels"),
         cases.reasons(item.verdict),
         tag("p", f"Doubts (higher: decision and reasons disagree more): {doubts}", class_="doubts")

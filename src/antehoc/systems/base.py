@@ -78,7 +78,7 @@ class System(Trainable[SystemOutputT], ABC):
         """Whether `activations` runs through frozen layers only in a phase that trains these parts."""
 
     def depth(self, name: str) -> int:
-        """How deep a parameter lies, by its name: 0 in new layers, 1 in the last stage of a backbone, and so on back."""
+        """How deep a parameter lies, by its name: 0 in new layers, 1 in a backbone's last stage, and so on back."""
         return 0
 
     @abstractmethod
@@ -98,7 +98,7 @@ class System(Trainable[SystemOutputT], ABC):
         """What an evaluation keeps of the explanans of each image, by name; small tensors, the batch first."""
 
     def dense(self, output: SystemOutputT) -> tuple[Tensor, nn.Linear] | None:
-        """What the classifier's last dense layer reads of each image (B, features), and that layer; None without one."""
+        """What the classifier's dense layer reads of each image (B, features), and that layer; None without one."""
         return None
 
     @abstractmethod

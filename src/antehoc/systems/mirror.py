@@ -56,8 +56,8 @@ class Mirror(System[MirrorOutput]):
             over present classes of each attribute, as in the authors' code for birds.
         dropout: share of what the dense layers read that is left out in training.
         covariance: `class` or `shared`, of the feature distance (`questions.ClassGaussians`).
-        distance_of: what the feature distance and the doubt `rival` read: what the dense layers of `both` networks read,
-            or that of the `main` one alone.
+        distance_of: where the feature distance and the doubt `rival` look: at what the dense layers of `both` networks
+            read, or that of the `main` one alone.
         profile: add the doubt `profile`: whether the scores of all attributes together lie nearer to those of another
             class's training images than of the decided one's.
         skip: what the classifier's dense layer reads goes to the dense layer of a light mirror, too.
@@ -135,7 +135,9 @@ class Mirror(System[MirrorOutput]):
             if frozen_stages:
                 raise RecipeError("a full mirror copies every stage and reads them all; leave frozen_stages out.")
             if not first.plain:
-                raise RecipeError(f"a full mirror copies convolutional stages, and {backbone!r} has none; take a light one.")
+                raise RecipeError(
+                    f"a full mirror copies convolutional stages, and {backbone!r} has none; take a light one."
+                )
             fixed = {"batch_norm": "fixed"} if warm_start and first.fixed_statistics else {}
             copy = build_backbone(backbone, spec.channels, **given | fixed)
             self.mirror = FullMirror(copy, shapes, len(spec.attributes), join=join, warm_start=warm_start)

@@ -154,9 +154,7 @@ class _Whole(Dataset[Batch]):
 class Cached:
     """Examples with the frozen part's activations, one set per view, in place of the images."""
 
-    def __init__(
-        self, learner: Trainable[Any], examples: Examples, phase: Phase, *, views: int, seed: int = 0
-    ) -> None:
+    def __init__(self, learner: Trainable[Any], examples: Examples, phase: Phase, *, views: int, seed: int = 0) -> None:
         self.count = len(examples)
         self.labels, self.attributes = examples.labels, examples.attributes
         self.empty = examples.batch([0]).image[:0]
@@ -304,7 +302,7 @@ def run_phase(
         folder: for this phase's checkpoints; `done.safetensors` in it marks the phase as finished.
         number: of the phase, for its random numbers.
         seed: of the run.
-        views_seed: of the versions of images that are drawn for a cache; default: `seed`. Runs that share it share them.
+        views_seed: of the versions of images that a cache holds; runs that share it share them. Default: `seed`.
         runner: accelerator, devices, progress bar.
         resume: go on from the last epoch, or take over what a finished phase left.
     Returns:
@@ -316,6 +314,7 @@ def run_phase(
     if resume and done.exists():
         system.load_state_dict(load_file(done))
         return list(torch.load(folder / "history.pt", weights_only=True))
+    views_seed = seed if views_seed is None else views_seed
     freeze(system, phase.train)
     module = Training(system, phase, number, seed)
     _check(module, roles)
@@ -325,9 +324,7 @@ def run_phase(
     train: Fetched = roles["train"]
     validation: Fetched = roles["validation"]
     if phase.cache:
-        train, validation = _cached(
-            system, module.learner, roles["train"], roles["validation"], phase, seed if views_seed is None else views_seed
-        )
+        train, validation = _cached(system, module.learner, roles["train"], roles["validation"], phase, views_seed)
     elif phase.augment in DRAWN:
         train = Versions(roles["train"], phase.augment, mix(seed, number))
     best = _fit(module, train, validation, folder, runner or Runner(), behind=behind)
