@@ -264,7 +264,10 @@ def test_the_path_of_data_reaches_the_recipe_as_it_is(refused, tiny_run, tmp_pat
         ("phases=[{train: [nose], epochs: 1}]", "the system has no part 'nose' to train. Known: main, mirror."),
         ("phases=[{train: [main], epochs: 1, weights: {x: 1}}]", "phase 1: no loss term is called 'x'"),
         ("phases=[{train: [main], epochs: 1, monitor: acuracy}]", "no figure is called 'acuracy'. Did you mean"),
-        ("phases=[{train: [main], epochs: 1, cache: true}]", "cannot cache its activations; leave `cache` out."),
+        (
+            "phases=[{train: [main], epochs: 1, cache: true}]",
+            "no frozen part whose activations could be cached; leave `cache` out.",
+        ),
         ("data.calibration=20", "tiny.yaml: calibration has 20 images; give 80 or more"),
         ("seed", "--set seed: needs KEY=VALUE, such as data.train=2000."),
         ("seed=[1", "--set seed=[1: the value is not YAML."),

@@ -65,7 +65,8 @@ def test_a_decision_holds_what_the_system_says(told):
     assert decision.probabilities["fox"] == pytest.approx(1 / (1 + math.exp(-2)))
     assert isinstance(decision.explanans, AttributeScores)
     assert decision.explanans.probabilities == pytest.approx((0.8808, 0.1192), abs=1e-4)
-    assert set(decision.doubt) == {"support", "likelihood", "distance", "margin", "softmax"}
+    rules = {"support", "top-n", "top-n-centred", "likelihood"}
+    assert set(decision.doubt) == rules | {"distance", "rival", "margin", "entropy", "softmax"}
     assert decision.doubt["margin"] == -2
     assert decision.card is system.card
 

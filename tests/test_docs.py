@@ -12,9 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+import timm
+import torch
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 
 from antehoc import cli
 from antehoc.data import DATASETS
@@ -106,7 +110,7 @@ def test_every_command_line_parses(_, text):
 def test_every_recipe_is_one(_, text):
     values = yaml.safe_load(text)
     shipped = yaml.safe_load((ROOT / "src/antehoc/recipes/shapes.yaml").read_text())
-    whole = "data" in values  # else a part, to be laid over a recipe
+    whole = "system" in values  # else a part, to be laid over a recipe
     scales = values.pop("scales", {})
     shipped.pop("scales")
     base = values if whole else merge(shipped, values)
@@ -181,6 +185,55 @@ def test_examples_marked_as_runnable_run(mark, text, place, monkeypatch, capsys)
     monkeypatch.chdir(place)
     run(mark, text)
     assert capsys.readouterr().out.strip()
+
+
+def photographs(top: Path, names: Sequence[str], each: int) -> None:
+    """Noisy pictures, each name in a colour of its own."""
+    generator = np.random.default_rng(0)
+    for number, name in enumerate(names):
+        (top / name).mkdir(parents=True)
+        colour = np.roll([200, 60, 60], number)
+        for index in range(1, each + 1):
+            pixels = (colour + generator.normal(0, 20, (72, 64, 3))).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(top / name / f"{index:03}.jpg")
+
+
+@pytest.mark.parametrize("of", ["classes", "images"])
+def test_your_own_attributes_from_table_to_study_as_the_page_says(of, tmp_path, monkeypatch, capsys):
+    page = [ROOT / "docs/howto/your-own-attributes.md"]
+    classes, images = (block.values[1] for block in blocks("csv", pages=page))
+    values, other = (yaml.safe_load(block.values[1]) for block in blocks("yaml", pages=page))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANTEHOC_CACHE", str(tmp_path / "cache"))
+    names = [line.split(",")[0] for line in classes.splitlines()[1:]]
+    photographs(tmp_path / "garden", names, each=70)
+    (tmp_path / "garden/attributes.csv").write_text(classes)
+    head, *rows = images.splitlines()
+    kinds = {row.split(",")[1]: row.split(",")[3:] for row in rows}
+    lines = [",".join([f"{k}/{i:03}.jpg", k, *own]) for k, own in kinds.items() for i in range(1, 71)]
+    (tmp_path / "garden/images.csv").write_text("\n".join([head.replace("split,", ""), *lines]))
+    values = values if of == "classes" else merge(values, other)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_file(timm.create_model("test_resnet").state_dict(), "test_resnet.safetensors")
+    values["data"] |= {"size": 32, "resize": 36, "shares": [0.5, 0.05, 0.25, 0.2]}  # small, and as short as can be
+    values["system"] |= {"backbone": "test_resnet", "weights": "test_resnet.safetensors", "options": {}}
+    values["phases"][0] |= {"epochs": 2, "views": 2, "batch_size": 8, "learning_rate": 0.01, "backbone_rate": 1.0}
+    values |= {"unknown": {"kinds": ["noise", "dark"], "count": 8}, "draws": 5}
+    values["verdict"]["folds"] = 2
+    Path("garden.yaml").write_text(yaml.safe_dump(values))
+    command = next(block for block in blocks("bash", pages=page)).values[1]
+    assert cli.main([*shlex.split(command)[1:], "--quiet", "--device", "cpu"]) == 0
+    figures = json.loads(Path("garden-run/figures.json").read_text())
+    assert figures["studies"]["garden.yaml"].keys() >= {"repeated_calibration", *values["studies"]}
+    assert "verdict_questioned_wrong_at_1" in figures["figures"]
+    assert list((tmp_path / "cache").rglob("*.safetensors"))
+    capsys.readouterr()
+    shared: dict[str, Any] = {}
+    for block in blocks("python", pages=page):
+        exec(compile(block.values[1], "docs", "exec"), shared)
+    assert shared["corrected"].corrected["has_bill_shape::dagger"] == 1
+    assert ("with the background alone" in capsys.readouterr().out) == (of == "images")
 
 
 def test_the_first_example_leaves_a_model(place):

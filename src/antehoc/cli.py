@@ -106,6 +106,7 @@ def _reproduce(options: argparse.Namespace) -> int:
         resume=options.resume,
         start=start,
     )
+    _write_json(result.folder / "figures.json", result.summary())  # before the drawing, which could still fail
     html = page.reproduction(result)
     _write(result.folder / "report.html", html)
     _write(options.html, html)

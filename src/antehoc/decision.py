@@ -16,6 +16,8 @@ _ROUNDING = 1e-6  # probabilities may sum to so much more or less than 1
 _UNLIKE = "the image is unlike the training images of the class {name!r}"
 _STRANGE = "the image as a whole is unlike the training images"
 _HALF = "the attributes fit the class {name!r} less surely than in decisions that are right"
+_RIVAL = "the image lies nearer to the training images of another class than is usual for {name!r}"
+_PROFILE = "the attributes as a whole look more like another class than is usual for {name!r}"
 _UNSURE = "the classifier itself is unsure: its second choice is close"
 
 
@@ -173,7 +175,10 @@ def _other_reasons(contributions: dict[str, float], score: float, label: str, *,
     texts = {
         "stages": Reason("unlike-training", _STRANGE),
         "distance": Reason("unlike-training", _UNLIKE.format(name=label)),
+        "rival": Reason("like-another-class", _RIVAL.format(name=label)),
+        "profile": Reason("like-another-class", _PROFILE.format(name=label)),
         "likelihood": Reason("attributes-unsure", _HALF.format(name=label)),
+        "entropy": Reason("unsure", _UNSURE),
         "margin": Reason("unsure", _UNSURE),
         "softmax": Reason("unsure", _UNSURE),
     }

@@ -213,8 +213,8 @@ def load_source(recipe: Recipe, where: str, seed: int) -> tuple[Source, int]:
     found = len(source.roles["calibration"])
     if found < needed:
         raise DataError(
-            f"{where}: calibration has {found} images; give {needed} or more for alpha {recipe.verdict.alpha}, "
-            "or a larger share of the data."
+            f"{where}: calibration has {found} images; give 80 or more"
+            f" (at the least {needed} for alpha {recipe.verdict.alpha}), or a larger share of the data."
         )
     twins = leaks(source.roles)
     if twins and recipe.data.get("split") != "random":

@@ -98,6 +98,7 @@ ReasonCode = Literal[
     "attribute-unexpected",
     "attribute-missing",
     "fits-another-class",
+    "like-another-class",
     "unlike-training",
     "attributes-unsure",
     "unsure",

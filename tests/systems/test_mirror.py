@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from antehoc import questions
 from antehoc.errors import RecipeError
 from antehoc.systems.mirror import FullMirror, LightMirror, Mirror, MirrorOutput
 from antehoc.types import AttributeScores, Batch, DataSpec
@@ -516,3 +517,24 @@ def test_the_strongest_reason_comes_first(shapes_spec):
     [(_, disagree)] = system.reasons(output_of([[0.0, 0.0, 5.0, 0.0]], [seen]))
     named = [reason.attribute for reason in disagree if reason.attribute]
     assert named == ["all edges equal", "opposite edges parallel"]
+
+
+def test_the_profile_follows_a_correction_and_is_the_decisions_own_without_one(tiny_spec):
+    spec = replace(tiny_spec, exclusive=(), at_most_one=((1, 2),))
+    torch.manual_seed(0)
+    system = Mirror(spec, backbone="tiny", profile=True).eval()
+    image = torch.rand(30, 3, 16, 20)
+    system.fit_doubts(system(image), torch.arange(30) % 3)
+    output = system(image)
+    predicted, told = output.logits.argmax(1), system.explain(output)
+    own = system.doubts(output)["profile"]
+    assert_close(system.reconsider(told, predicted).doubts["profile"], own, rtol=1e-3, atol=1e-3)
+    changed = [AttributeScores(one.names, (1 - one.probabilities[0], *one.probabilities[1:])) for one in told]
+    assert not system.reconsider(changed, predicted).doubts["profile"].allclose(own, atol=0.05)
+
+
+def test_log_odds_are_the_logits_again(tiny_spec):
+    system = Mirror(replace(tiny_spec, exclusive=(), at_most_one=((1, 2),)), backbone="tiny")
+    logits = torch.tensor([[0.5, -2.0, 3.0, 7.0], [-20.0, 1.0, 1.5, 20.0]])
+    probabilities = questions.attribute_probabilities(logits, (), ((1, 2),))
+    assert_close(system._log_odds(probabilities), logits.clamp(-8, 8), rtol=1e-3, atol=1e-3)

@@ -6,7 +6,7 @@ from typing import assert_never
 from antehoc.evaluation import Shown
 from antehoc.report import figures
 from antehoc.report.figures import Bar
-from antehoc.report.html import Html, tag
+from antehoc.report.html import Html, join, tag
 from antehoc.report.meanings import percent, plain, reason_text
 from antehoc.types import AttributeScores, DataSpec, Decision, Explanans, Reason, Verdict
 
@@ -34,7 +34,7 @@ def case(shown: Shown, spec: DataSpec) -> Html:
             *([panel("Confidence by support", confidence_bars(shown, spec))] if few else []),
             class_="panels",
         ),
-        reasons(decision.verdict),
+        reasons(decision.verdict, decision.label),
         class_="case",
     )
 
@@ -44,15 +44,16 @@ def panels(decision: Decision, spec: DataSpec, truth: str | None = None, *, by_e
     parts = [panel("Classes by the classifier", class_bars(decision, truth))]
     if by_explanation and decision.by_explanation:
         bars = _class_bars(decision.by_explanation, decision.label, truth, "classes by the attributes alone")
-        parts.append(panel(f"Classes by the attributes alone{_rank(decision)}", bars))
+        parts.append(panel("Classes by the attributes", join([bars, _rank(decision)])))
     return parts + explanans(decision.explanans, spec, decision.label)
 
 
-def _rank(decision: Decision) -> str:
+def _rank(decision: Decision) -> Html:
     """Where the decided class stands among the classes by explanation, if they are too many to see it."""
     shares = decision.by_explanation
     better = sum(value > shares[decision.label] for value in shares.values())
-    return f": decided class {better + 1} of {len(shares)}" if len(shares) > _CLASSES else ""
+    said = f"The decided class stands at {better + 1} of {len(shares)}."
+    return tag("p", said, class_="rank") if len(shares) > _CLASSES else Html("")
 
 
 def head(decision: Decision, truth: str | None = None) -> Html:
@@ -77,7 +78,7 @@ def badge(verdict: Verdict | None) -> Html:
     return tag("span", tag("span", verdict.outcome, class_=f"badge {verdict.outcome}"), score, class_="verdict")
 
 
-def reasons(verdict: Verdict | None) -> Html:
+def reasons(verdict: Verdict | None, label: str) -> Html:
     """What speaks for the decision beside what speaks against it, in words, the strongest first."""
     if verdict is None:
         return Html("")
@@ -85,15 +86,15 @@ def reasons(verdict: Verdict | None) -> Html:
         return tag("p", "No single reason stands out: the doubts together make the score.", class_="reasons")
     agree = [reason for reason in verdict.reasons if reason.code == "attribute-agrees"]
     against = [reason for reason in verdict.reasons if reason.code != "attribute-agrees"]
-    return tag("div", _side("for", agree), _side("against", against), class_="reasons")
+    return tag("div", _side("for", agree, label), _side("against", against, label), class_="reasons")
 
 
-def _side(name: str, reasons: Sequence[Reason]) -> Html:
-    items = [tag("li", reason_text(reason), class_=name) for reason in reasons[:_REASONS]]
+def _side(name: str, reasons: Sequence[Reason], label: str) -> Html:
+    items = [tag("li", reason_text(reason, label), class_=name) for reason in reasons[:_REASONS]]
     left = len(reasons) - len(items)
     items += [tag("li", f"and {left} more", class_="left")] if left > 0 else []
     items = items or [tag("li", "nothing that stands out", class_="left")]
-    return tag("div", tag("p", f"Speaks {name} it", class_="panel-title"), tag("ul", *items))
+    return tag("div", tag("p", f"Speaks {name} {label}", class_="panel-title"), tag("ul", *items))
 
 
 def corrected(decision: Decision) -> Html:
@@ -109,7 +110,7 @@ def explanans(explanans: Explanans, spec: DataSpec, label: str) -> list[Html]:
     """What explains the decision, a panel for each part of it."""
     match explanans:
         case AttributeScores():
-            title = "Surest attributes" if len(explanans.names) > _ATTRIBUTES else "Attributes seen"
+            title = "Attributes that stand out" if len(explanans.names) > _ATTRIBUTES else "Attributes seen"
             return [panel(title, attribute_bars(explanans, spec, label))]
         case _:
             assert_never(explanans)
@@ -175,6 +176,7 @@ def legend(*, truth: bool = True) -> Html:
         *green,
         "Black tick: what the decided class asks for. ",
         tag("b", "Vermilion", class_="odd"),
-        ": an attribute at odds with it.",
+        ": an attribute at odds with it. Of many attributes: the surest answer to each question, first those present that"
+        " few classes ask for.",
         class_="legend",
     )

@@ -92,25 +92,26 @@ def _bar(row: Bar, top: int, width: int) -> str:
 def attribute_rows(explanans: AttributeScores, spec: DataSpec, label: str, most: int) -> list[Bar]:
     """Bars of attribute probabilities, a tick at what the decided class asks for, vermilion where they disagree.
 
-    Where there are more than `most`: those present, the surest of each question first; where no attributes answer one
-    question, those that are surest or most at odds with the class.
+    Where there are more than `most`: of each question the surest answer, first what is present and asked for by few
+    classes; where no attributes answer one question, those that are surest or most at odds with the class.
     """
     asked = spec.class_attributes[spec.classes.index(label)]
     rows = list(zip(explanans.names, explanans.probabilities, asked, strict=True))
     if len(rows) > most:
-        rows = (_surest(rows, spec) if spec.groups else sorted(rows, key=lambda row: -max(row[1], abs(row[1] - row[2]))))
+        rows = _telling_rows(rows, spec) if spec.groups else sorted(rows, key=lambda row: -max(row[1], abs(row[1] - row[2])))
     return [
         Bar(name, seen, "odd" if (seen >= _SEEN) != (wanted > 0.5) else "seen", mark=wanted)
         for name, seen, wanted in rows[:most]
     ]
 
 
-def _surest(rows: Sequence[tuple[str, float, float]], spec: DataSpec) -> list[tuple[str, float, float]]:
-    """The surest attribute of each question, and those that answer none; the surest first."""
+def _telling_rows(rows: Sequence[tuple[str, float, float]], spec: DataSpec) -> list[tuple[str, float, float]]:
+    """The surest attribute of each question, and those that answer none, by how far they stand out of all classes."""
     grouped = {number for group in spec.groups for number in group}
     kept = [max(group, key=lambda number: rows[number][1]) for group in spec.groups]
     kept += [number for number in range(len(rows)) if number not in grouped]
-    return sorted((rows[number] for number in kept), key=lambda row: -row[1])
+    usual = np.mean(spec.class_attributes, 0)
+    return [rows[n] for n in sorted(kept, key=lambda n: (rows[n][1] < _SEEN, usual[n] - rows[n][1]))]
 
 
 def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], name: str = "") -> str:
@@ -126,6 +127,7 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], name: str
         axes.set(xlabel="true class", ylabel="predicted class")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
+        axes.set(xticks=[], yticks=[])
         if number <= _NAMED_CLASSES:
             names = [short(name, 18) for name in classes]
             axes.set_xticks(range(number), names, rotation=0 if number <= 5 else 90)
@@ -191,7 +193,10 @@ def _decades(low: float, high: float) -> list[float]:
 def draws(shares: Sequence[float], alpha: float, name: str = "") -> str:
     """How often each share of correct decisions was questioned over random calibration sets, alpha as a line."""
     mean = sum(shares) / max(len(shares), 1)
-    with drawing(5.4, 2.1, f"shares of correct decisions questioned over {len(shares)} draws{_of(name)}") as (figure, out):
+    with drawing(5.4, 2.1, f"shares of correct decisions questioned over {len(shares)} draws{_of(name)}") as (
+        figure,
+        out,
+    ):
         axes = figure.subplots()
         axes.hist(shares, bins=20, color=GREY)
         for place, line, said in ((alpha, "-", f"alpha {alpha:.3g}"), (mean, "--", f"mean {mean:.3g}")):
@@ -339,4 +344,4 @@ def _card(axes: Axes, case: Shown, spec: DataSpec, left: int, top: int) -> None:
     for number, reason in enumerate(verdict.reasons[:3] if verdict else ()):
         agrees = reason.code == "attribute-agrees"
         write(22, 248 + 26 * number, "+" if agrees else "\u2013", 16, color=GREEN if agrees else RED, weight="bold")
-        write(40, 248 + 26 * number, short(reason_text(reason), 82))
+        write(40, 248 + 26 * number, short(reason_text(reason, decision.label), 80))

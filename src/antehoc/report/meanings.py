@@ -180,9 +180,18 @@ def plain(name: str) -> str:
     return name.removeprefix("has_").replace("::", ": ").replace("_", " ")
 
 
-def reason_text(reason: Reason) -> str:
-    """A reason in words, its attribute's name as people write it."""
-    return reason.text.replace(reason.attribute, plain(reason.attribute)) if reason.attribute else reason.text
+def reason_text(reason: Reason, label: str) -> str:
+    """A reason in words where the decided class stands above it: shorter, attributes as people write them.
+
+    Example:
+        >>> text = "'has_wing_color::red' is absent (0.10), but the class 'Cardinal' has it"
+        >>> reason_text(Reason("attribute-missing", text, "has_wing_color::red"), "Cardinal")
+        'wing color: red is absent (0.10), but the class has it'
+    """
+    if reason.attribute is None:
+        return reason.text
+    named = reason.text.replace(f"'{reason.attribute}'", plain(reason.attribute))
+    return named.replace(f"the class {label!r}", "the class")
 
 
 def number(value: float | None, name: str = "") -> str:

@@ -105,7 +105,7 @@ def _decided(path: Path, item: Decision | AntehocError, model: Model, side: int)
         cases.head(item),
         cases.corrected(item),
         tag("div", *panels, class_="panels"),
-        cases.reasons(item.verdict),
+        cases.reasons(item.verdict, item.label),
         tag("p", f"Doubts (higher: decision and reasons disagree more): {doubts}", class_="doubts")
         if doubts
         else Html(""),

@@ -1,16 +1,17 @@
 """The sections of a page: tables, charts and words about one evaluation, its verdict and its explanation card."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from antehoc.cards import Card
+from antehoc.data.altered import ALTERATIONS
 from antehoc.evaluation import Evaluation
 from antehoc.model import Model
-from antehoc.report import cases, figures
+from antehoc.report import attributes, cases, figures, studies
 from antehoc.report.html import Html, join, table, tag
-from antehoc.report.meanings import Group, Row, is_of_one_set, number, percent
+from antehoc.report.meanings import Group, Row, is_headline, is_of_one_set, number, percent
 
-_MANY_ROWS = 40  # a longer table is folded away behind its first rows
+_PAIRS, _PEERS, _UNKNOWN_CASES = 12, 3, 5  # of confused pairs, other detectors and unknown images so many are shown
 _FREE = 1e300  # a threshold above this stands for none
 
 
@@ -47,19 +48,24 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def figure_table(groups: Iterable[Group], sets: Sequence[str], *, published: bool, prefix: str = "") -> Html:
-    """Every figure by name, measured beside published; what belongs to one unknown set is folded away below."""
+    """Every figure by name, measured beside published; what is not read first is folded away below."""
     head = ["figure", "what it is", "measured", "95 % interval", *(["published"] if published else [])]
     rows: list[list[str]] = []
     folded: list[list[str]] = []
     for group in groups:
-        own = [row for row in group.rows if row.published is not None or not is_of_one_set(row.name, sets, prefix)]
+        own = [row for row in group.rows if _is_shown(row, sets, prefix)]
         rows += [[group.title], *(_figure(row, published=published) for row in own)] if own else []
         folded += [_figure(row, published=published) for row in group.rows if row not in own]
     parts = [table(head, rows, class_="figures")]
     if folded:
-        summary = tag("summary", f"{len(folded)} figures of the single sets of unknown images, by name")
+        summary = tag("summary", f"{len(folded)} figures more: single doubts, single sets of unknown images")
         parts.append(tag("details", summary, table(head, folded, class_="figures")))
     return join(parts)
+
+
+def _is_shown(row: Row, sets: Sequence[str], prefix: str) -> bool:
+    first = is_headline(row.name, prefix) or not row.meaning
+    return row.published is not None or (first and not is_of_one_set(row.name, sets, prefix))
 
 
 def _figure(row: Row, *, published: bool) -> list[str]:
@@ -72,20 +78,24 @@ def _figure(row: Row, *, published: bool) -> list[str]:
 
 def evaluation_sections(evaluation: Evaluation, model: Model, name: str = "") -> Html:
     """All that an evaluation shows but its list of figures; the name tells its charts from those of another."""
+    pairs = _confused(evaluation, model)
     return join(
         [
-            _decisions(evaluation, model, name),
-            _attributes(evaluation),
             _cases(evaluation, model),
+            _decisions(evaluation, model, pairs, name),
+            attributes.asked(model.spec, pairs[0][1:] if pairs else ()),
+            attributes.read(evaluation),
             _unknown(evaluation),
             _scores(evaluation, model, name),
             _curves(evaluation, name),
             reading(model),
+            studies.section(evaluation.studies, name),
         ]
     )
 
 
-def _decisions(evaluation: Evaluation, model: Model, name: str) -> Html:
+def _confused(evaluation: Evaluation, model: Model) -> list[tuple[int, str, str]]:
+    """How often a true class was taken for another, the most frequent first."""
     classes = model.spec.classes
     pairs = [
         (count, classes[column], classes[row])
@@ -93,57 +103,27 @@ def _decisions(evaluation: Evaluation, model: Model, name: str) -> Html:
         for column, count in enumerate(counts)
         if row != column and count
     ]
-    pairs.sort(key=lambda pair: -pair[0])
+    return sorted(pairs, key=lambda pair: -pair[0])
+
+
+def _decisions(evaluation: Evaluation, model: Model, pairs: Sequence[tuple[int, str, str]], name: str) -> Html:
+    classes = model.spec.classes
+    many = len(classes) > _PAIRS
     words = [f"{truth} taken for {predicted} ({count:,})" for count, truth, predicted in pairs[:5]]
     said = f"The most frequent mistakes: {_listed(words)}." if words else "No mistakes."
+    if many:
+        said = "Shade: the share of a true class. On the diagonal: decided rightly."
     chart = tag("figure", Html(figures.confusion(evaluation.confusion, classes, name)), tag("figcaption", said))
-    return join([tag("h3", "Decisions"), chart])
-
-
-def _attributes(evaluation: Evaluation) -> Html:
-    if not evaluation.attribute_table:
-        return Html("")
-    head = [
-        "attribute",
-        "share with it",
-        "accuracy",
-        "all zeros",
-        "best constant",
-        "balanced",
-        "average precision",
-        "F1",
-    ]
-    keys = ("prevalence", "accuracy", "zeros", "constant", "balanced_accuracy", "average_precision", "f1")
-    rows = []
-    for row in evaluation.attribute_table:
-        share = row["prevalence"]
-        share = share if isinstance(share, float) else 0.0
-        values = {**row, "zeros": 1 - share, "constant": max(share, 1 - share)}
-        rows.append([str(row["attribute"]), *(_cell(values[key]) for key in keys)])
-    every = evaluation.figures
-    names = (
-        "attribute_accuracy",
-        "all_zeros_accuracy",
-        "majority_accuracy",
-        "attribute_balanced_accuracy",
-        "attribute_map",
-    )
-    rows.append([tag("b", "all, each by itself"), "", *(_cell(every.get(name)) for name in names), ""])
-    rows.append([tag("b", "all of an image together"), "", _cell(every.get("attribute_exact")), "", "", "", "", ""])
-    said = (
-        "Where attributes are rare, a predictor that never sees one looks good: accuracy has to beat “all zeros” and"
-        " “best constant”, which looks at no image. In the line of all attributes the constant is what most training"
-        " images have."
-    )
-    return join([tag("h3", "Attributes"), tag("p", said, class_="note"), *_folded(head, rows)])
-
-
-def _folded(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Html]:
-    """A table; a long one with its middle behind a fold, the last two rows in front."""
-    if len(rows) <= _MANY_ROWS:
-        return [table(head, rows)]
-    shown, hidden = [*rows[:10], *rows[-2:]], rows[10:-2]
-    return [table(head, shown), tag("details", tag("summary", f"{len(hidden)} attributes more"), table(head, hidden))]
+    parts = [tag("h3", "Decisions"), chart]
+    if many and pairs:
+        images = dict(zip(classes, map(sum, zip(*evaluation.confusion, strict=True)), strict=True))
+        rows = [
+            [truth, predicted, f"{count:,}", percent(count / images[truth])]
+            for count, truth, predicted in pairs[:_PAIRS]
+        ]
+        head = ["true class", "taken for", "images", "of that class"]
+        parts.append(table(head, rows, caption=f"The most frequent of {len(pairs):,} mistaken pairs", class_="pairs"))
+    return join(parts)
 
 
 def _cell(value: object) -> str:
@@ -154,11 +134,16 @@ def _cases(evaluation: Evaluation, model: Model) -> Html:
     if not evaluation.shown:
         return Html("")
     said = (
-        "Images of this run. The class probabilities come from the classifier; the confidence of a class by support is"
-        " the share of its attributes that are seen."
+        "Images of this run. The class probabilities come from the classifier; the classes by the attributes alone from"
+        " what the mirror sees and the table of what each class asks for; the confidence of a class by support is the"
+        " share of its attributes that are seen."
     )
-    shown = [cases.case(each, model.spec) for each in evaluation.shown]
-    return join([tag("h3", "Cases"), tag("p", said, class_="note"), cases.legend(), *shown])
+    known = [cases.case(each, model.spec) for each in evaluation.shown if each.truth is not None]
+    others = [cases.case(each, model.spec) for each in evaluation.shown if each.truth is None]
+    if len(others) > _UNKNOWN_CASES:
+        summary = tag("summary", f"{len(others)} cases more: one of each set of unknown images")
+        others = [tag("details", summary, *others)]
+    return join([tag("h3", "Cases"), tag("p", said, class_="note"), cases.legend(), *known, *others])
 
 
 def _unknown(evaluation: Evaluation) -> Html:
@@ -174,14 +159,50 @@ def _unknown(evaluation: Evaluation) -> Html:
         cells = [*_better(row.get("questioned"), softmax), _cell(row.get("support_questioned"))]
         cells += _better(row.get("auroc"), row.get("msp_auroc"))
         cells += _better(row.get("fpr_at_95_tpr"), row.get("msp_fpr_at_95_tpr"), lower=True)
-        rows.append([str(row["set"]), f"{row['images']:,}", *cells])
+        rows.append([_set(row), f"{row['images']:,}", *cells])
     said = (
         "The model can only answer with a class it knows; questioned is the most that it can do. Maximum softmax has a"
         " threshold of its own at the same alpha. AUROC: how surely an image of the set scores above a test image;"
         " 0.5 is chance. FPR: test images above the line that catches 95 % of the set; lower is better."
         " Bold: the better."
     )
-    return join([tag("h3", "Images of no known class"), table(head, rows), tag("p", said, class_="note")])
+    changed = [str(row["set"]) for row in evaluation.unknown if row["set"] in ALTERATIONS]
+    if changed:
+        said += f" {_listed(changed).capitalize()}: test images, altered; their class is known, only harder to see."
+    parts = [tag("h3", "Unknown images"), table(head, rows), tag("p", said, class_="note")]
+    return join([*parts, *(_peers(evaluation) if evaluation.peers else [])])
+
+
+def _set(row: Mapping[str, float | str | None]) -> str:
+    return _spaced(str(row["set"]))
+
+
+def _peers(evaluation: Evaluation) -> list[Html]:
+    """Detectors of pytorch-ood on the same features: for each set the best, then all of them folded away."""
+    rows = []
+    for row in evaluation.unknown:
+        found = {peer: shares[str(row["set"])] for peer, shares in evaluation.peers.items() if row["set"] in shares}
+        best = sorted(found, key=lambda peer: -found[peer])[:_PEERS]
+        cells = [f"{found[peer]:.4f} {peer}" for peer in best] + [""] * (_PEERS - len(best))
+        rows.append([_set(row), _cell(row.get("auroc")), _cell(row.get("msp_auroc")), *cells])
+    said = (
+        "Detectors of the library pytorch-ood on the features of the same classifier, fitted on its training images."
+        " The best of them on a set is chosen by the very figure that is shown, on the very images: nobody could have"
+        " chosen it beforehand, so it is favoured. The verdict was fitted on no image of these sets."
+    )
+    sets = [str(row["set"]) for row in evaluation.unknown]
+    every = sorted(evaluation.peers.items(), key=lambda item: -sum(item[1].values()))
+    whole = [[peer, *(_cell(shares.get(name)) for name in sets)] for peer, shares in every]
+    return [
+        tag("h4", "Other detectors on the same features"),
+        table(["AUROC", "verdict", "maximum softmax", "best", "second", "third"], rows, class_="numbers peers"),
+        tag("p", said, class_="note"),
+        tag("details", tag("summary", f"all {len(every)} detectors"), table(["AUROC", *map(_spaced, sets)], whole)),
+    ]
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _better(own: object, other: object, *, lower: bool = False) -> list[str]:

@@ -19,6 +19,7 @@ Join = Literal["add", "concat"]
 _SEEN = 0.5  # from this probability on an attribute is said to be present
 _NOTABLE = 0.1  # nats: what an attribute adds to a likelihood ratio is said from here on
 _CLAMP = 1e-3  # no attribute is taken for surer than this
+_SURE = 8.0  # log odds: surer than this counts as this sure
 _MOST = 8  # reasons of attributes, each way
 
 
@@ -237,7 +238,7 @@ class Mirror(System[MirrorOutput]):
             "top-n": questions.top_n(coded, predicted),
             "top-n-centred": questions.top_n(questions.centred_class_scores(probabilities, classes), predicted),
             "likelihood": questions.likelihood(self._log_likelihood(probabilities), predicted),
-            **({"profile": self.profile.rival(output.attribute_logits, predicted)} if self.profile else {}),
+            **({"profile": self.profile.rival(self._log_odds(probabilities), predicted)} if self.profile else {}),
             "distance": self.distance(self._placed(output), predicted),
             "rival": self.distance.rival(self._placed(output), predicted),
             **({"stages": self.stages(output.statistics, predicted)} if self.stages else {}),
@@ -255,13 +256,21 @@ class Mirror(System[MirrorOutput]):
     def fit_doubts(self, output: MirrorOutput, label: Tensor) -> None:
         self.distance.fit(self._placed(output), label)
         if self.profile:
-            self.profile.fit(output.attribute_logits, label)
+            self.profile.fit(self._log_odds(self.attribute_probabilities(output)), label)
         if self.stages:
             self.stages.fit(output.statistics, label)
 
     def _placed(self, output: MirrorOutput) -> Tensor:
         """The features that the feature distance reads."""
         return output.features[:, : self.distance.mean.shape[1]]
+
+    def _log_odds(self, probabilities: Tensor) -> Tensor:
+        """(B, N) log odds of each attribute against none of its group, within what single precision can tell."""
+        against = 1 - probabilities
+        for group in self.spec.at_most_one:
+            members = list(group)
+            against[:, members] = (1 - probabilities[:, members].sum(1, keepdim=True)).expand(-1, len(members))
+        return (probabilities.clamp(min=1e-6).log() - against.clamp(min=1e-6).log()).clamp(-_SURE, _SURE)
 
     def _log_likelihood(self, probabilities: Tensor) -> Tensor:
         return questions.log_likelihood(
@@ -278,6 +287,8 @@ class Mirror(System[MirrorOutput]):
         shares = fit.softmax(1)
         rows = zip(*(part.tolist() for part in (probabilities, adds * clear, predicted, shares)), strict=True)
         doubts = {"likelihood": questions.likelihood(fit, predicted)}
+        if self.profile:
+            doubts["profile"] = self.profile.rival(self._log_odds(probabilities), predicted)
         return Reconsidered(doubts, shares, [self._reasons(*row) for row in rows])
 
     def _reasons(
