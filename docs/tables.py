@@ -81,7 +81,10 @@ TARGETS: dict[str, dict[str, tuple[Rule, ...]]] = {  # what the recipes' small s
         "seconds": (("<=", 1800),),
     },
 }
-COSTS: dict[str, tuple[Literal[">=", "<="], float]] = {"whole-resnet18-light": ("<=", 1.20), "whole-resnet18-full": ("<=", 2.1)}
+COSTS: dict[str, tuple[Literal[">=", "<="], float]] = {
+    "whole-resnet18-light": ("<=", 1.20),
+    "whole-resnet18-full": ("<=", 2.1),
+}
 
 CORE = (  # the figures of a table, in the order of reading
     "accuracy", "attribute_accuracy", "attribute_exact", "argmax_agreement",

@@ -342,3 +342,40 @@ def test_a_policy_of_wrong_types_is_refused():
     for change in ({"threshold": "high"}, {"weights": [1.0, "2"]}, {"guarantee": "sure"}, {"evidence": [{}, {}]}):
         with pytest.raises(RecipeError, match=r"^policy\."):
             convert(values | change, Policy, "policy")
+
+
+def test_a_class_with_enough_rows_has_a_threshold_of_its_own():
+    """Class 0: scores 1 to 60; class 1: ten rows, too few for alpha .05; class 2: scores 101 to 119, just enough."""
+    scores = torch.cat([torch.arange(1.0, 61), torch.full((10,), 500.0), torch.arange(101.0, 120)])
+    predicted = torch.tensor([0] * 60 + [1] * 10 + [2] * 19)
+    wrong = torch.zeros(89, dtype=torch.bool)
+    given = {"names": (), "method": "d", "alpha": 0.05, "generator": torch.Generator()}
+    policy = calibrate({"d": scores}, wrong, predicted=predicted, classes=3, **given)
+    assert policy.class_thresholds == (58.0, None, 119.0)  # ranks ceil(61 x .95) and ceil(20 x .95)
+    assert policy.threshold == 500  # rank ceil(90 x .95) = 86 of all
+    assert policy.thresholds(torch.tensor([2, 1, 0])).tolist() == [119, 500, 58]
+    assert calibrate({"d": scores}, wrong, **given).class_thresholds == ()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_late_evidence_is_silent_up_to_the_rarest_tenth_and_then_counts_double(late):
+    doubt = torch.arange(1000.0)
+    found = fit_evidence(doubt, late=late)
+    whole = fit_evidence(doubt)(doubt)
+    expected = 2 * (whole - math.log(10)).clamp(min=0) if late else whole
+    assert_close(found(doubt), expected)
+    assert (found(doubt) > 0).sum() == (100 if late else 999)
+
+
+def test_given_rows_fit_the_score_and_all_others_set_the_threshold():
+    generator = torch.Generator().manual_seed(0)
+    wrong = torch.rand(400, generator=generator) < 0.2
+    doubts = {"a": torch.randn(400, generator=generator) + 2 * wrong, "b": torch.randn(400, generator=generator)}
+    other = torch.rand(300, generator=generator) < 0.2
+    fit = {"a": torch.randn(300, generator=generator) + 2 * other, "b": torch.randn(300, generator=generator)}
+    how = {"names": ("a", "b"), "alpha": 0.05, "generator": generator}
+    policy = calibrate(doubts, wrong, fit=(fit, other), **how)
+    assert (policy.fit_rows, policy.fit_errors) == (300, int(other.sum()))
+    assert policy.threshold_rows == int((~wrong).sum())
+    assert policy.evidence[0] == fit_evidence(fit["a"][~other])
+    assert policy.weights[0] > policy.weights[1], "`b` tells nothing"

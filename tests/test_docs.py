@@ -198,31 +198,28 @@ def photographs(top: Path, names: Sequence[str], each: int) -> None:
             Image.fromarray(pixels).save(top / name / f"{index:03}.jpg")
 
 
-@pytest.mark.parametrize("of", ["classes", "images"])
-def test_your_own_attributes_from_table_to_study_as_the_page_says(of, tmp_path, monkeypatch, capsys):
+def test_your_own_attributes_from_table_to_study_as_the_page_says(tmp_path, monkeypatch, capsys):
     page = [ROOT / "docs/howto/your-own-attributes.md"]
-    classes, images = (block.values[1] for block in blocks("csv", pages=page))
+    images = blocks("csv", pages=page)[1].values[1]
     values, other = (yaml.safe_load(block.values[1]) for block in blocks("yaml", pages=page))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANTEHOC_CACHE", str(tmp_path / "cache"))
-    names = [line.split(",")[0] for line in classes.splitlines()[1:]]
-    photographs(tmp_path / "garden", names, each=70)
-    (tmp_path / "garden/attributes.csv").write_text(classes)
-    head, *rows = images.splitlines()
-    kinds = {row.split(",")[1]: row.split(",")[3:] for row in rows}
-    lines = [",".join([f"{k}/{i:03}.jpg", k, *own]) for k, own in kinds.items() for i in range(1, 71)]
-    (tmp_path / "garden/images.csv").write_text("\n".join([head.replace("split,", ""), *lines]))
-    values = values if of == "classes" else merge(values, other)
+    head, *rows = images.replace("split,", "").splitlines()
+    kinds = {row.split(",")[1]: row.split(",")[3:] for row in rows}  # the attributes and box of each class
+    photographs(tmp_path / "garden", list(kinds), each=50)
+    lines = [",".join([f"{name}/{i:03}.jpg", name, *own]) for name, own in kinds.items() for i in range(1, 51)]
+    (tmp_path / "garden/images.csv").write_text("\n".join([head, *lines]))
+    values = merge(values, other)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         save_file(timm.create_model("test_resnet").state_dict(), "test_resnet.safetensors")
-    values["data"] |= {"size": 32, "resize": 36, "shares": [0.5, 0.05, 0.25, 0.2]}  # small, and as short as can be
+    values["data"] |= {"size": 64, "resize": 64, "shares": [0.35, 0.05, 0.4, 0.2]}  # small, and as short as can be
     values["system"] |= {"backbone": "test_resnet", "weights": "test_resnet.safetensors", "options": {}}
-    values["phases"][0] |= {"epochs": 2, "views": 2, "batch_size": 8, "learning_rate": 0.01, "backbone_rate": 1.0}
+    values["phases"][0] |= {"epochs": 3, "views": 2, "batch_size": 4, "learning_rate": 0.01, "backbone_rate": 1.0}
     values |= {"unknown": {"kinds": ["noise", "dark"], "count": 8}, "draws": 5}
     values["verdict"]["folds"] = 2
     Path("garden.yaml").write_text(yaml.safe_dump(values))
-    command = next(block for block in blocks("bash", pages=page)).values[1]
+    command = blocks("bash", pages=page)[0].values[1]
     assert cli.main([*shlex.split(command)[1:], "--quiet", "--device", "cpu"]) == 0
     figures = json.loads(Path("garden-run/figures.json").read_text())
     assert figures["studies"]["garden.yaml"].keys() >= {"repeated_calibration", *values["studies"]}
@@ -233,7 +230,7 @@ def test_your_own_attributes_from_table_to_study_as_the_page_says(of, tmp_path, 
     for block in blocks("python", pages=page):
         exec(compile(block.values[1], "docs", "exec"), shared)
     assert shared["corrected"].corrected["has_bill_shape::dagger"] == 1
-    assert ("with the background alone" in capsys.readouterr().out) == (of == "images")
+    assert "with the background alone" in capsys.readouterr().out
 
 
 def test_the_first_example_leaves_a_model(place):
@@ -330,6 +327,80 @@ def test_a_measured_run_is_taken_in_without_the_machine_s_name(tables, measured)
     text = (tables.MEASURED / "benchmarks.json").read_text()
     assert "secret" not in text
     assert "ratio <= 1.20 **missed**" in tables.benchmarks()
+
+
+def birds(seed: int, **figures: float) -> dict[str, Any]:
+    """What `antehoc reproduce birds --json` writes, shortened; without figures it reaches what is to be reached."""
+    reached = {
+        "accuracy": 0.81, "attribute_accuracy": 0.97, "all_zeros_accuracy": 0.92, "majority_accuracy": 0.94,
+        "verdict_questioned_wrong_at_1506": 0.75, "msp_questioned_wrong_at_1506": 0.69,
+        "verdict_auroc": 0.9, "msp_auroc": 0.88, "verdict_auroc_minus_msp": 0.02,
+        "verdict_aurc": 0.045, "msp_aurc": 0.05,
+        "ood_near_auroc": 0.8, "msp_ood_near_auroc": 0.79, "peer_ood_near_auroc": 0.81, "near_verdict_auroc": 0.9,
+        "near_ood_left_out_auroc": 0.8, "near_msp_ood_left_out_auroc": 0.79, "near_peer_ood_left_out_auroc": 0.81,
+        "verdict_questioned_correct_over_draws": 0.053,
+        "verdict_questioned_correct_over_draws_standard_error": 0.0015,
+    }  # fmt: skip
+    return a_run(seed) | {
+        "recipe": "birds", "figures": reached | figures, "published": {"accuracy": 0.8103},
+        "intervals": {"verdict_auroc_minus_msp": [0.003, 0.04]},
+        "peers": {"near": {"ViM": {"left_out": 0.81}, "KNN": {"left_out": 0.7}}},
+        "studies": {"birds": {"leakage": {"images": 300, "follows_decided": 0.5 + seed / 10, "edits": []}}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("figures", "figure", "said"),
+    [
+        ({}, "verdict_questioned_wrong_at_1506", ">= 0.72 and >= `msp_questioned_wrong_at_1506` + 0.06"),
+        ({"msp_auroc": 0.881}, "verdict_auroc", ">= `msp_auroc` + 0.02 **missed**"),
+        ({}, "verdict_auroc_minus_msp_low", ">= 0"),
+        ({"verdict_aurc": 0.0451}, "verdict_aurc", "<= 0.9 x `msp_aurc` **missed**"),
+        (
+            {"majority_accuracy": 0.98},
+            "attribute_accuracy",
+            ">= `all_zeros_accuracy` and >= `majority_accuracy` **missed**",
+        ),
+        ({}, "ood_near_auroc", ">= `msp_ood_near_auroc` and >= `peer_ood_near_auroc` **missed**"),
+        ({}, "ood_far_auroc", ">= `msp_ood_far_auroc` and >= `peer_ood_far_auroc` **missed**"),  # nobody measured it
+        (
+            {},
+            "verdict_questioned_correct_over_draws",
+            "<= 2 x `verdict_questioned_correct_over_draws_standard_error` + 0.05",
+        ),
+    ],
+)
+def test_a_target_of_birds_may_hang_on_another_figure(tables, measured, figures, figure, said):
+    measured(birds(0, **figures))
+    assert row(tables.small("birds", tables.BIRDS), figure)[-1] == said
+
+
+def test_birds_have_their_own_figures_and_the_readme_the_first_of_them(tables, measured):
+    measured(birds(0), birds(1, accuracy=0.83))
+    assert row(tables.small("birds"), "accuracy") == ["0.8103", "0.8200 (0.8100 to 0.8300)", ">= 0.8"]
+    assert "`near_verdict_auroc`" not in tables.small("birds")
+    assert "over_draws_standard_error`<br>" in tables.small("birds")
+    assert "over_draws_standard_error`<br>" not in tables.small("birds", tables.BIRDS)
+    assert "--seed 2 --json" in tables.small("birds")
+
+
+def test_unknown_birds_stand_beside_the_best_peer_and_the_studies_below(tables, measured):
+    measured(birds(0), birds(1))
+    assert "| left out | - | 0.8000 | 0.7900 | 0.8100 | ViM |" in tables.unknown_birds()
+    assert "| leakage, follows decided | 0.5500 (0.5000 to 0.6000) |" in tables.studied("birds")
+
+
+def test_ways_to_train_stand_side_by_side(tables, measured):
+    measured(birds(0), birds(1), birds(0, accuracy=0.7) | {"scale": "joint"})
+    assert row(tables.trained(), "accuracy") == ["0.8100", "0.7000"]
+    assert "(seeds 0, 1)" in tables.trained()
+    assert "--scale two-step --data CUB" in tables.trained()
+
+
+@pytest.mark.parametrize("name", ["birds-main", "birds-small", "birds-paper", "birds-unknown", "birds-training"])
+def test_what_was_not_measured_of_birds_says_what_would(tables, measured, name):
+    assert "antehoc reproduce birds " in tables.TABLES[name]()
+    assert "--ood coco=PATH --seed 0 --json" in tables.TABLES[name]()
 
 
 def test_the_check_finds_a_table_that_is_out_of_date(tables, tmp_path, monkeypatch, capsys):

@@ -98,6 +98,7 @@ class Policy:
     fit_rows: int  #: rows that set evidence and weights
     fit_errors: int  #: wrong decisions among them
     threshold_rows: int  #: correct decisions that set the threshold
+    class_thresholds: tuple[float | None, ...] = ()  #: of each decided class its own; None: the one for all
 
     def __post_init__(self) -> None:
         counts = {len(self.doubts), len(self.weights), len(self.evidence) or len(self.doubts)}
@@ -109,6 +110,13 @@ class Policy:
         if not self.evidence:
             return doubts[self.doubts[0]].double()
         return torch.stack([w * e(doubts[name]) for name, e, w in self._parts()]).sum(0)
+
+    def thresholds(self, predicted: Tensor) -> Tensor:
+        """The threshold of each image by its decided class (B,), float64."""
+        if not self.class_thresholds:
+            return torch.full(predicted.shape, self.threshold, dtype=torch.float64, device=predicted.device)
+        own = [self.threshold if limit is None else limit for limit in self.class_thresholds]
+        return torch.tensor(own, dtype=torch.float64, device=predicted.device)[predicted]
 
     def contributions(self, doubts: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What each doubt adds to the score, by name."""
@@ -219,6 +227,8 @@ def calibrate(
     method: str = "combined",
     guarantee: Guarantee = "expected",
     fit: tuple[Mapping[str, Tensor], Tensor] | None = None,
+    predicted: Tensor | None = None,
+    classes: int = 0,
     generator: torch.Generator,
 ) -> Policy:
     """The policy of a model, from its doubts on the calibration images.
@@ -238,6 +248,9 @@ def calibrate(
         guarantee: `expected` (conformal) or `binomial` (with probability 0.95 over the calibration data).
         fit: doubts and wrong decisions on other rows that did not train the network that decided them, such as
             out-of-fold ones.
+        predicted: (n,) decided class numbers, for a threshold of its own for each class that has enough correct
+            calibration decisions for alpha; None: one threshold for all.
+        classes: how many there are, where `predicted` is given.
         generator: draws the halves.
     Raises:
         DataError: where a doubt is unknown, or too few decisions are correct: 40, or 20 where all rows set
@@ -275,17 +288,48 @@ def calibrate(
     draft = Policy(
         method, tuple(names), evidence, tuple(weights), math.inf, alpha, alpha, guarantee, len(own), errors, 0
     )
-    return with_threshold(draft, {name: doubts[name][rest] for name in names}, wrong[rest], alpha)
+    kept = {name: doubts[name][rest] for name in names}
+    return with_threshold(
+        draft, kept, wrong[rest], alpha, predicted=None if predicted is None else predicted[rest], classes=classes
+    )
 
 
-def with_threshold(policy: Policy, doubts: Mapping[str, Tensor], wrong: Tensor, alpha: float) -> Policy:
-    """The same score with its threshold set anew, from rows that fitted nothing: another alpha, or newer data."""
-    scores = policy.score(doubts)[~wrong]
+def with_threshold(
+    policy: Policy,
+    doubts: Mapping[str, Tensor],
+    wrong: Tensor,
+    alpha: float,
+    *,
+    predicted: Tensor | None = None,
+    classes: int = 0,
+) -> Policy:
+    """The same score with its threshold set anew, from rows that fitted nothing: another alpha, or newer data.
+
+    With `predicted`, the decided classes (n,), each of the `classes` with enough correct decisions for alpha gets a
+    threshold of its own, which keeps the promise within that class; the others share the one for all.
+    """
+    scores, correct = policy.score(doubts), ~wrong
+    threshold, reachable = _threshold(policy, scores[correct], alpha)
+    own: list[float | None] = []
+    for label in range(classes if predicted is not None else 0):
+        limit, kept = _threshold(policy, scores[correct & (predicted == label)], alpha)
+        own.append(limit if kept <= alpha else None)
+    return replace(
+        policy,
+        threshold=threshold,
+        class_thresholds=tuple(own),
+        alpha=reachable,
+        asked_alpha=alpha,
+        threshold_rows=int(correct.sum()),
+    )
+
+
+def _threshold(policy: Policy, scores: Tensor, alpha: float) -> tuple[float, float]:
+    """The threshold on scores of correct decisions, and the alpha that so many of them can keep."""
     if policy.guarantee == "expected":
         reachable = alpha if len(scores) >= least_rows(alpha) else 1 / (len(scores) + 1)
         threshold = conformal_threshold(scores, reachable)
     else:  # the largest of n scores holds where (1 - alpha)^n <= delta; a hair more, for rounding
         reachable = max(alpha, 1 - _DELTA ** (1 / max(len(scores), 1)) * (1 - 1e-9))
         threshold = binomial_threshold(scores, reachable, _DELTA)
-    threshold = min(threshold, sys.float_info.max)  # JSON knows no infinity
-    return replace(policy, threshold=threshold, alpha=reachable, asked_alpha=alpha, threshold_rows=len(scores))
+    return min(threshold, sys.float_info.max), reachable  # JSON knows no infinity

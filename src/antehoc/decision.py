@@ -40,7 +40,7 @@ def decide(system: System[Any], policy: Policy | None, image: Tensor) -> list[De
     rows, fits = output.logits.softmax(1).tolist(), found.by_explanation.tolist()
     names = system.spec.classes
     labels = [names[number] for number in predicted.tolist()]
-    verdicts = _verdicts(policy, doubts, labels, found.reasons) if policy else [None] * len(rows)
+    verdicts = _verdicts(policy, doubts, predicted, labels, found.reasons) if policy else [None] * len(rows)
     columns = {name: value.tolist() for name, value in doubts.items()}
     return [
         Decision(
@@ -89,7 +89,7 @@ def intervene(
         decision,
         explanans=explanans,
         doubt=doubt,
-        verdict=_verdicts(policy, columns, [decision.label], found.reasons)[0] if policy else None,
+        verdict=_verdicts(policy, columns, predicted, [decision.label], found.reasons)[0] if policy else None,
         by_explanation=dict(zip(system.spec.classes, found.by_explanation[0].tolist(), strict=True)),
         corrected={name: p for name, p in zip(seen.names, now, strict=True) if name in set_by_hand},
     )
@@ -144,14 +144,16 @@ def _settled(spec: DataSpec, before: tuple[float, ...], given: Mapping[int, floa
 def _verdicts(
     policy: Policy,
     doubts: Mapping[str, Tensor],
+    predicted: Tensor,
     labels: list[str],
     reasons: list[tuple[list[Reason], list[Reason]]],
 ) -> list[Verdict]:
     scores = policy.score(doubts).tolist()
+    limits = policy.thresholds(predicted).tolist()
     parts = {name: value.tolist() for name, value in policy.contributions(doubts).items()}
     verdicts = []
-    for index, score in enumerate(scores):
-        questioned = not score <= policy.threshold  # so that a NaN is questioned, too
+    for index, (score, limit) in enumerate(zip(scores, limits, strict=True)):
+        questioned = not score <= limit  # so that a NaN is questioned, too
         own = {name: column[index] for name, column in parts.items()}
         agree, disagree = reasons[index]
         against = disagree + _other_reasons(own, score, labels[index], alone=questioned and not disagree)
@@ -159,7 +161,7 @@ def _verdicts(
             Verdict(
                 outcome="questioned" if questioned else "accepted",
                 score=score,
-                threshold=policy.threshold,
+                threshold=limit,
                 alpha=policy.alpha,
                 reasons=tuple(against + agree if questioned else agree + disagree),
             )

@@ -253,7 +253,7 @@ def _verdicts(
             questioned = scored.doubts[name.replace("topn", "top-n").replace("_", "-")] >= least
             figures[f"{name}_questioned_wrong"] = _share(questioned[wrong])
             figures[f"{name}_questioned_correct"] = _share(questioned[~wrong])
-    questioned = verdict > policy.threshold
+    questioned = verdict > policy.thresholds(scored.predicted)
     figures["verdict_questioned_wrong"] = _share(questioned[wrong])
     figures["verdict_questioned_correct"] = _share(questioned[~wrong])
     for name, values in {"verdict": verdict, "msp": softmax, **_others(scored)}.items():
@@ -315,7 +315,7 @@ def _unknown(
     for name, other in unknown.items():
         score_ = policy.score(other.doubts)
         row = {
-            "questioned": _share(score_ > policy.threshold),
+            "questioned": _share(score_ > policy.thresholds(other.predicted)),
             "support_questioned": _share(other.doubts["support"] > 0) if "support" in other.doubts else None,
             "auroc": _value(ood_auroc(verdict, score_)),
             "msp_auroc": _value(ood_auroc(scored.doubts[BASELINE], other.doubts[BASELINE])),

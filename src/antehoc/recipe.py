@@ -26,6 +26,7 @@ class Verdicts:
             double: for what tells unknown images, but little of errors on known classes.
         folds: into so many parts the training images are split to fit the combined score on decisions by networks
             that were not trained on them; all calibration images then set the threshold. 0: calibration is halved.
+        per_class: a threshold of its own for each class with enough correct calibration decisions (1 / alpha - 1).
         method: `combined`, or one doubt's name to question by it alone.
         guarantee: `expected`, or `binomial` (with probability 0.95 over the calibration data).
     """
@@ -34,6 +35,7 @@ class Verdicts:
     doubts: tuple[str, ...] = ("margin", "likelihood", "distance")
     late: tuple[str, ...] = ()
     folds: int = 0
+    per_class: bool = False
     method: str = "combined"
     guarantee: Guarantee = "expected"
 

@@ -31,7 +31,7 @@ from antehoc.types import Decision
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-_STUDIED = 200  # images of the study that looks at each some thirty times
+_STUDIED = {"leakage": 100, "background": 500}  # images: the one study looks at each thirty times, the other thrice
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,8 @@ def _policy(recipe: Recipe, scored: Scored, fit: Scored | None, seed: int) -> ca
         late=recipe.verdict.late,
         alpha=recipe.verdict.alpha,
         fit=(fit.doubts, fit.wrong) if fit else None,
+        predicted=scored.predicted if recipe.verdict.per_class else None,
+        classes=scored.logits.shape[1],
         method=recipe.verdict.method,
         guarantee=recipe.verdict.guarantee,
         generator=torch.Generator().manual_seed(mix(seed, 2)),
@@ -409,11 +411,11 @@ def _for_peers(recipe: Recipe, trained: Trained, source: Source) -> Fetched | No
 
 
 def _leakage(model: Model, test: Examples, seed: int) -> Any:
-    return studies.leakage(model, _files(test, "leakage"), seed=seed, limit=_STUDIED)
+    return studies.leakage(model, _files(test, "leakage"), seed=seed, limit=_STUDIED["leakage"])
 
 
 def _background(model: Model, test: Examples, seed: int) -> Any:
-    return studies.background(model, _files(test, "background"), seed=seed)
+    return studies.background(model, _files(test, "background"), seed=seed, limit=_STUDIED["background"])
 
 
 _STUDIES = {"leakage": _leakage, "background": _background}

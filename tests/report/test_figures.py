@@ -116,6 +116,24 @@ def test_of_312_attributes_the_surest_and_those_at_odds_are_shown():
     assert rows[0].mark == 1.0
 
 
+def test_of_each_question_the_surest_answer_is_shown_what_few_classes_ask_for_first():
+    names = ("has_eye::black", "has_eye::red", "has_wing::blue", "has_wing::brown", "crested", "has_size::small")
+    rows = ((1.0, 0.0, 0.0, 1.0, 0.0, 1.0), (1.0, 0.0, 1.0, 0.0, 0.0, 1.0))
+    spec = DataSpec(("cat", "fox"), 3, 8, 8, names, rows, groups=((0, 1), (2, 3)))
+    seen = AttributeScores(names, (0.99, 0.9, 0.8, 0.7, 0.45, 0.6))
+    shown = figures.attribute_rows(seen, spec, "cat", 4)
+    assert [(row.label, row.role) for row in shown] == [
+        ("has_wing::blue", "odd"),  # 0.8 less a half of the classes
+        ("has_eye::black", "seen"),  # 0.99 less all
+        ("has_size::small", "seen"),  # 0.6 less all
+        ("crested", "seen"),  # absent, so after what is present
+    ]
+
+
+def test_shares_over_draws_stand_beside_alpha_and_their_mean():
+    assert {"alpha 0.05", "mean 0.04"} <= set(words(parse(figures.draws([0.02, 0.06, 0.04], 0.05))))
+
+
 def decode(address: str) -> Image.Image:
     return Image.open(BytesIO(b64decode(address.partition("base64,")[2])))
 

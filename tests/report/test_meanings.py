@@ -12,6 +12,46 @@ def test_every_figure_of_a_run_has_a_meaning(result):
     assert [name for name in names if not meaning(name)] == []
 
 
+BIRDS = [
+    "accuracy",
+    "attribute_f1",
+    "attribute_group_accuracy",
+    "class_repeat_map",
+    "topn_questioned_wrong",
+    "topn_centred_questioned_correct",
+    "top-n_auroc",
+    "top-n-centred_auroc",
+    "profile_auroc",
+    "rival_auroc",
+    "distance_auroc",
+    "entropy_auroc",
+    "stages_auroc",
+    "verdict_questioned_wrong_at_1506",
+    "msp_questioned_wrong_at_1506",
+    "verdict_questioned_correct_over_draws",
+    "verdict_questioned_wrong_over_draws",
+    "verdict_questioned_correct_over_draws_standard_error",
+    "peer_ood_dark_auroc",
+    "ood_far_auroc",
+    "msp_ood_far_auroc",
+    "peer_ood_far_auroc",
+    "ood_near_auroc",
+    "peer_ood_near_auroc",
+]
+
+
+@pytest.mark.parametrize("name", BIRDS)
+def test_every_figure_of_birds_has_a_meaning_of_its_own_and_a_group(name):
+    said = [meaning(other) for other in BIRDS]
+    assert meaning(name)
+    assert said.count(meaning(name)) == 1
+    assert grouped({name: 0.5})[0].title != "Others"
+
+
+def test_an_operating_point_is_said_in_per_cent():
+    assert meaning("msp_questioned_wrong_at_1506").endswith("maximum softmax where 15.06 % of the correct ones are")
+
+
 def test_a_set_with_underscores_keeps_its_name():
     assert meaning("msp_ood_my_mnist_auroc") == "my mnist ranked above test images by maximum softmax"
 

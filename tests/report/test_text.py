@@ -43,6 +43,14 @@ def test_every_figure_stands_in_the_terminal_or_in_the_table_of_unknown_sets(res
         assert in_the_matrix or name in words
 
 
+def test_of_many_figures_the_main_ones_are_shown_and_the_others_counted(evaluation):
+    figures = {"accuracy": 0.8, "margin_auroc": 0.7, "verdict_augrc": 0.1, "ood_noise_auroc": 0.9}
+    written = text.evaluation(replace(evaluation, figures=figures))
+    assert "margin_auroc" not in written
+    assert "accuracy" in written
+    assert "and 2 figures more" in written  # that of noise stands in the table of sets
+
+
 def test_an_accepted_decision_shows_three_reasons_for_it_and_each_against_it(accepted):
     lines = text.decision("a.png", accepted).splitlines()[1:]
     assert sum("and the class" in line for line in lines) == 3

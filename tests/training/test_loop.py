@@ -720,3 +720,15 @@ def test_mixed_seeds_differ_and_fit_torch(pairs):
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert mix(1, 2) != mix(2, 1)
+
+
+def test_activations_cached_in_half_the_room_are_the_same_but_for_rounding(build, source):
+    phase = Phase(("mirror",), 1, cache=True, batch_size=16)
+    whole, half = (
+        Cached(build(), source.roles["train"], replace(phase, cache_in=kind), views=1) for kind in ("float32", "bfloat16")
+    )
+    assert half.activations[-1].dtype == torch.bfloat16
+    for one, other in zip(whole.batch(range(8)).activations, half.batch(range(8)).activations, strict=True):
+        assert other.dtype == torch.float32
+        assert not one.equal(other)
+        torch.testing.assert_close(one, other, rtol=0.05, atol=0.05)

@@ -80,26 +80,20 @@ def _blind(rows: Sequence[AttributeRow]) -> list[Html]:
     """What is never found, and what these images cannot tell."""
     never = [str(row["attribute"]) for row in rows if row["f1"] == 0]
     same = [str(row["attribute"]) for row in rows if row["prevalence"] in (0.0, 1.0)]
-    said = []
-    if never:
-        said.append(
-            tag("p", tag("b", f"{len(never)} attributes are never found"), ": no image that has one is given it with a"
-                f" probability of one half or more. {_few(never)}.")
-        )  # fmt: skip
-    if same:
-        said.append(
-            tag("p", tag("b", f"{len(same)} attributes cannot be judged here"), ": all test images have them, or none."
-                f" {_few(same)}.")
-        )  # fmt: skip
-    return said
+    rest = "no image that has one is given it with a probability of one half or more."
+    return [
+        *_named("never found", rest, never),
+        *_named("not to be judged here", "all test images have them, or none.", same),
+    ]
 
 
-def _few(names: Sequence[str]) -> Html:
-    shown, left = [plain(name) for name in names[:_NAMED]], names[_NAMED:]
-    if not left:
-        return tag("span", "; ".join(shown))
-    more = tag("details", tag("summary", f"and {len(left)} more"), tag("p", "; ".join(map(plain, left)), class_="note"))
-    return tag("span", "; ".join(shown), more)
+def _named(what: str, said: str, names: Sequence[str]) -> list[Html]:
+    if not names:
+        return []
+    are = "attribute is" if len(names) == 1 else "attributes are"
+    listed = tag("p", "; ".join(map(plain, names)), class_="note")
+    folded = tag("details", tag("summary", "their names"), listed) if len(names) > _NAMED else listed
+    return [tag("p", tag("b", f"{len(names)} {are} {what}: "), said), folded]
 
 
 def asked(spec: DataSpec, confused: Sequence[str]) -> Html:
@@ -111,7 +105,7 @@ def asked(spec: DataSpec, confused: Sequence[str]) -> Html:
     questions = [question for question in wanted[0] if any(answers[question] for answers in wanted)]
     rows, alike = [], 0
     for question in questions:
-        answers = [", ".join(one[question]) or "–" for one in wanted]
+        answers = [", ".join(one[question]) or "-" for one in wanted]
         if len(set(answers)) == 1 and len(questions) > _MANY // 2:
             alike += 1
             continue

@@ -52,7 +52,7 @@ def _rank(decision: Decision) -> Html:
     """Where the decided class stands among the classes by explanation, if they are too many to see it."""
     shares = decision.by_explanation
     better = sum(value > shares[decision.label] for value in shares.values())
-    said = f"The decided class stands at {better + 1} of {len(shares)}."
+    said = f"Decided class: place {better + 1} of {len(shares)}"
     return tag("p", said, class_="rank") if len(shares) > _CLASSES else Html("")
 
 
@@ -176,7 +176,7 @@ def legend(*, truth: bool = True) -> Html:
         *green,
         "Black tick: what the decided class asks for. ",
         tag("b", "Vermilion", class_="odd"),
-        ": an attribute at odds with it. Of many attributes: the surest answer to each question, first those present that"
-        " few classes ask for.",
+        ": an attribute at odds with it. Of many attributes: the surest answer to each question, first those present"
+        " that few classes ask for.",
         class_="legend",
     )

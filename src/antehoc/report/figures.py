@@ -98,7 +98,11 @@ def attribute_rows(explanans: AttributeScores, spec: DataSpec, label: str, most:
     asked = spec.class_attributes[spec.classes.index(label)]
     rows = list(zip(explanans.names, explanans.probabilities, asked, strict=True))
     if len(rows) > most:
-        rows = _telling_rows(rows, spec) if spec.groups else sorted(rows, key=lambda row: -max(row[1], abs(row[1] - row[2])))
+        rows = (
+            _telling_rows(rows, spec)
+            if spec.groups
+            else sorted(rows, key=lambda row: -max(row[1], abs(row[1] - row[2])))
+        )
     return [
         Bar(name, seen, "odd" if (seen >= _SEEN) != (wanted > 0.5) else "seen", mark=wanted)
         for name, seen, wanted in rows[:most]
@@ -167,7 +171,7 @@ def histogram(scores: Mapping[str, Sequence[float]], threshold: float, name: str
                 axes.axvline(threshold, color=INK, linewidth=1)
             axes.set_ylabel(short(kind, 22), rotation=0, ha="right", va="center")
             above = f"{float((values > threshold).mean()):.1%} questioned".replace("%", " %")
-            axes.annotate(above, (1, 0.72), xycoords="axes fraction", ha="right")
+            axes.annotate(above, (1.01, 0.2), xycoords="axes fraction")
             axes.spines["left"].set_visible(False)
             axes.set_yticks([])
             axes.set_xscale("asinh", linear_width=scale)

@@ -72,7 +72,7 @@ _WORDS = {
     "left_out": "the classes left out",
     None: "",
 }
-_HEADLINES = (  # what the terminal shows besides what was published
+_HEADLINES = (  # what is shown first, besides what was published
     r"accuracy|attribute_(accuracy|exact|map|balanced_accuracy|group_accuracy)|class_repeat_map"
     r"|(all_zeros|majority)_accuracy|(verdict|msp|support|topn)_questioned_(wrong|correct)|\w+_questioned_wrong_at_\d+"
     r"|(verdict|msp)_(auroc|aurc)|\w+_minus_msp|(msp_|peer_)?ood_(near|far|shapes)_auroc"
@@ -165,9 +165,10 @@ def is_of_one_set(name: str, sets: Iterable[str], prefix: str = "") -> bool:
     return any(bare.startswith(f"ood_{each}_") for each in sets)
 
 
-def is_headline(name: str, prefix: str = "") -> bool:
-    """Whether a figure is one of those to read first."""
-    return re.fullmatch(_HEADLINES, name.removeprefix(prefix)) is not None
+def is_shown(row: Row, prefix: str = "") -> bool:
+    """Whether a figure is one of those to read first: published, named among them, or of no known meaning."""
+    bare = row.name.removeprefix(prefix)
+    return row.published is not None or not row.meaning or re.fullmatch(_HEADLINES, bare) is not None
 
 
 def plain(name: str) -> str:
@@ -188,10 +189,10 @@ def reason_text(reason: Reason, label: str) -> str:
         >>> reason_text(Reason("attribute-missing", text, "has_wing_color::red"), "Cardinal")
         'wing color: red is absent (0.10), but the class has it'
     """
+    text = reason.text.replace(f"better than {label!r}", "better than this one")
     if reason.attribute is None:
-        return reason.text
-    named = reason.text.replace(f"'{reason.attribute}'", plain(reason.attribute))
-    return named.replace(f"the class {label!r}", "the class")
+        return text
+    return text.replace(f"'{reason.attribute}'", plain(reason.attribute)).replace(f"the class {label!r}", "the class")
 
 
 def number(value: float | None, name: str = "") -> str:

@@ -11,7 +11,7 @@ from antehoc.data.images import read_image
 from antehoc.errors import AntehocError
 from antehoc.evaluation import Evaluation
 from antehoc.model import Model
-from antehoc.report import cases, figures, sections
+from antehoc.report import cases, figures, sections, studies
 from antehoc.report.html import Html, join, table, tag
 from antehoc.report.meanings import by_variant, grouped
 from antehoc.runs import Reproduction
@@ -33,6 +33,9 @@ def reproduction(result: Reproduction) -> str:
         else:
             head = [sections.headline(evaluation), tag("h3", "Figures"), tables[label]]
             parts.append((f"Variant {label}", join([*head, body])))
+        if evaluation.studies:
+            title = "Studies" if label == result.recipe else f"Studies of variant {label}"
+            parts.append((title, studies.section(evaluation.studies, Path(label).stem)))
     parts.append(("Training", _training(result)))
     parts.append(("Explanation card", sections.card(result.models[result.recipe].system.card)))
     recipe = str(result.models[result.recipe].about.get("values", ""))
@@ -44,12 +47,11 @@ def reproduction(result: Reproduction) -> str:
 
 def evaluation(evaluation: Evaluation, model: Model) -> str:
     """A saved model's evaluation."""
-    sets = [str(row["set"]) for row in evaluation.unknown]
     groups = grouped(evaluation.figures, evaluation.intervals)
     name = f"{model.arguments['name']}: {_few(model.spec.classes)}"
     about = [(key, str(value)) for key, value in model.about.items() if key not in ("values", "figures")]
     parts = [
-        ("Figures", join([sections.figure_table(groups, sets, published=False), _notes(evaluation.notes)])),
+        ("Figures", join([sections.figure_table(groups, published=False), _notes(evaluation.notes)])),
         ("Evaluation", sections.evaluation_sections(evaluation, model)),
         ("Explanation card", sections.card(model.system.card)),
     ]
@@ -159,10 +161,9 @@ def _figures(result: Reproduction) -> dict[str, Html]:
     """The table of figures of the recipe itself, and of each variant."""
     tables = {}
     for name, groups in by_variant(result).items():
-        sets = [str(row["set"]) for row in result.evaluations[name].unknown]
         known = any(row.published is not None for group in groups for row in group.rows)
         prefix = "" if name == result.recipe else f"{name}_"
-        tables[name] = sections.figure_table(groups, sets, published=known, prefix=prefix)
+        tables[name] = sections.figure_table(groups, published=known, prefix=prefix)
     return tables
 
 

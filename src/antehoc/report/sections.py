@@ -7,9 +7,9 @@ from antehoc.cards import Card
 from antehoc.data.altered import ALTERATIONS
 from antehoc.evaluation import Evaluation
 from antehoc.model import Model
-from antehoc.report import attributes, cases, figures, studies
+from antehoc.report import attributes, cases, figures
 from antehoc.report.html import Html, join, table, tag
-from antehoc.report.meanings import Group, Row, is_headline, is_of_one_set, number, percent
+from antehoc.report.meanings import Group, Row, is_shown, number, percent
 
 _PAIRS, _PEERS, _UNKNOWN_CASES = 12, 3, 5  # of confused pairs, other detectors and unknown images so many are shown
 _FREE = 1e300  # a threshold above this stands for none
@@ -47,13 +47,13 @@ def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def figure_table(groups: Iterable[Group], sets: Sequence[str], *, published: bool, prefix: str = "") -> Html:
+def figure_table(groups: Iterable[Group], *, published: bool, prefix: str = "") -> Html:
     """Every figure by name, measured beside published; what is not read first is folded away below."""
     head = ["figure", "what it is", "measured", "95 % interval", *(["published"] if published else [])]
     rows: list[list[str]] = []
     folded: list[list[str]] = []
     for group in groups:
-        own = [row for row in group.rows if _is_shown(row, sets, prefix)]
+        own = [row for row in group.rows if is_shown(row, prefix)]
         rows += [[group.title], *(_figure(row, published=published) for row in own)] if own else []
         folded += [_figure(row, published=published) for row in group.rows if row not in own]
     parts = [table(head, rows, class_="figures")]
@@ -61,11 +61,6 @@ def figure_table(groups: Iterable[Group], sets: Sequence[str], *, published: boo
         summary = tag("summary", f"{len(folded)} figures more: single doubts, single sets of unknown images")
         parts.append(tag("details", summary, table(head, folded, class_="figures")))
     return join(parts)
-
-
-def _is_shown(row: Row, sets: Sequence[str], prefix: str) -> bool:
-    first = is_headline(row.name, prefix) or not row.meaning
-    return row.published is not None or (first and not is_of_one_set(row.name, sets, prefix))
 
 
 def _figure(row: Row, *, published: bool) -> list[str]:
@@ -89,7 +84,6 @@ def evaluation_sections(evaluation: Evaluation, model: Model, name: str = "") ->
             _scores(evaluation, model, name),
             _curves(evaluation, name),
             reading(model),
-            studies.section(evaluation.studies, name),
         ]
     )
 
@@ -249,10 +243,13 @@ def reading(model: Model) -> Html:
     )
     made = {
         "combined": f"It adds up the evidence of several doubts: {weights}. Their weights were fitted on"
-        f" {policy.fit_rows:,} calibration images, {policy.fit_errors:,} of them decided wrongly.",
+        f" {policy.fit_rows:,} images that had not trained what scored them, {policy.fit_errors:,} of them decided"
+        " wrongly.",
         "equal-weights": f"It adds up the evidence of several doubts, {', '.join(policy.doubts)}, which count equally:"
         f" {policy.fit_errors:,} wrong decisions among {policy.fit_rows:,} were too few to fit weights.",
     }.get(policy.method, f"It is the doubt called {policy.method}, as it is.")
+    if own := sum(threshold is not None for threshold in policy.class_thresholds):
+        made += f" Of the {len(policy.class_thresholds)} classes {own} have a threshold of their own."
     asked = ""
     if policy.alpha > policy.asked_alpha:
         asked = f" ({percent(policy.asked_alpha)} was asked for; the calibration images were too few to keep it)"

@@ -76,7 +76,7 @@ def _leakage(found: Leakage) -> Html:
 def _edits(edits: Sequence[Change]) -> Html:
     head = ["edit", "colour attributes change by", "others by", "difference, 95 %", "decisions changed"]
     rows = [
-        [edit.name, number(edit.named), number(edit.others), _interval(edit.named_minus_others),
+        [edit.name, _change(edit.named), _change(edit.others), _interval(edit.named_minus_others),
          number(edit.decisions_changed)]
         for edit in edits
     ]  # fmt: skip
@@ -87,16 +87,16 @@ def _parts(parts: Sequence[HiddenPart]) -> Html:
     head = ["part", "images", "its attributes change by", "those of other parts", "its own under the control",
             "beyond the control", "95 %"]  # fmt: skip
     rows = [
-        [part.part, f"{part.hidden.images:,}", number(part.hidden.named), number(part.hidden.others),
-         number(part.control.named), _bold(part.beyond, part.beyond_interval), _interval(part.beyond_interval)]
+        [part.part, f"{part.hidden.images:,}", _change(part.hidden.named), _change(part.hidden.others),
+         _change(part.control.named), _bold(part.beyond, part.beyond_interval), _interval(part.beyond_interval)]
         for part in sorted(parts, key=lambda part: -part.beyond)
     ]  # fmt: skip
-    return table(head, rows)
+    return table(head, rows, class_="numbers parts")
 
 
 def _bold(value: float, interval: tuple[float, float]) -> str:
     """Bold where the interval leaves zero out."""
-    return tag("b", number(value)) if interval[0] > 0 or interval[1] < 0 else number(value)
+    return tag("b", _change(value)) if interval[0] > 0 or interval[1] < 0 else _change(value)
 
 
 def _background(found: Background) -> Html:
@@ -127,4 +127,8 @@ def _in_words(found: Any) -> Html:
 
 
 def _interval(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
+    return "" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
+
+
+def _change(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"  # so small a change needs no second digit

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from antehoc.data.images import shown
 from antehoc.evaluation import Evaluation
-from antehoc.report.meanings import Group, Row, by_variant, grouped, is_of_one_set, number
+from antehoc.report.meanings import Group, Row, by_variant, grouped, is_of_one_set, is_shown, number
 from antehoc.runs import Reproduction, Trained
 from antehoc.types import Decision, Reason, Verdict
 
@@ -90,16 +90,18 @@ def _reasons(verdict: Verdict | None) -> list[str]:
 
 
 def _tables(groups: Sequence[Group], evaluation: Evaluation | None, prefix: str = "") -> list[str]:
-    """A block of lines per group, a blank line before each; then the table of unknown sets."""
+    """A block of lines per group, a blank line before each; the table of unknown sets; how many are left out."""
     sets = [str(row["set"]) for row in evaluation.unknown] if evaluation else []
-    blocks = []
+    blocks, left = [], 0
     for group in groups:
-        rows = [row for row in group.rows if row.published is not None or not is_of_one_set(row.name, sets, prefix)]
+        rows = [row for row in group.rows if is_shown(row, prefix)]
+        left += sum(not is_of_one_set(row.name, sets, prefix) for row in group.rows if row not in rows)
         if rows:
             blocks.append([[group.title, *_HEAD], *map(_cells, rows)])
     used = [column for column in range(4) if any(row[column] for block in blocks for row in block[1:])]
     lines = _aligned([[[row[column] for column in used] for row in block] for block in blocks])
-    return [*lines, *(_unknown(evaluation) if evaluation and evaluation.unknown else [])]
+    lines += _unknown(evaluation) if evaluation and evaluation.unknown else []
+    return [*lines, "", f"and {left} figures more in the JSON (--json) and on the page"] if left else lines
 
 
 def _cells(row: Row) -> list[str]:

@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -168,14 +168,15 @@ class Cached:
                 own = rows[start : start + phase.batch_size]
                 image = source.batch([row + number * self.count for row in own] if drawn else own).image.to(device)
                 image = image if drawn else view(image, phase.augment, number)
-                parts.append(tuple(activation.cpu() for activation in learner.activations(image)))
+                with torch.autocast(device.type, torch.bfloat16, enabled=phase.cache_in == "bfloat16"):
+                    parts.append(tuple(activation.cpu() for activation in learner.activations(image)))
             return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
         found = []
         for number in range(views):
             if phase.cache == "disk":
-                version = (phase.augment, seed if drawn else 0, number)
-                found.append(_stored(learner, examples, version, compute, phase.batch_size))
+                version = (phase.augment, seed, number) if number else ("plain", 0, 0)
+                found.append(_stored(learner, examples, (*version, phase.cache_in), compute, phase.batch_size))
             else:
                 found.append(compute(number, range(self.count)))
         self.activations = tuple(torch.cat(column) for column in zip(*found, strict=True))
@@ -186,22 +187,21 @@ class Cached:
     def batch(self, indices: Sequence[int]) -> Batch:
         rows = torch.as_tensor(indices)
         images = rows % self.count
-        chosen = tuple(activation[rows] for activation in self.activations)
+        chosen = tuple(activation[rows].float() for activation in self.activations)
         return Batch(self.empty, self.labels[images], self.attributes[images], chosen)
 
 
 def _stored(
     learner: Trainable[Any],
     examples: Examples,
-    version: tuple[str, int, int],
+    version: tuple[str, int, int, str],
     compute: Callable[[int, Sequence[int]], tuple[Tensor, ...]],
     at_once: int,
 ) -> tuple[Tensor, ...]:
     """One view's activations from disk, where the missing ones are put."""
     if not isinstance(examples, Files):
         raise RecipeError("cache: 'disk' is for image files, and these images are in memory; take `cache: true`.")
-    facts = (*version, examples.preprocessing) if version[2] else ("plain", examples.preprocessing)
-    store = Store(cache_folder() / key(learner.frozen_part(), *facts))
+    store = Store(cache_folder() / key(learner.frozen_part(), *version, examples.preprocessing))
     names = [digest.hex() for digest in examples.content_hashes()]
     return store.rows(names, lambda rows: compute(version[2], rows), at_once=at_once)
 
@@ -447,7 +447,7 @@ def with_activations(system: System[Any], examples: Examples, phases: Sequence[P
     phase = next((phase for phase in phases if phase.cache == "disk"), None)
     if phase is None or not len(examples):
         return examples
-    return Cached(system, examples, phase, views=1)
+    return Cached(system, examples, replace(phase, cache_in="float32"), views=1)
 
 
 class quiet:
