@@ -1,6 +1,7 @@
 """Figures against an independent recomputation: plain loops, numpy and scikit-learn on the same trained model."""
 
 import dataclasses
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,9 +17,10 @@ from sklearn.metrics import (
 )
 
 from antehoc.data.outliers import outliers
-from antehoc.evaluation import evaluate, score
+from antehoc.evaluation import Scored, _cases, _unseen, evaluate, score
 from antehoc.model import load
 from antehoc.recipe import read_recipe
+from antehoc.systems import Mirror
 
 # sums of 400 numbers in another order
 EXACT = {"rel": 1e-9, "abs": 1e-12}
@@ -252,3 +254,48 @@ def test_a_scored_set_is_the_same_in_batches_of_any_size(found, monkeypatch):
     assert one.predicted.equal(other.predicted)
     assert one.label.equal(found.test.labels)
     torch.testing.assert_close(one.columns["attributes"], other.columns["attributes"], rtol=1e-3, atol=1e-5)
+
+
+def test_blindness_to_an_attribute_is_judged_by_classes_where_these_share_it():
+    """Twelve classes of five images: attribute 0 is seen, 1 is noise, 2 is in no class."""
+    label = torch.arange(60) % 12
+    truth = torch.stack([label < 5, label % 2 == 0, label < 0], 1).float()
+    noise = torch.rand(60, 3, generator=torch.Generator().manual_seed(1))
+    probabilities = torch.stack([0.8 * truth[:, 0] + 0.2 * noise[:, 0], noise[:, 1], noise[:, 2]], 1)
+    assert _unseen(probabilities, truth, label, 12) == ["no", "yes", None]
+    few = label < 4  # of four classes even a perfect order proves nothing
+    assert _unseen(truth[few], truth[few], label[few], 12) == [None, None, None]
+
+
+def test_shown_decisions_of_many_classes_are_what_their_titles_say(found):
+    """Twelve classes; decisions and verdicts made up so that every kind occurs."""
+    generator = torch.Generator().manual_seed(0)
+    label = torch.arange(240) % 12
+    logits = torch.randn(240, 12, generator=generator) + 3 * torch.nn.functional.one_hot(label, 12)
+    rows = torch.eye(12)
+    attributes = (0.7 * rows[label] + 0.3 * torch.rand(240, 12, generator=generator)).clamp(0.01, 0.99)
+    odd = torch.arange(240) % 3 == 0
+    attributes[odd] = (0.8 * rows[logits.argmax(1)] + 0.1)[odd]
+    doubts = {"margin": torch.rand(240, generator=generator)}
+    scored = Scored(label, rows[label], logits, doubts, {"attributes": attributes})
+    policy = replace(found.model.policy, doubts=("margin",), evidence=(), weights=(1.0,), threshold=0.5)
+    spec = replace(
+        found.model.spec,
+        classes=tuple("abcdefghijkl"),
+        attributes=tuple("ABCDEFGHIJKL"),
+        class_attributes=tuple(map(tuple, rows.tolist())),
+        exclusive=(),
+    )
+    model = replace(found.model, system=Mirror(spec, backbone="tiny"), policy=policy)
+    cases = _cases(model, scored)
+    assert all(index is not None for title, index in cases.items() if "third" not in title)
+    for title, index in cases.items():
+        if index is None:
+            continue
+        assert bool(scored.wrong[index]) == title.startswith("Wrong")
+        assert bool(doubts["margin"][index] > 0.5) == ("uestioned" in title)
+        best = int(attributes[index].argmax())
+        if "the true class" in title:
+            assert best == label[index]
+        elif "decided class" in title:
+            assert best == scored.predicted[index]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from antehoc import metrics, questions
 from antehoc.calibration import Policy, calibrate
+from antehoc.data.altered import ALTERATIONS
 from antehoc.data.examples import Examples, Fetched
 from antehoc.decision import decide
 from antehoc.metrics import attributes as attribute_metrics
@@ -22,6 +23,7 @@ from antehoc.types import Decision
 
 BASELINE = "softmax"  # the doubt that every verdict is measured beside
 _PIXELS = 2**20  # of one batch and channel: what processor caches hold, large images pass through faster
+_LEVEL = 0.05  # of the test whether an attribute is seen at all
 _TOP = 10  # the thesis's rule for birds: questioned where the class is not among so many best by the attributes
 
 
@@ -218,7 +220,7 @@ def _attributes(
     """Attribute figures beside the all-zeros and the majority predictor, and a row per attribute."""
     if "attributes" not in scored.columns or not scored.attributes.shape[1]:
         return []
-    probabilities, truth = scored.columns["attributes"], scored.attributes
+    probabilities, truth = scored.columns["attributes"], _hard(scored.attributes)
     for name in ("attribute_accuracy", "attribute_exact", "argmax_agreement"):
         figures[name] = _value(metrics.METRICS[name].function(probabilities, truth))
     figures["attribute_map"] = _value(attribute_metrics.mean_average_precision(probabilities, truth))
@@ -232,12 +234,36 @@ def _attributes(
     figures["class_repeat_map"] = _value(attribute_metrics.mean_average_precision(repeated.clamp(0, 1), truth))
     figures["all_zeros_accuracy"] = _value(attribute_metrics.all_zeros_accuracy(truth))
     if train_attributes is not None:
-        figures["majority_accuracy"] = _value(attribute_metrics.majority_accuracy(truth, train_attributes))
+        figures["majority_accuracy"] = _value(attribute_metrics.majority_accuracy(truth, _hard(train_attributes)))
+    unseen = _unseen(probabilities, truth, scored.label, len(model.spec.classes))
+    figures["attributes_unseen"] = float(unseen.count("yes"))
     columns = attribute_metrics.per_attribute(probabilities, truth)._asdict()
     return [
-        {"attribute": name, **{key: _value(column[index]) for key, column in columns.items()}}
+        {"attribute": name, "unseen": unseen[index], **{key: _value(column[index]) for key, column in columns.items()}}
         for index, name in enumerate(model.spec.attributes)
     ]
+
+
+def _hard(attributes: Tensor) -> Tensor:
+    """Shares as bits: half and more counts as present."""
+    return (attributes >= 0.5).float()
+
+
+def _unseen(probabilities: Tensor, truth: Tensor, label: Tensor, classes: int) -> list[str | None]:
+    """For each attribute whether the mirror is blind to it, `yes` or `no`; None where these images cannot tell.
+
+    Where all images of a class share their attributes, the classes are the rows that count, not the images; of few
+    classes even a perfect order would be no evidence.
+    """
+    own = torch.nn.functional.one_hot(label, classes).double()
+    own = own[:, own.any(0)] / own.sum(0)[own.any(0)]
+    means = own.T @ truth.double()
+    if bool(((means < 1e-9) | (means > 1 - 1e-9)).all()):
+        probabilities, truth = (own.T @ probabilities.double()).clamp(0, 1), means.round()
+    found = attribute_metrics.unseen_attributes(probabilities, truth)
+    possible = [math.comb(len(truth), int(count)) > 1 / _LEVEL for count in truth.sum(0)]  # orders of the rows
+    flags = zip(found.unseen.tolist(), possible, strict=True)
+    return [("yes" if blind else "no") if may else None for blind, may in flags]
 
 
 def _verdicts(
@@ -354,17 +380,58 @@ def _confusion(scored: Scored, classes: int) -> list[list[int]]:
 
 
 def _shown(model: Model, test: Examples, scored: Scored, unknown: Mapping[str, Examples]) -> list[Shown]:
-    """Real cases of this run, as in the thesis's figures 3.8 to 3.12, and one of each unknown set."""
+    """Real cases of this run, as in the thesis's figures 3.8 to 3.12 and 4.5 to 4.8, and one of each further set."""
     cases = _cases(model, scored)
-    shown = [_show(model, title, test, index, scored) for title, index in cases.items() if index is not None]
-    return shown + [_show(model, f"Unknown: {name}", examples, 0, None) for name, examples in unknown.items()]
+    shown = [_show(model, title, test, index, scored.label) for title, index in cases.items() if index is not None]
+    for name, examples in unknown.items():
+        known = name in ALTERATIONS  # the class of an altered test image is known
+        labels = examples.labels if known else None
+        shown.append(_show(model, f"{'Altered' if known else 'Unknown'}: {name}", examples, 0, labels))
+    return shown
 
 
 def _cases(model: Model, scored: Scored) -> dict[str, int | None]:
-    wrong = scored.wrong
+    """Which images to show: the thesis's cases where classes are few, else one of each kind of decision and verdict."""
     if "attributes" not in scored.columns:
-        return {"A wrong decision": _first(wrong), "A correct decision": _first(~wrong)}
-    own = torch.tensor(model.spec.class_attributes)
+        return {"A wrong decision": _first(scored.wrong), "A correct decision": _first(~scored.wrong)}
+    many = scored.logits.shape[1] > _TOP
+    return _by_verdict(model, scored) if many else _by_support(model, scored)
+
+
+def _by_verdict(model: Model, scored: Scored) -> dict[str, int | None]:
+    """One image of each kind, the one in the middle of its kind by score: neither the best nor the worst."""
+    spec, wrong, policy = model.spec, scored.wrong, model.policy
+    if policy is None:
+        return {}
+    verdict = policy.score(scored.doubts)
+    questioned = verdict > policy.thresholds(scored.predicted)
+    own = torch.tensor(spec.class_attributes)
+    fit = questions.log_likelihood(
+        scored.columns["attributes"], own, spec.exclusive, at_most_one=spec.at_most_one
+    ).argmax(1)
+    found = wrong & questioned
+    return {
+        "Correct and accepted": _middle(~wrong & ~questioned, verdict),
+        "Wrong and questioned: the attributes fit the true class best": _middle(found & (fit == scored.label), verdict),
+        "Wrong and questioned: the attributes fit a third class best": _middle(
+            found & (fit != scored.label) & (fit != scored.predicted), verdict
+        ),
+        "Wrong and questioned, though the attributes fit the decided class best": _middle(
+            found & (fit == scored.predicted), verdict
+        ),
+        "Correct, but questioned": _middle(~wrong & questioned, verdict),
+        "Wrong, but accepted": _middle(wrong & ~questioned, verdict),
+    }
+
+
+def _middle(flags: Tensor, score_: Tensor) -> int | None:
+    found = flags.nonzero()[:, 0]
+    return int(found[score_[found].argsort(stable=True)[len(found) // 2]]) if len(found) else None
+
+
+def _by_support(model: Model, scored: Scored) -> dict[str, int | None]:
+    """The cases of the thesis's section 3.5."""
+    wrong, own = scored.wrong, torch.tensor(model.spec.class_attributes)
     confidence = questions.support_confidence(scored.columns["attributes"], own)
     mine = confidence.gather(1, scored.predicted[:, None])[:, 0]
     top = confidence.amax(1)
@@ -383,10 +450,10 @@ def _first(flags: Tensor) -> int | None:
     return int(found[0]) if len(found) else None
 
 
-def _show(model: Model, title: str, examples: Examples, index: int, scored: Scored | None) -> Shown:
+def _show(model: Model, title: str, examples: Examples, index: int, labels: Tensor | None) -> Shown:
     image = examples.batch([index]).image
     decision = decide(model.system, model.policy, image.to(model.device))[0]
-    truth = model.spec.classes[int(scored.label[index])] if scored is not None else None
+    truth = model.spec.classes[int(labels[index])] if labels is not None else None
     confidence: tuple[float, ...] = ()
     if model.spec.attributes:
         seen = torch.tensor([decision.explanans.probabilities])

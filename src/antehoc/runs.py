@@ -253,8 +253,8 @@ def out_of_fold(
 ) -> Scored:
     """Every training image, scored by a network that was trained on the other folds alone.
 
-    The folds share out each class evenly, in an order drawn from the seed. The networks are let go; what they scored is
-    kept in `folder/fold-<number>`.
+    The folds share out each class evenly, in an order drawn from the seed. The networks are let go; what a resumed run
+    needs of them lies in `folder/fold-<number>`.
     """
     train, folds = source.roles["train"], recipe.verdict.folds
     fold = _shared_out(train.labels, folds, seed)
@@ -266,7 +266,7 @@ def out_of_fold(
         with torch.random.fork_rng():
             torch.manual_seed(mix(seed, 1, number + 1))
             system = build_system(source.spec, recipe.system, f"{where}, system")
-        roles = {**source.roles, "train": rest, "validation": held.select([])}
+        roles = {**source.roles, "train": rest}
         for step, phase in enumerate(recipe.phases):
             part = place / f"phase-{step}"
             run_phase(

@@ -8,7 +8,9 @@ from antehoc.report import attributes
 from antehoc.types import DataSpec
 
 
-def read(evaluation: Evaluation, precision: dict[str, tuple[float, float | None, float | None]]) -> str:
+def read(
+    evaluation: Evaluation, precision: dict[str, tuple[float, float | None, float | None]], unseen: str = ""
+) -> str:
     rows = [
         {
             "attribute": name,
@@ -20,6 +22,7 @@ def read(evaluation: Evaluation, precision: dict[str, tuple[float, float | None,
         }
         for name, (share, ap, f1) in precision.items()
     ]
+    rows = [{**row, "unseen": "yes" if row["attribute"] == unseen else "no"} for row in rows]
     return attributes.read(replace(evaluation, attribute_table=rows))
 
 
@@ -30,7 +33,7 @@ def named(part: str) -> list[str]:
 def test_of_many_attributes_the_best_and_the_worst_above_chance_stand_in_front(evaluation):
     usual = {f"usual {index}": (0.1, 0.5, 0.5) for index in range(60)}
     extremes = {"has_a::common": (0.9, 0.91, 0.5), "has_a::rare": (0.01, 0.9, 0.5), "none": (0.0, None, None)}
-    text = read(evaluation, usual | extremes | {"blind": (0.2, 0.19, 0.0)})
+    text = read(evaluation, usual | extremes | {"blind": (0.2, 0.19, 0.0)}, unseen="blind")
     best, worst = text.split("Read worst")
     worst, folded = worst.split("<details>", 1)
     assert named(best)[0] == "a: rare"
@@ -38,6 +41,7 @@ def test_of_many_attributes_the_best_and_the_worst_above_chance_stand_in_front(e
     assert named(worst)[-2:] == ["a: common", "blind"]  # 0.91 is little above the 0.9 of chance
     assert len(named(folded)) == 64 - 30
     assert "none" in named(folded)
+    assert "1 attribute is not shown to be seen: </b>" in folded
     assert "1 attribute is never found: </b>" in folded
     assert "1 attribute is not to be judged here: </b>" in folded
 

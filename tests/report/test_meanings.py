@@ -15,6 +15,7 @@ def test_every_figure_of_a_run_has_a_meaning(result):
 BIRDS = [
     "accuracy",
     "attribute_f1",
+    "attributes_unseen",
     "attribute_group_accuracy",
     "class_repeat_map",
     "topn_questioned_wrong",

@@ -725,7 +725,8 @@ def test_mixed_seeds_differ_and_fit_torch(pairs):
 def test_activations_cached_in_half_the_room_are_the_same_but_for_rounding(build, source):
     phase = Phase(("mirror",), 1, cache=True, batch_size=16)
     whole, half = (
-        Cached(build(), source.roles["train"], replace(phase, cache_in=kind), views=1) for kind in ("float32", "bfloat16")
+        Cached(build(), source.roles["train"], replace(phase, cache_in=kind), views=1)
+        for kind in ("float32", "bfloat16")
     )
     assert half.activations[-1].dtype == torch.bfloat16
     for one, other in zip(whole.batch(range(8)).activations, half.batch(range(8)).activations, strict=True):

@@ -150,3 +150,10 @@ def test_optimisers_by_name_take_rate_and_weight_decay(name, kind):
     assert float(weight.detach()) < 1, "no gradient, and still it shrinks"
     if name == "sgd":
         assert optimizer.param_groups[0]["momentum"] == 0.9
+
+
+@pytest.mark.parametrize("steps", range(1, 31))
+def test_one_cycle_fits_into_any_number_of_steps(steps):
+    found = rates(Phase(("main",), 1, learning_rate=0.2, schedule="one-cycle"), steps)
+    assert len(found) == steps
+    assert all(0 < rate <= 0.2 + 1e-9 for rate in found)

@@ -77,11 +77,14 @@ def _gain(row: AttributeRow) -> float | None:
 
 
 def _blind(rows: Sequence[AttributeRow]) -> list[Html]:
-    """What is never found, and what these images cannot tell."""
+    """What is not shown to be seen, what is never found, and what these images cannot tell."""
+    unseen = [str(row["attribute"]) for row in rows if row.get("unseen") == "yes"]
     never = [str(row["attribute"]) for row in rows if row["f1"] == 0]
     same = [str(row["attribute"]) for row in rows if row["prevalence"] in (0.0, 1.0)]
     rest = "no image that has one is given it with a probability of one half or more."
+    chance = "their order is no better than chance would give, over classes where a class shares its attributes."
     return [
+        *_named("not shown to be seen", chance, unseen),
         *_named("never found", rest, never),
         *_named("not to be judged here", "all test images have them, or none.", same),
     ]

@@ -305,7 +305,8 @@ def _telling(shown: Sequence[Shown], most: int = 4) -> list[Shown]:
     wanted = [(False, True, False), (False, False, True), (False, False, True), (True, False, True)]
     chosen: list[int] = []
     for want in wanted:
-        chosen += [index for index, case in enumerate(shown) if kind(case) == want and index not in chosen][:1]
+        found = [index for index, case in enumerate(shown) if kind(case) == want and index not in chosen]
+        chosen += found[-1:] if want[0] else found[:1]  # of unknown images the user's own, which come last
     chosen += [index for index in range(len(shown)) if index not in chosen]
     return [shown[index] for index in chosen[:most]]
 
@@ -348,4 +349,4 @@ def _card(axes: Axes, case: Shown, spec: DataSpec, left: int, top: int) -> None:
     for number, reason in enumerate(verdict.reasons[:3] if verdict else ()):
         agrees = reason.code == "attribute-agrees"
         write(22, 248 + 26 * number, "+" if agrees else "\u2013", 16, color=GREEN if agrees else RED, weight="bold")
-        write(40, 248 + 26 * number, short(reason_text(reason, decision.label), 80))
+        write(40, 248 + 26 * number, short(reason_text(reason, decision.label), 92), 14)

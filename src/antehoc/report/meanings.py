@@ -11,7 +11,7 @@ Intervals = Mapping[str, tuple[float, float]]
 
 _GROUPS = {  # in the order of reading
     "Decisions": r"accuracy",
-    "Attributes": r"attribute_\w+|argmax_agreement|(all_zeros|majority)_accuracy|class_repeat_map",
+    "Attributes": r"attributes?_\w+|argmax_agreement|(all_zeros|majority)_accuracy|class_repeat_map",
     "Verdicts on errors": r"(?!(msp_|peer_)?ood_)[\w-]+_(questioned_(wrong|correct)(_at_\d+|_over_draws\w*)?"
     r"|auroc|aurc|augrc|fpr_at_95_tpr|minus_msp)",
     "Images of no known class": r"(msp_|peer_)?ood_\w+",
@@ -19,6 +19,7 @@ _GROUPS = {  # in the order of reading
 }
 _SAYS = {  # first match tells; {0} and {1} are what the pattern's brackets held, in words
     r"accuracy": "test images decided rightly",
+    r"attributes_unseen": "how many attributes the mirror is not shown to see: no better than chance",
     r"attribute_accuracy": "attributes named rightly, each by itself",
     r"attribute_exact": "images with every attribute right",
     r"attribute_map": "average precision of the attributes, their mean",
@@ -73,7 +74,7 @@ _WORDS = {
     None: "",
 }
 _HEADLINES = (  # what is shown first, besides what was published
-    r"accuracy|attribute_(accuracy|exact|map|balanced_accuracy|group_accuracy)|class_repeat_map"
+    r"accuracy|attributes_unseen|attribute_(accuracy|exact|map|balanced_accuracy|group_accuracy)|class_repeat_map"
     r"|(all_zeros|majority)_accuracy|(verdict|msp|support|topn)_questioned_(wrong|correct)|\w+_questioned_wrong_at_\d+"
     r"|(verdict|msp)_(auroc|aurc)|\w+_minus_msp|(msp_|peer_)?ood_(near|far|shapes)_auroc"
     r"|verdict_questioned_correct_over_draws\w*|twins_across_roles"
@@ -204,7 +205,7 @@ def number(value: float | None, name: str = "") -> str:
     """
     if value is None:
         return "-"
-    if name.endswith("twins_across_roles"):
+    if name.endswith(("twins_across_roles", "attributes_unseen")):
         return f"{value:.0f}"
     sign = "+" if name.endswith("_minus_msp") else ""
     return f"{value:{sign}.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:{sign}.2g}"

@@ -132,10 +132,13 @@ def _cases(evaluation: Evaluation, model: Model) -> Html:
         " what the mirror sees and the table of what each class asks for; the confidence of a class by support is the"
         " share of its attributes that are seen."
     )
-    known = [cases.case(each, model.spec) for each in evaluation.shown if each.truth is not None]
-    others = [cases.case(each, model.spec) for each in evaluation.shown if each.truth is None]
+    known: list[Html] = []
+    others: list[Html] = []
+    for each in evaluation.shown:
+        of_a_set = each.truth is None or each.title.startswith("Altered")
+        (others if of_a_set else known).append(cases.case(each, model.spec))
     if len(others) > _UNKNOWN_CASES:
-        summary = tag("summary", f"{len(others)} cases more: one of each set of unknown images")
+        summary = tag("summary", f"{len(others)} cases more: one of each set of unknown or altered images")
         others = [tag("details", summary, *others)]
     return join([tag("h3", "Cases"), tag("p", said, class_="note"), cases.legend(), *known, *others])
 

@@ -62,7 +62,7 @@ def _leakage(found: Leakage) -> Html:
     ]
     said = (
         f"{found.images:,} images, {found.wrong:,} of them decided wrongly; on these the true and the decided class"
-        f" differ in {found.bits:,} bits. The labels are given per class, so no test can be final."
+        f" differ in {found.bits:,} bits."
     )
     parts = [tag("h3", "Does the mirror see attributes, or repeat the class?"), tag("p", said), table(head, rows)]
     parts.append(join(_note(key) for key in ("follows_decided", "within_class", "repeated")))
@@ -131,4 +131,4 @@ def _interval(interval: tuple[float, float] | None) -> str:
 
 
 def _change(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"  # so small a change needs no second digit
+    return "-" if value is None else f"{round(value, 4) + 0.0:.4f}"  # never -0.0000

@@ -140,7 +140,7 @@ def build_optimizer(
             optimizer,
             list(rates.values()),
             total_steps=steps,
-            pct_start=0.1,
+            pct_start=max(0.1, min(1.5 / steps, 0.6)),  # of few steps a tenth would be none
             cycle_momentum=False,
             div_factor=10,
             final_div_factor=100,
