@@ -18,7 +18,7 @@ from antehoc.data.images import Preprocessing
 from antehoc.errors import DataError, RecipeError
 from antehoc.model import Model
 from antehoc.studies import MEANINGS, background, deciding_attributes, leakage, repeated_calibration
-from antehoc.systems import Mirror, System
+from antehoc.systems import Mirror, Reconsidered, System
 from antehoc.types import AttributeScores, Card, DataSpec
 
 SIDE = 24
@@ -30,7 +30,6 @@ class Wired(System):
     """A system whose logits and attribute probabilities are given functions of the image."""
 
     weights: ClassVar = {}
-    cacheable: ClassVar = frozenset()
     card: ClassVar[Card] = Mirror.card
 
     def __init__(self, spec: DataSpec, logits: Read, seen: Read | None) -> None:
@@ -52,8 +51,11 @@ class Wired(System):
     def explain(self, output):
         return [AttributeScores(self.spec.attributes, tuple(row)) for row in self._seen(output.image).tolist()]
 
-    def reasons(self, output):
-        return [([], []) for _ in output.logits]
+    def reconsider(self, explanans, predicted):
+        return Reconsidered({}, torch.zeros(len(predicted), 0), [([], []) for _ in predicted])
+
+    def cacheable(self, parts):
+        return False
 
     def loss_terms(self, output, batch):
         return {}

@@ -295,7 +295,7 @@ def test_with_frozen_stages_the_classifier_stays_the_same_and_the_mirror_reads_t
     [
         ({"frozen_stages": 3}, "frozen_stages: 0 to 2 of this backbone; got 3"),
         ({"frozen_stages": -1}, "frozen_stages: 0 to 2 of this backbone; got -1"),
-        ({"frozen_stages": 1, "mirror": "full"}, "leave frozen_stages out"),
+        ({"join": "start"}, "join: start is for a full mirror"),
     ],
 )
 def test_frozen_stages_that_cannot_be_are_refused(shapes_spec, arguments, message):

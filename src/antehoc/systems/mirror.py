@@ -15,7 +15,7 @@ from antehoc.nn.backbones import Backbone, PaperShapes, build_backbone, convolut
 from antehoc.systems.base import Reconsidered, System, Trainable
 from antehoc.types import AttributeScores, Batch, DataSpec, Explanans, Reason, ReasonCode
 
-Join = Literal["add", "concat"]
+Join = Literal["add", "concat", "start"]
 _SEEN = 0.5  # from this probability on an attribute is said to be present
 _NOTABLE = 0.1  # nats: what an attribute adds to a likelihood ratio is said from here on
 _CLAMP = 1e-3  # no attribute is taken for surer than this
@@ -40,11 +40,12 @@ class Mirror(System[MirrorOutput]):
         backbone: the classifier's stages: `paper-shapes`, `small`, `tiny` or a network of timm.
         mirror: `paper-shapes` is the thesis's small network (only beside that backbone); `full` copies the
             backbone's stages but the first; `light` is a few small convolutions a stage, at a fraction of the cost.
-        join: how the classifier's activation enters the mirror's: `add`ed, or `concat`enated on channels.
+        join: how the classifier's activation enters the mirror's: `add`ed, or `concat`enated on channels; a full mirror
+            may also read it at the `start` alone.
         width: channels of a `light` mirror.
         head: `flatten` feeds the last activation to the dense layer as it is (the thesis's shapes), `pool` its mean.
         warm_start: a `full` mirror starts from the classifier's own stages (as they are when training of the mirror
-            starts) instead of from new weights.
+            starts) instead of from new weights, and learns at their rate.
         weights: start the backbone from a file of weights (`.safetensors`), a name on the hub, or timm's own (`true`).
         options: of the backbone's constructor in timm, such as `{pad_type: same}`.
         batch_norm: of the backbone: `update`, `fixed` on its running statistics, or `auto`: fixed where the weights
@@ -133,17 +134,21 @@ class Mirror(System[MirrorOutput]):
         if mirror == "paper-shapes":
             self.mirror: nn.Module = PaperMirror(self.main.backbone, shapes, len(spec.attributes), join=join)
         elif mirror == "full":
-            if frozen_stages:
-                raise RecipeError("a full mirror copies every stage and reads them all; leave frozen_stages out.")
             if not first.plain:
                 raise RecipeError(
                     f"a full mirror copies convolutional stages, and {backbone!r} has none; take a light one."
                 )
             fixed = {"batch_norm": "fixed"} if warm_start and first.fixed_statistics else {}
             copy = build_backbone(backbone, spec.channels, **given | fixed)
-            self.mirror = FullMirror(copy, shapes, len(spec.attributes), join=join, warm_start=warm_start)
+            taken = max(frozen_stages, 1)  # where the mirror begins
+            begun = stage_shapes(self.main.backbone, spec)[taken - 1 :]
+            self.mirror = FullMirror(
+                list(copy.stages)[taken:], begun, len(spec.attributes), join=join, warm_start=warm_start, dropout=dropout
+            )
         else:
             self.mirror = LightMirror(shapes, len(spec.attributes), join=join, width=width, dropout=dropout, skip=skip)
+        if join == "start" and mirror != "full":
+            raise RecipeError(f"join: start is for a full mirror; a {mirror!r} one reads every stage.")
         if warm_start and mirror != "full":
             raise RecipeError(f"warm_start copies the classifier's stages, which a {mirror!r} mirror does not have.")
         own = self.main.head.in_features  # the first so many features are the classifier's
@@ -181,12 +186,18 @@ class Mirror(System[MirrorOutput]):
         return bool(self.main.frozen_stages) or "main" not in parts
 
     def depth(self, name: str) -> int:
-        place = name.removeprefix("main.backbone.stages.")
-        return len(self.main.backbone.stages) - int(place.split(".")[0]) if place != name else 0
+        rows = {"main.backbone.stages.": self.main.backbone.stages}
+        if isinstance(self.mirror, FullMirror) and self.mirror.warm_start:
+            rows["mirror.stages."] = self.mirror.stages
+        for prefix, stages in rows.items():
+            if name.startswith(prefix):
+                return len(stages) - int(name.removeprefix(prefix).split(".")[0])
+        return 0
 
     def from_activations(self, activations: tuple[Tensor, ...]) -> MirrorOutput:
         if self.main.frozen_stages:
-            activations = (main := self.main.from_activations(activations)).logits, *main.stages
+            first = activations if isinstance(self.mirror, FullMirror) else ()  # it begins where the frozen stages end
+            activations = (main := self.main.from_activations(activations)).logits, *first, *main.stages
         logits, *stages = activations
         attribute_logits, last = self.mirror(stages if self.mirror_teaches else [stage.detach() for stage in stages])
         features = torch.cat([self.main.read(stages[-1]), _mean(last)], 1)
@@ -216,8 +227,9 @@ class Mirror(System[MirrorOutput]):
         return self.main if parts == ("main",) else self
 
     def begin_phase(self, parts: tuple[str, ...]) -> None:
-        if isinstance(self.mirror, FullMirror) and self.mirror.warm_start and parts == ("mirror",):
-            self.mirror.stages.load_state_dict(nn.ModuleList(list(self.main.backbone.stages)[1:]).state_dict())
+        if isinstance(self.mirror, FullMirror) and self.mirror.warm_start and "mirror" in parts:
+            own = list(self.main.backbone.stages)[-len(self.mirror.stages) :]
+            self.mirror.stages.load_state_dict(nn.ModuleList(own).state_dict())
 
     def attribute_probabilities(self, output: MirrorOutput) -> Tensor:
         """(B, N) in 0..1, groups as softmaxes: what the explanans, the reasons and the likelihood use."""
@@ -458,30 +470,34 @@ class PaperMirror(nn.Module):
 
 
 class FullMirror(nn.Module):
-    """A copy of the backbone's stages but the first: stage i reads its own last result joined with the main's.
+    """A copy of the backbone's later stages: stage i reads its own last result joined with the main's.
+
+    It begins at the first activation that it gets: of the first stage, or of the last one that is frozen.
 
     Source:
         Thesis, Fig. 4.4: y_1 = stage_1(x_0) + x_1, y_i = stage_i(y_{i-1}) + x_i.
-    Differs: with `concat`, a 1x1 convolution brings the joined channels back to the stage's own number.
+    Differs: with `concat`, a 1x1 convolution brings the joined channels back to the stage's own number; with `start`
+        nothing is joined after the beginning, so that the mirror is a second opinion rather than an echo.
     """
 
     def __init__(
         self,
-        copy: Backbone,
+        stages: list[nn.Module],
         shapes: list[tuple[int, int, int]],
         attributes: int,
         *,
         join: Join,
         warm_start: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if len(copy.stages) < 2:
+        if not stages:
             raise RecipeError("a full mirror copies all stages but the first, and this backbone has only one.")
-        self.stages = nn.ModuleList(list(copy.stages)[1:])
+        self.stages = nn.ModuleList(stages)
         self.mixes = nn.ModuleList(
             nn.Conv2d(2 * shape[0], shape[0], 1) if join == "concat" else nn.Identity() for shape in shapes[1:]
         )
-        self.join, self.warm_start = join, warm_start
+        self.join, self.warm_start, self.dropout = join, warm_start, nn.Dropout(dropout)
         self.head = nn.Linear(shapes[-1][0], attributes)
         self.features = shapes[-1][0]
 
@@ -489,8 +505,11 @@ class FullMirror(nn.Module):
         hidden = stages[0]
         for stage, mix, activation in zip(self.stages, self.mixes, stages[1:], strict=True):
             own = stage(hidden)
-            hidden = own + activation if self.join == "add" else mix(torch.cat([own, activation], 1))
-        return self.head(_mean(hidden)), hidden
+            if self.join == "start":
+                hidden = own
+            else:
+                hidden = own + activation if self.join == "add" else mix(torch.cat([own, activation], 1))
+        return self.head(self.dropout(_mean(hidden))), hidden
 
 
 class LightMirror(nn.Module):
