@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from antehoc import questions
 from antehoc.errors import RecipeError
 from antehoc.systems.mirror import FullMirror, LightMirror, Mirror, MirrorOutput
+from antehoc.training.phases import freeze
 from antehoc.types import AttributeScores, Batch, DataSpec
 
 PAPER = {"backbone": "paper-shapes", "mirror": "paper-shapes", "join": "concat", "head": "flatten"}
@@ -178,6 +179,7 @@ def test_every_form_gives_logits_and_attributes(tiny_spec, backbone, mirror, joi
 
 @pytest.mark.parametrize("join", ["add", "concat"])
 def test_a_light_mirror_reads_every_stage(shapes_spec, join):
+    torch.manual_seed(0)  # some random weights leave a stage without effect
     system = Mirror(shapes_spec, backbone="test_resnet", mirror="light", join=join, width=8).eval()
     activations = tuple(a.detach().requires_grad_() for a in system.activations(pictures(shapes_spec)))
     of_logits, *of_stages = torch.autograd.grad(
@@ -538,3 +540,38 @@ def test_log_odds_are_the_logits_again(tiny_spec):
     logits = torch.tensor([[0.5, -2.0, 3.0, 7.0], [-20.0, 1.0, 1.5, 20.0]])
     probabilities = questions.attribute_probabilities(logits, (), ((1, 2),))
     assert_close(system._log_odds(probabilities), logits.clamp(-8, 8), rtol=1e-3, atol=1e-3)
+
+
+@pytest.fixture
+def opinion(tiny_spec):
+    """A full mirror that begins where the frozen stage ends, and reads nothing after that."""
+    torch.manual_seed(0)
+    return Mirror(tiny_spec, backbone="tiny", mirror="full", join="start", warm_start=True, frozen_stages=1)
+
+
+def test_a_full_mirror_begins_where_the_frozen_stages_end(opinion, tiny_spec):
+    assert len(opinion.mirror.stages) == len(opinion.main.backbone.stages) - 1
+    image = pictures(tiny_spec, 3)
+    opinion.eval()
+    opinion.begin_phase(("main", "mirror"))
+    state = opinion.main.activations(image)
+    _, last = opinion.mirror([state[0], *opinion.main.from_activations(state).stages])
+    assert_close(last, opinion.main(image).stages[-1])  # warm: the same stages on the same state
+
+
+def test_a_second_opinion_owes_nothing_to_the_later_stages_of_the_classifier(opinion, tiny_spec):
+    freeze(opinion, ("main", "mirror"))
+    opinion(pictures(tiny_spec)).attribute_logits.sum().backward()
+    assert all(parameter.grad is None for parameter in opinion.main.parameters())
+    assert all(parameter.grad is not None for parameter in opinion.mirror.parameters())
+
+
+def test_stages_that_start_warm_learn_at_the_rate_of_those_they_were_taken_from(opinion):
+    depths = {name: opinion.depth(name) for name, _ in opinion.named_parameters()}
+    for name, depth in depths.items():
+        if name.startswith("mirror.stages."):
+            number = int(name.split(".")[2])
+            twin = name.replace(f"mirror.stages.{number}", f"main.backbone.stages.{number + 1}")
+            assert depth == depths[twin] > 0
+    cold = Mirror(opinion.spec, backbone="tiny", mirror="full")
+    assert all(cold.depth(name) == 0 for name, _ in cold.named_parameters() if name.startswith("mirror."))

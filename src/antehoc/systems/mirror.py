@@ -143,7 +143,12 @@ class Mirror(System[MirrorOutput]):
             taken = max(frozen_stages, 1)  # where the mirror begins
             begun = stage_shapes(self.main.backbone, spec)[taken - 1 :]
             self.mirror = FullMirror(
-                list(copy.stages)[taken:], begun, len(spec.attributes), join=join, warm_start=warm_start, dropout=dropout
+                list(copy.stages)[taken:],
+                begun,
+                len(spec.attributes),
+                join=join,
+                warm_start=warm_start,
+                dropout=dropout,
             )
         else:
             self.mirror = LightMirror(shapes, len(spec.attributes), join=join, width=width, dropout=dropout, skip=skip)
