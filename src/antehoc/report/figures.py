@@ -70,7 +70,7 @@ def bars(rows: Sequence[Bar], description: str, *, left_out: int = 0, what: str 
 
 def _bar(row: Bar, top: int, width: int) -> str:
     value = min(max(row.value, 0.0), 1.0) if row.value == row.value else 0.0
-    room = int((width - 34) / 6.4) - len(row.note)
+    room = int((width - 34) / 7) - len(row.note)  # pixels a letter, bold ones and wide fonts among them
     name = shown(plain(row.label))
     cut = name if len(name) <= room else name[: max(room - 1, 1)].rstrip() + "…"
     weight = ' font-weight="600"' if row.bold else ""
