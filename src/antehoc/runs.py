@@ -161,9 +161,8 @@ def train_recipe(
         clock.lap(f"phase {number + 1}")
     system.eval()
     log.info("calibration: %d images", len(source.roles["calibration"]))
-    kept = {role: with_activations(system, examples, recipe.phases) for role, examples in source.roles.items()}
-    fit_doubts(system, kept["train"])
-    scored = score(system, kept["calibration"])
+    fit_doubts(system, with_activations(system, source.roles["train"], recipe.phases))
+    scored = score(system, with_activations(system, source.roles["calibration"], recipe.phases))
     fit = None
     if recipe.verdict.folds:
         fit = out_of_fold(recipe, source, where, folder, seed=seed, runner=runner, resume=resume)
