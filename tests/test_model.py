@@ -242,6 +242,7 @@ def test_weights_that_lack_one_tensor_are_refused(folder):
         (("policy", "weights"), [1.0, True, 1.0], "/config.json, policy.weights[1]: got True, needs float."),
         (("policy", "guarantee"), "binomal", "/config.json, policy.guarantee: 'binomal' is none of its choices."),
         (("policy", "evidence"), [], "one weight and one evidence per doubt"),
+        (("policy", "class_thresholds"), [1.0], "class_thresholds needs one for each class, or none"),
         (("policy",), [], "/config.json, policy: needs keys and values; got []."),
         (("system", "name"), "miror", "/config.json, system.name: no system is called 'miror'. Did you mean 'mirror'?"),
         (("system", "name"), ["mirror"], "/config.json, system.name: no system is called ['mirror']."),

@@ -208,6 +208,8 @@ def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
     if dataclasses.astuple(preprocessing)[:3] != (spec.channels, spec.height, spec.width):
         raise ModelError(f"{where}: 'preprocessing' and 'data' name images of different sizes; save the model again.")
     policy = convert(config["policy"], Policy | None, f"{where}, policy")
+    if policy and len(policy.class_thresholds) not in (0, len(spec.classes)):  # type: ignore[attr-defined]
+        raise ModelError(f"{where}, policy: class_thresholds needs one for each class, or none; save the model again.")
     system = build_system(spec, {**config["system"]}, f"{where}, system", weights=False)
     try:
         system.load_state_dict(load_file(folder / "model.safetensors"))

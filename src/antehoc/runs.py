@@ -25,8 +25,9 @@ from antehoc.evaluation import Evaluation, Scored, evaluate, outputs, score
 from antehoc.model import Model, build_system
 from antehoc.recipe import Recipe, overridden, read_recipe, variant
 from antehoc.schema import build
+from antehoc.systems import System
 from antehoc.training.loop import Runner, mix, run_phase, with_activations
-from antehoc.types import Decision
+from antehoc.types import Decision, Role
 
 T = TypeVar("T")
 
@@ -148,18 +149,10 @@ def train_recipe(
     clock = Clock()
     source = source or load_source(recipe, where, seed)[0]
     clock.lap("data")
-    with torch.random.fork_rng():  # new weights come from the seed; the caller's random state stays as it is
-        torch.manual_seed(mix(seed, 1))
-        system = build_system(source.spec, recipe.system, f"{where}, system")
-    history = []
-    for number, phase in enumerate(recipe.phases):
-        log.info("phase %d of %d: %s, %d epochs", number + 1, len(recipe.phases), ", ".join(phase.train), phase.epochs)
-        part = folder / f"phase-{number}"
-        history.append(
-            run_phase(system, phase, source.roles, part, number=number, seed=seed, runner=runner, resume=resume)
-        )
-        clock.lap(f"phase {number + 1}")
-    system.eval()
+    system, history = _train_system(
+        recipe, source, source.roles, where, folder, weights_seed=mix(seed, 1), seed=seed, views_seed=seed,
+        runner=runner, resume=resume, clock=clock,
+    )  # fmt: skip
     log.info("calibration: %d images", len(source.roles["calibration"]))
     fit_doubts(system, with_activations(system, source.roles["train"], recipe.phases))
     scored = score(system, with_activations(system, source.roles["calibration"], recipe.phases))
@@ -183,6 +176,38 @@ def train_recipe(
     model.save(folder / "model")
     clock.lap("calibration")
     return Trained(model, folder, history, scored, clock.parts)
+
+
+def _train_system(
+    recipe: Recipe,
+    source: Source,
+    roles: Mapping[Role, Examples],
+    where: str,
+    folder: Path,
+    *,
+    weights_seed: int,
+    seed: int,
+    views_seed: int,
+    runner: Runner | None,
+    resume: bool,
+    clock: "Clock | None" = None,
+) -> tuple[System[Any], list[list[dict[str, float]]]]:
+    """A new system through all phases, in eval mode, and the figures of each phase's epochs."""
+    with torch.random.fork_rng():  # new weights come from the seed; the caller's random state stays as it is
+        torch.manual_seed(weights_seed)
+        system = build_system(source.spec, recipe.system, f"{where}, system")
+    history = []
+    for number, phase in enumerate(recipe.phases):
+        log.info("phase %d of %d: %s, %d epochs", number + 1, len(recipe.phases), ", ".join(phase.train), phase.epochs)
+        history.append(
+            run_phase(
+                system, phase, roles, folder / f"phase-{number}", number=number, seed=seed, views_seed=views_seed,
+                runner=runner, resume=resume,
+            )
+        )  # fmt: skip
+        if clock:
+            clock.lap(f"phase {number + 1}")
+    return system.eval(), history
 
 
 def _policy(recipe: Recipe, scored: Scored, fit: Scored | None, seed: int) -> calibrations.Policy:
@@ -262,17 +287,10 @@ def out_of_fold(
         log.info("fold %d of %d", number + 1, folds)
         place = folder / f"fold-{number + 1}"
         rest, held = (train.select(rows.nonzero()[:, 0].tolist()) for rows in (fold != number, fold == number))
-        with torch.random.fork_rng():
-            torch.manual_seed(mix(seed, 1, number + 1))
-            system = build_system(source.spec, recipe.system, f"{where}, system")
-        roles = {**source.roles, "train": rest}
-        for step, phase in enumerate(recipe.phases):
-            part = place / f"phase-{step}"
-            run_phase(
-                system, phase, roles, part, number=step, seed=mix(seed, number + 1), views_seed=seed, runner=runner,
-                resume=resume,
-            )  # fmt: skip
-        system.eval()
+        system, _ = _train_system(
+            recipe, source, {**source.roles, "train": rest}, where, place, weights_seed=mix(seed, 1, number + 1),
+            seed=mix(seed, number + 1), views_seed=seed, runner=runner, resume=resume,
+        )  # fmt: skip
         fit_doubts(system, with_activations(system, rest, recipe.phases))
         found.append(score(system, with_activations(system, held, recipe.phases)))
     return Scored(

@@ -64,14 +64,18 @@ def _timm_net(name: str, image_channels: int, *, weights: str | bool, options: M
     try:
         net: Any = timm.create_model(wanted, pretrained=bool(weights), in_chans=image_channels, **options)
     except (*_FAILURES, OSError) as error:
-        first = " ".join(str(error).split()).rstrip(".")
-        raise RecipeError(
-            f"timm cannot build {wanted!r} with options {dict(options)}{its} ({first}); "
-            "mend the options, or give the weights as a .safetensors file."
-        ) from error
+        raise _refused("timm", wanted, options, its, error) from error
     if source.startswith(HUB) and (found := net.pretrained_cfg.get("architecture")) != plain:
         raise RecipeError(f"weights {source!r} belong to {found!r}; name that as the backbone instead of {name!r}.")
     return net
+
+
+def _refused(library: str, name: str, options: Mapping[str, Any], weights: str, error: Exception) -> RecipeError:
+    said = " ".join(str(error).split()).rstrip(".")
+    return RecipeError(
+        f"{library} cannot build {name!r} with options {dict(options)}{weights} ({said}); "
+        "mend the options, or give the weights as a .safetensors file."
+    )
 
 
 @torch.no_grad()
@@ -190,11 +194,7 @@ def torchvision_row(name: str, image_channels: int, *, weights: str | bool, opti
     try:
         net: Any = torchvision.models.get_model(name, weights=own, **options)
     except (*_FAILURES, OSError) as error:
-        first = " ".join(str(error).split()).rstrip(".")
-        raise RecipeError(
-            f"torchvision cannot build {name!r} with options {dict(options)} and weights {own!r} ({first}); "
-            "mend them, or give the weights as a .safetensors file."
-        ) from error
+        raise _refused("torchvision", name, options, f" and weights {own!r}", error) from error
     key, conv = next((key, part) for key, part in net.named_modules() if isinstance(part, nn.Conv2d))
     if image_channels != conv.in_channels:
         conv.weight = nn.Parameter(adapt_input_conv(image_channels, conv.weight))
