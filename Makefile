@@ -21,7 +21,7 @@ docs:  # the site, without a warning
 	mkdocs build --strict
 
 bench:
-	pytest benchmarks --benchmark-only --benchmark-columns=min,median,rounds --benchmark-sort=name -q
+	pytest benchmarks -n 0 --benchmark-only --benchmark-columns=min,median,rounds --benchmark-sort=name -q
 
 lowest:  # a fresh environment with the lower bound of every dependency, and the tests in it
 	python tools/lowest.py

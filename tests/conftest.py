@@ -1,9 +1,11 @@
 """What all tests share: the switch for slow tests, one set of hypothesis settings, and two specs to build for."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+import torch
 from hypothesis import settings
 
 from antehoc.data.shapes import ATTRIBUTES, CLASS_ATTRIBUTES, CLASSES
@@ -12,6 +14,9 @@ from antehoc.types import DataSpec
 if TYPE_CHECKING:
     from antehoc.runs import Reproduction
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a process: more would fight for the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start
+    torch.set_num_threads(1)
 # no deadline: the first example pays for imports; derandomized: a failure shows again wherever the tests run
 settings.register_profile("house", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("house")
