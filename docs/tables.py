@@ -2,7 +2,7 @@
 
 `python docs/tables.py` rewrites what stands between `<!-- table: NAME -->` and `<!-- end -->`; `--check` writes nothing
 and exits with 1 where a file is out of date; `--add FILE...` takes what `antehoc reproduce --json` or
-`pytest benchmarks --benchmark-json` wrote into docs/measured/, without what it says of the machine's name and folders.
+`pytest benchmarks -n 0 --benchmark-json` wrote into docs/measured/, without what it says of the machine's name and folders.
 """
 
 import argparse
@@ -412,7 +412,7 @@ def benchmarks() -> str:
     """Every benchmark: median, fastest, and what it says beside."""
     path = MEASURED / "benchmarks.json"
     if not path.exists():
-        lines = "pytest benchmarks --benchmark-only --benchmark-json run.json\npython docs/tables.py --add run.json"
+        lines = "pytest benchmarks -n 0 --benchmark-only --benchmark-json run.json\npython docs/tables.py --add run.json"
         return f"Not measured yet. From the repository's folder these make it:\n\n```sh\n{lines}\n```"
     content = json.loads(path.read_text(encoding="utf-8"))
     rows = [
