@@ -98,9 +98,12 @@ def environment() -> dict[str, str]:
 
 
 def _version() -> str:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return version("antehoc")
+    try:
+        return version("antehoc")
+    except PackageNotFoundError:  # run from its folder: the end of a long run is no time to fail
+        return "not installed"
 
 
 def train(
