@@ -1,11 +1,16 @@
 """The words of the house: what goes in, what comes out, and the check that tensors have the shapes they claim."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Literal, NamedTuple, ParamSpec, TypeVar
 
 import beartype
+import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int, jaxtyped
+from PIL import Image
 from torch import Tensor
 
 from antehoc.cards import Card
@@ -52,6 +57,7 @@ class DataSpec:
     exclusive: tuple[tuple[int, ...], ...] = ()  #: groups of attribute numbers of which exactly one holds
     at_most_one: tuple[tuple[int, ...], ...] = ()  #: groups of which one holds or none
     groups: tuple[tuple[int, ...], ...] = ()  #: attributes that answer one question, such as the colours of the bill
+    absent: str | None = None  #: the class that means "nothing of the kind is there", if there is one
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
@@ -71,6 +77,8 @@ class DataSpec:
             members = [member for group in groups for member in group]
             if len(set(members)) != len(members) or not all(0 <= member < len(self.attributes) for member in members):
                 raise DataError(f"{kind} groups name each attribute once, by number; got {groups}.")
+        if self.absent is not None and self.absent not in self.classes:
+            raise DataError(f"the class for nothing there, {self.absent!r}, is none of {list(self.classes)}.")
 
 
 class Batch(NamedTuple):
@@ -80,6 +88,7 @@ class Batch(NamedTuple):
     label: Tensor  #: (B,)
     attributes: Tensor  #: (B, N) in 0..1
     activations: tuple[Tensor, ...] = ()  #: what a frozen part would compute again: `System.activations(image)`
+    mask: Tensor | None = None  #: (B, 1, H, W) in 0..1: where the object is; None where the data have no masks
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,33 @@ class AttributeScores:
     kind: Literal["attributes"] = "attributes"
 
 
-Explanans = AttributeScores  # a closed union: joint, self-explainer and ssal add their kinds here
+@dataclass(frozen=True)
+class SaliencyMask:
+    """Explanans of the kind `mask`: how much of each pixel the classifier was let see, in 0..1.
+
+    It is kept as a grey PNG, which rounds to 1/255: plain data that any program opens. The raw mask is the output's.
+    """
+
+    height: int  #: pixels
+    width: int  #: pixels
+    png: str  #: 8 bits a pixel, base64
+    kind: Literal["mask"] = "mask"
+
+    @staticmethod
+    def of(mask: Tensor) -> "SaliencyMask":
+        """From a mask (H, W) in 0..1."""
+        values = (mask.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+        buffer = BytesIO()
+        Image.fromarray(values).save(buffer, "PNG")
+        return SaliencyMask(mask.shape[0], mask.shape[1], png=b64encode(buffer.getvalue()).decode())
+
+    def values(self) -> Tensor:
+        """The mask (H, W) in 0..1."""
+        with Image.open(BytesIO(b64decode(self.png))) as picture:
+            return torch.from_numpy(np.array(picture)).float() / 255
+
+
+Explanans = AttributeScores | SaliencyMask  # a closed union: self-explainer and ssal add their kinds here
 
 ReasonCode = Literal[
     "attribute-agrees",
@@ -102,6 +137,8 @@ ReasonCode = Literal[
     "unlike-training",
     "attributes-unsure",
     "unsure",
+    "mask-not-enough",
+    "mask-not-needed",
 ]
 
 

@@ -69,14 +69,18 @@ class Examples(Dataset[Batch], ABC):
     def select(self, indices: Sequence[int]) -> "Examples":
         """These images alone, in this order."""
 
+    def object_masks(self, indices: Sequence[int]) -> Tensor | None:
+        """Where the object is in each image, (B, 1, H, W) in 0..1; None where the data do not say."""
+        return None
+
     def batch(self, indices: Sequence[int]) -> Batch:
-        """These images, in this order, with their labels and attributes.
+        """These images, in this order, with their labels, attributes and masks.
 
         Raises:
             ImageError: if one of them cannot be read.
         """
         rows = torch.as_tensor(indices, dtype=torch.int64)
-        return Batch(self.images(indices), self.labels[rows], self.attributes[rows])
+        return Batch(self.images(indices), self.labels[rows], self.attributes[rows], mask=self.object_masks(indices))
 
     def __len__(self) -> int:
         return len(self.labels)
