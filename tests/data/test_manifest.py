@@ -20,7 +20,7 @@ def rows(tmp_path) -> list[Row]:
     (tmp_path / "images").mkdir()
     rows = []
     for number in range(60):
-        Image.new("RGB", (6, 5), (number, 0, 7)).save(tmp_path / "images" / f"{number}.png")
+        Image.new("RGB", (6, 5), (number, 255, 7)).save(tmp_path / "images" / f"{number}.png")
         fox = number % 2
         rows.append(
             {

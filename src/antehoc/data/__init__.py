@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from antehoc.data import cub, folder, manifest, shapes
+from antehoc.data import cub, cue_conflict, folder, manifest, shapes, triangles
 from antehoc.data.examples import Examples, Files, Source, Tensors
 from antehoc.data.images import Preprocessing
 
@@ -11,6 +11,8 @@ DATASETS: dict[str, Callable[..., Source]] = {
     "folder": folder.folder,
     "manifest": manifest.manifest,
     "cub": cub.cub,
+    "triangles": triangles.triangles,
+    "cue-conflict": cue_conflict.cue_conflict,
 }
 
 __all__ = ["DATASETS", "Examples", "Files", "Preprocessing", "Source", "Tensors"]

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from antehoc.data.images import FileSource, Preprocessing, load_image, read_bytes, to_tensor
+from antehoc.data.images import FileSource, Preprocessing, mask_to_tensor, read_bytes, read_image, shown, to_tensor
 from antehoc.errors import DataError
 from antehoc.types import Batch, DataSpec, Role
 
@@ -93,7 +94,7 @@ class Examples(Dataset[Batch], ABC):
 
 
 class Tensors(Examples):
-    """Images in memory, 8 bits a value."""
+    """Images in memory, 8 bits a value, with or without a mask of the object in each."""
 
     def __init__(
         self,
@@ -101,6 +102,7 @@ class Tensors(Examples):
         labels: Tensor | None = None,
         attributes: Tensor | None = None,
         *,
+        masks: Tensor | None = None,
         names: str | Sequence[str] = "image",
         preprocessing: Preprocessing | None = None,
     ) -> None:
@@ -110,6 +112,7 @@ class Tensors(Examples):
             image: (n, C, H, W) uint8.
             labels: (n,) numbers into the classes; zeros where they are not known.
             attributes: (n, N) in 0..1; without them N is 0.
+            masks: (n, 1, H, W) uint8: 255 where the object is.
             names: one name for each image, or a kind: image 7 is then called "kind #7".
             preprocessing: what each image goes through when it is fetched; without it images pass as they are.
         Raises:
@@ -117,8 +120,14 @@ class Tensors(Examples):
         """
         if image.ndim != 4 or image.dtype != torch.uint8:
             raise DataError(f"images in memory must be uint8 (n, C, H, W); got {image.dtype} {tuple(image.shape)}.")
+        if masks is not None and (masks.shape != (len(image), 1, *image.shape[2:]) or masks.dtype != torch.uint8):
+            raise DataError(
+                f"masks of images {tuple(image.shape)} must be uint8 (n, 1, H, W), as large as these; got "
+                f"{masks.dtype} {tuple(masks.shape)}."
+            )
         super().__init__(len(image), labels, attributes)
         self.image = image.contiguous()
+        self.masks = None if masks is None else masks.contiguous()
         self._names = names
         self._preprocessing = preprocessing
 
@@ -128,6 +137,14 @@ class Tensors(Examples):
             return picked.float() / 255
         pictures = picked.permute(0, 2, 3, 1).squeeze(3).numpy()  # squeeze: Pillow takes grey as (H, W)
         return torch.stack([to_tensor(Image.fromarray(picture), self._preprocessing) for picture in pictures])
+
+    def object_masks(self, indices: Sequence[int]) -> Tensor | None:
+        if self.masks is None:
+            return None
+        picked = self.masks[torch.as_tensor(indices, dtype=torch.int64)]
+        if self._preprocessing is None or not len(picked):
+            return picked.float() / 255
+        return torch.stack([mask_to_tensor(Image.fromarray(m.numpy()), self._preprocessing) for m in picked[:, 0]])
 
     def names(self, indices: Sequence[int]) -> list[str]:
         if isinstance(self._names, str):
@@ -139,10 +156,11 @@ class Tensors(Examples):
 
     def select(self, indices: Sequence[int]) -> "Tensors":
         rows = torch.as_tensor(indices, dtype=torch.int64)
-        return Tensors(
+        return type(self)(
             self.image[rows],
             self.labels[rows],
             self.attributes[rows],
+            masks=None if self.masks is None else self.masks[rows],
             names=self.names(indices),
             preprocessing=self._preprocessing,
         )
@@ -154,7 +172,8 @@ class Files(Examples):
     Attributes:
         paths: where each image lies.
         boxes: (n, 4) x0, y0, x1, y1 in pixels of the upright file, before preprocessing; None where not given.
-        masks: the path of each image's object mask; None where not given.
+        masks: the path of each image's object mask, as large as the image and white where the object is; None where
+            not given. Without masks the boxes, filled, are the objects' masks.
         parts: (n, P, 3) x, y in pixels as `boxes`, and 1 where the part is visible, else 0; None where not given.
         part_names: what each of the P parts is called.
         preprocessing: how each becomes what the model takes.
@@ -201,13 +220,44 @@ class Files(Examples):
         self.part_names = tuple(part_names)
         self.preprocessing = preprocessing
         self._hashes: list[bytes] | None = None
+        self._sizes: dict[int, tuple[int, int]] = {}  # width and height of the images that were read
 
     def images(self, indices: Sequence[int]) -> Tensor:
-        chosen = [self.paths[index] for index in indices]
-        if not chosen:
+        if not len(indices):
             return torch.zeros(0, self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width)
         with ThreadPoolExecutor(THREADS) as pool:
-            return torch.stack(list(pool.map(lambda path: load_image(path, self.preprocessing), chosen)))
+            return torch.stack(list(pool.map(self._image, indices)))
+
+    def object_masks(self, indices: Sequence[int]) -> Tensor | None:
+        """Where the object is in each image, (B, 1, H, W) in 0..1; None without masks and boxes.
+
+        A mask goes through the preprocessing of its image: 0.5 says that half of the pixel belongs to the object.
+
+        Raises:
+            ImageError: if an image or a mask cannot be read.
+            DataError: if a mask has not the size of its image, or is not white where the object is.
+        """
+        if self.masks is None and self.boxes is None:
+            return None
+        if not len(indices):
+            return torch.zeros(0, 1, self.preprocessing.height, self.preprocessing.width)
+        with ThreadPoolExecutor(THREADS) as pool:
+            return torch.stack(list(pool.map(self._mask, indices)))
+
+    def _image(self, index: int) -> Tensor:
+        picture = read_image(self.paths[index])
+        self._sizes[int(index)] = picture.size
+        return to_tensor(picture, self.preprocessing)
+
+    def _mask(self, index: int) -> Tensor:
+        size = self._sizes.get(int(index)) or read_image(self.paths[index]).size
+        if self.masks is not None:
+            return mask_to_tensor(_read_mask(self.masks[index], size), self.preprocessing)
+        assert self.boxes is not None
+        picture = Image.new("L", size)
+        x0, y0, x1, y1 = (round(edge) for edge in self.boxes[index].tolist())
+        picture.paste(255, (x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)))
+        return mask_to_tensor(picture, self.preprocessing)
 
     def names(self, indices: Sequence[int]) -> list[str]:
         return [str(self.paths[index]) for index in indices]
@@ -225,7 +275,7 @@ class Files(Examples):
 
     def select(self, indices: Sequence[int]) -> "Files":
         rows = torch.as_tensor(indices, dtype=torch.int64)
-        chosen = Files(
+        chosen = type(self)(
             [self.paths[index] for index in indices],
             self.preprocessing,
             self.labels[rows],
@@ -237,6 +287,22 @@ class Files(Examples):
         )
         chosen._hashes = None if self._hashes is None else [self._hashes[index] for index in indices]
         return chosen
+
+
+def _read_mask(path: FileSource, size: tuple[int, int]) -> Image.Image:
+    """A mask file in mode L, 255 where it is 128 or more and else 0."""
+    mask = read_image(path).convert("L")
+    if mask.size != size:
+        raise DataError(
+            f"{shown(path)}: a mask must be as large as its image, {size[0]}x{size[1]} pixels; got "
+            f"{mask.width}x{mask.height}."
+        )
+    if 0 < (top := np.asarray(mask).max()) < 128:
+        raise DataError(
+            f"{shown(path)}: a mask is white (128 to 255) where the object is and black elsewhere; its brightest "
+            f"pixel is {top}."
+        )
+    return mask.point(lambda level: 255 if level >= 128 else 0)
 
 
 def _content_hash(path: FileSource) -> bytes:

@@ -6,12 +6,12 @@ import stat
 import warnings
 import zipfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeAlias, get_args, runtime_checkable
 
 import numpy as np
 import torch
@@ -217,6 +217,58 @@ def to_tensor(image: Image.Image, preprocessing: Preprocessing) -> Float[Tensor,
     return pixels.permute(2, 0, 1).contiguous().float() / 255
 
 
+@checked
+def mask_to_tensor(mask: Image.Image, preprocessing: Preprocessing) -> Float[Tensor, "1 height width"]:
+    """A mask of an image, taken the same way as its image by `to_tensor`; there is nothing on what is laid around.
+
+    Args:
+        mask: of the image's size, mode L: white where the object is.
+        preprocessing: the image's.
+    Returns:
+        The share of each pixel that belongs to the object, in 0..1.
+    Example:
+        >>> mask_to_tensor(Image.new("L", (1, 2), 255), Preprocessing(channels=3, height=2, width=2))
+        tensor([[[1., 0.],
+                 [1., 0.]]])
+    """
+    return to_tensor(mask, replace(preprocessing, channels=1, background=0.0))
+
+
+@checked
+def to_source(
+    maps: Float[Tensor, "*maps height width"], preprocessing: Preprocessing, source_height: int, source_width: int
+) -> Float[Tensor, "*maps source_height source_width"]:
+    """Maps at the model's size, brought back to the pixels of the image that it was shown: bilinear between pixels.
+
+    Args:
+        maps: one value for each pixel of the model's images, of any range.
+        preprocessing: what the image went through.
+        source_height: of the upright image, in pixels.
+        source_width: of the upright image, in pixels.
+    Returns:
+        The maps in the image's pixels; 0 where the model saw nothing of the image.
+    Raises:
+        DataError: if the maps have not the size of the model's images, or the image has no pixels.
+    Example:
+        >>> letterbox = Preprocessing(channels=1, height=2, width=2)  # a wide image has the upper row
+        >>> to_source(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), letterbox, 1, 2)
+        tensor([[3., 4.]])
+    """
+    if maps.shape[-2:] != (preprocessing.height, preprocessing.width) or min(source_height, source_width) < 1:
+        raise DataError(
+            f"maps of {preprocessing.height}x{preprocessing.width} pixels and an image of one or more are needed; got "
+            f"{maps.shape[-2]}x{maps.shape[-1]} and {source_height}x{source_width}."
+        )
+    place = _placement((source_width, source_height), preprocessing)
+    for axis, count in ((0, source_width), (1, source_height)):
+        low, high = place.shown[axis], place.shown[axis + 2]
+        centres = torch.arange(count, dtype=torch.float64, device=maps.device) + 0.5
+        position = (centres - low) / (high - low) * place.size[axis] + place.corner[axis]  # in the frame
+        first, end = max(place.corner[axis], 0), min(place.corner[axis] + place.size[axis], maps.shape[-1 - axis])
+        maps = _sampled(maps.transpose(-1, -1 - axis), position, first, end).transpose(-1, -1 - axis)
+    return maps
+
+
 def load_image(source: str | Path | Member | bytes, preprocessing: Preprocessing) -> Tensor:
     """One image file as the model takes it, (C, H, W) in 0..1: `read_image`, then `to_tensor`.
 
@@ -251,6 +303,16 @@ def check_tensor(images: Tensor, wanted: Sized, where: str) -> None:
         raise DataError(
             f"{where}: values must lie in 0..1; got {images.min():g} to {images.max():g} (divide 8 bit images by 255)."
         )
+
+
+def _sampled(values: Tensor, position: Tensor, first: int, end: int) -> Tensor:
+    """Values (..., n) at places along the last axis, linear between the middles of pixels `first` to `end`, else 0."""
+    offset = (position - 0.5).clamp(first, end - 1)
+    left = offset.floor().long().clamp(max=max(end - 2, first))
+    weight = (offset - left).to(values.dtype)
+    right = (left + 1).clamp(max=end - 1)
+    between = values[..., left] * (1 - weight) + values[..., right] * weight
+    return between * ((position >= first) & (position <= end))
 
 
 def _first(flags: Tensor) -> int:
@@ -336,26 +398,54 @@ def _from_wide(picture: Image.Image, where: str) -> Image.Image:
     return Image.fromarray(levels)
 
 
-def _fitted(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """The picture in the frame. Of the frame's size already, it comes back as it is, whatever the fit."""
+class _Placement(NamedTuple):
+    """Where a picture goes: the part that is shown, the size it is brought to, and where that lies in the frame."""
+
+    shown: tuple[float, float, float, float]  # left, top, right, bottom in pixels of the picture
+    size: tuple[int, int]  # width and height
+    corner: tuple[int, int]  # left and top in the frame; below 0 where the frame cuts something off
+
+
+def _placement(sides: tuple[int, int], preprocessing: Preprocessing) -> _Placement:
+    """What the preprocessing does to a picture of this width and height. One of the frame's size stays as it is."""
     frame = (preprocessing.width, preprocessing.height)
+    whole = (0, 0, *sides)
     if preprocessing.resize is not None:
-        size = _resized(picture.size, preprocessing.resize, preprocessing.fit)
-        return _centred(picture.resize(size, Image.Resampling.BILINEAR), frame, preprocessing.background)
-    if picture.size == frame:
-        return picture
-    ratios = frame[0] / picture.width, frame[1] / picture.height
-    if preprocessing.fit == "stretch":
-        return picture.resize(frame, Image.Resampling.BILINEAR)
+        size = _resized(sides, preprocessing.resize, preprocessing.fit)
+        return _Placement(whole, size, _middle(size, frame))
+    if sides == frame or preprocessing.fit == "stretch":
+        return _Placement(whole, frame, (0, 0))
+    ratios = frame[0] / sides[0], frame[1] / sides[1]
     if preprocessing.fit == "crop":
         scale = max(ratios)
-        left, top = (picture.width - frame[0] / scale) / 2, (picture.height - frame[1] / scale) / 2
-        left, top = max(left, 0.0), max(top, 0.0)  # rounding must not leave the picture
-        box = (left, top, picture.width - left, picture.height - top)
-        return picture.resize(frame, Image.Resampling.BILINEAR, box=box)
+        left, top = (max((own - side / scale) / 2, 0.0) for own, side in zip(sides, frame, strict=True))
+        # max: rounding must not leave the picture
+        return _Placement((left, top, sides[0] - left, sides[1] - top), frame, (0, 0))
     scale = min(ratios)
-    width, height = (max(1, round(side * scale)) for side in picture.size)  # a hair must not vanish
-    return _centred(picture.resize((width, height), Image.Resampling.BILINEAR), frame, preprocessing.background)
+    width, height = (max(1, round(side * scale)) for side in sides)  # a hair must not vanish
+    return _Placement(whole, (width, height), _middle((width, height), frame))
+
+
+def _fitted(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """The picture in the frame."""
+    place = _placement(picture.size, preprocessing)
+    resized = picture.resize(place.size, Image.Resampling.BILINEAR, box=place.shown)
+    frame = (preprocessing.width, preprocessing.height)
+    if place.size == frame:
+        return resized
+    level = round(preprocessing.background * 255)
+    canvas = Image.new(picture.mode, frame, level if picture.mode == "L" else (level, level, level))
+    canvas.paste(resized, place.corner)
+    return canvas
+
+
+def _middle(size: tuple[int, int], frame: tuple[int, int]) -> tuple[int, int]:
+    """Left and top of a picture in the middle of a frame that may be smaller or larger, to either side."""
+    # as torchvision's `CenterCrop`: halves go to the even pixel where it cuts, and down where it pads
+    left, top = (
+        -round((own - side) / 2) if own > side else (side - own) // 2 for own, side in zip(size, frame, strict=True)
+    )
+    return left, top
 
 
 def _resized(sides: tuple[int, int], pixels: int, fit: Fit) -> tuple[int, int]:
@@ -370,19 +460,6 @@ def _resized(sides: tuple[int, int], pixels: int, fit: Fit) -> tuple[int, int]:
             f"{pixels}; cut it first, or fit it by 'pad'."
         )
     return width, height
-
-
-def _centred(picture: Image.Image, frame: tuple[int, int], background: float) -> Image.Image:
-    """The picture in the middle of a frame that may be smaller or larger, to either side."""
-    level = round(background * 255)
-    canvas = Image.new(picture.mode, frame, level if picture.mode == "L" else (level, level, level))
-    # as torchvision's `CenterCrop`: halves go to the even pixel where it cuts, and down where it pads
-    left, top = (
-        -round((own - side) / 2) if own > side else (side - own) // 2
-        for own, side in zip(picture.size, frame, strict=True)
-    )
-    canvas.paste(picture, (left, top))
-    return canvas
 
 
 def _unpack(member: Member) -> bytes:

@@ -46,11 +46,11 @@ def manifest(
 
     Columns: `path`, relative to the table's folder, and `label`; where there are any, `split` (train, validation,
     calibration, test), `x0`, `y0`, `x1`, `y1` (the object's box in pixels of the upright file, far edges
-    exclusive), `mask` (the path of an image) and a column `attribute:<name>` for each attribute, 0 or 1 or
-    between. Other columns are left alone, unless their name is one letter from a known one. Classes are the sorted
-    labels; P(attribute | class) is counted on the training rows; attributes `attribute:part::value` of one part
-    are exclusive if exactly one of them holds in every row. A role without a row is taken from train, and the whole
-    split is drawn where there is none, by a hash of each file's bytes.
+    exclusive), `mask` (the path of an image of the same size, white where the object is) and a column
+    `attribute:<name>` for each attribute, 0 or 1 or between. Other columns are left alone, unless their name is one
+    letter from a known one. Classes are the sorted labels; P(attribute | class) is counted on the training rows;
+    attributes `attribute:part::value` of one part are exclusive if exactly one of them holds in every row. A role
+    without a row is taken from train, and the whole split is drawn where there is none, by a hash of each file's bytes.
 
     Args:
         path: the table, CSV or Parquet (which needs `pip install 'antehoc[parquet]'`).
