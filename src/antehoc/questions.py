@@ -355,6 +355,17 @@ def margin(logits: PerClass) -> Scores:
 
 
 @checked
+def probability(logits: PerClass, classes: Labels) -> Scores:
+    """(B,) in 0..1: what the softmax of logits (B, K) gives to one class of each image.
+
+    Example:
+        >>> probability(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+        tensor([0.5000])
+    """
+    return logits.softmax(1).gather(1, classes[:, None])[:, 0]
+
+
+@checked
 def maximum_softmax(logits: PerClass) -> Scores:
     """The baseline that every verdict is compared with: 1 less the largest class probability, in 0..1.
 

@@ -137,6 +137,8 @@ ReasonCode = Literal[
     "unlike-training",
     "attributes-unsure",
     "unsure",
+    "mask-enough",
+    "mask-needed",
     "mask-not-enough",
     "mask-not-needed",
 ]

@@ -62,6 +62,10 @@ class Trainable(nn.Module, ABC, Generic[OutputT]):
     def scores(self, output: OutputT, batch: Batch) -> dict[str, Tensor]:
         """Validation figures by name, each a scalar; higher is better."""
 
+    def remarks(self, figures: Mapping[str, float]) -> list[str]:
+        """What a person should know of a training whose validation figures are these, a sentence each."""
+        return []
+
 
 class System(Trainable[SystemOutputT], ABC):
     """A classifier that gives its reasons. Its constructor takes the `DataSpec`, then keyword-only plain values."""
@@ -105,9 +109,13 @@ class System(Trainable[SystemOutputT], ABC):
     def reconsider(self, explanans: Sequence[Explanans], predicted: Tensor) -> Reconsidered:
         """What follows from the explanans, as `explain` gives them, and the decided classes (B,) alone."""
 
+    def considered(self, output: SystemOutputT, explanans: Sequence[Explanans]) -> Reconsidered:
+        """What decisions come with beside their doubts: classes by the explanans, and reasons for and against."""
+        return self.reconsider(explanans, output.logits.argmax(1))
+
     def reasons(self, output: SystemOutputT) -> list[tuple[list[Reason], list[Reason]]]:
         """For each image the reasons for the decision and those against it, strongest first."""
-        return self.reconsider(self.explain(output), output.logits.argmax(1)).reasons
+        return self.considered(output, self.explain(output)).reasons
 
     @abstractmethod
     def fit_doubts(self, output: SystemOutputT, label: Tensor) -> None:

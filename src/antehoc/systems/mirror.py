@@ -295,7 +295,9 @@ class Mirror(System[MirrorOutput]):
         )
 
     def reconsider(self, explanans: Sequence[Explanans], predicted: Tensor) -> Reconsidered:
-        probabilities = self.class_attributes.new_tensor([one.probabilities for one in explanans])
+        probabilities = self.class_attributes.new_tensor(
+            [one.probabilities for one in explanans if isinstance(one, AttributeScores)]
+        )
         probabilities = probabilities.view(-1, len(self.spec.attributes))  # of no images, too
         fit, groups = self._log_likelihood(probabilities), (self.spec.exclusive, _CLAMP, self.spec.at_most_one)
         rival = fit.scatter(1, predicted[:, None], -torch.inf).argmax(1)

@@ -55,6 +55,7 @@ class Training(L.LightningModule):
         self.system, self.phase, self.number, self.seed = system, phase, number, seed
         self.term_weights = {**self.learner.weights, **phase.weights}
         self.sums: dict[str, tuple[Tensor, int]] = {}
+        self.said: set[str] = set()  #: kinds of remarks that were logged
 
     @property  # no attribute: its weights would stand in checkpoints under two names
     def learner(self) -> Trainable[Any]:
@@ -71,7 +72,8 @@ class Training(L.LightningModule):
         if not batch.activations and views(self.phase.augment) > 1:
             generator = torch.Generator().manual_seed(mix(self.seed, self.number, self.current_epoch, index))
             turn = int(torch.randint(views(self.phase.augment), (), generator=generator))
-            batch = batch._replace(image=view(batch.image, self.phase.augment, turn))
+            mask = None if batch.mask is None else view(batch.mask, self.phase.augment, turn)
+            batch = batch._replace(image=view(batch.image, self.phase.augment, turn), mask=mask)
         return self._step("train", batch, last=index + 1 == self.trainer.num_training_batches)
 
     def validation_step(self, batch: Batch, index: int) -> Tensor:
@@ -95,6 +97,14 @@ class Training(L.LightningModule):
             means = dict(zip((f"{split}/{name}" for name in figures), sums / count, strict=True))
             weight = count if self.trainer.world_size > 1 else 1  # of this process's mean
             self.log_dict(means, on_step=False, on_epoch=True, batch_size=weight, sync_dist=True)
+
+    def on_validation_epoch_end(self) -> None:
+        figures = {name.removeprefix("val/"): float(value) for name, value in self.trainer.callback_metrics.items()}
+        for remark in self.learner.remarks(figures):
+            kind = remark.split(":")[0]
+            if self.trainer.is_global_zero and kind not in self.said:
+                log.warning("phase %d, epoch %d: %s", self.number + 1, self.current_epoch + 1, remark)
+            self.said.add(kind)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         learning: dict[int, list[torch.nn.Parameter]] = {}

@@ -1,0 +1,225 @@
+"""Explainers: an image goes in, one mask comes out that says how much of each pixel may be seen."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from antehoc.errors import RecipeError, near_miss
+
+Gate = Literal["tanh", "sigmoid", "hard"]
+
+
+class MaskHead(nn.Module):
+    """The last activation of an explainer to a mask (B, 1, H, W) in 0..1.
+
+    Args:
+        channels: of the activation.
+        gate: `tanh` is the paper's batch norm, tanh and ReLU: exactly 0 where nothing may be seen, and without a
+            gradient there. `sigmoid` never closes for good. `hard`, for the classifier, is 1 where the sigmoid passes
+            one half and 0 elsewhere, and learns by the sigmoid's gradient.
+        bias: of the batch norm before the gate: 3 starts every mask near 1 (tanh(3) = .995), 0 starts a sigmoid at
+            one half. At 3 a tanh lets through 1 % of the gradient.
+        sharpness: weight of that batch norm at the start: its output's deviation. At 1 (the paper's) a sigmoid stays
+            between .1 and .9 until the weight has grown.
+    """
+
+    def __init__(self, channels: int, *, gate: Gate, bias: float, sharpness: float = 1.0) -> None:
+        super().__init__()
+        self.gate = gate
+        self.convolution = nn.Conv2d(channels, 1, 1)
+        self.norm = nn.BatchNorm2d(1)
+        nn.init.constant_(self.norm.weight, sharpness)
+        nn.init.constant_(self.norm.bias, bias)
+
+    def forward(self, activation: Tensor) -> Tensor:
+        value = self.norm(self.convolution(activation))
+        return torch.tanh(value).relu() if self.gate == "tanh" else torch.sigmoid(value)
+
+
+def opened(mask: Tensor, gate: Gate) -> Tensor:
+    """What the classifier is gated by: the mask itself or, of a `hard` gate, 1 where it passes one half, else 0.
+
+    The gradient is that of the mask in both cases (straight-through).
+    """
+    return mask + ((mask > 0.5).to(mask.dtype) - mask).detach() if gate == "hard" else mask
+
+
+class Explainer(nn.Module):
+    """Images (B, C, H, W) to masks (B, 1, H, W) in 0..1; H and W are multiples of `smallest`."""
+
+    smallest: int
+
+
+class UNet(Explainer):
+    """The paper's explainer: a U-Net whose decoder adds the encoder's activations to its own.
+
+    Each level of the encoder is two 3x3 convolutions with ReLU, then 2x2 max pooling; each level of the decoder a 2x2
+    transposed convolution, the addition, and two convolutions with ReLU. No batch norm but the head's.
+
+    Args:
+        image_channels: 1 (grey) or 3 (RGB).
+        filters: of the levels, from the image on; the image's sides must be divisible by 2 for each level.
+        scale: the image is averaged over squares of so many pixels first, and the mask enlarged to the image's size:
+            at 2 it costs a quarter.
+        grain: masks are made of squares of so many pixels, with smooth steps between them; a multiple of `scale`.
+        norm: batch norm after every convolution of the levels; without it (the paper's) the masks learn slowly.
+        gate: as `MaskHead` says.
+        bias: as `MaskHead` says.
+        sharpness: as `MaskHead` says.
+    Source:
+        "Producing joint decisions and explanations with CNNs", slide "Proposed architecture"; the authors' PyTorch code
+        for the layers.
+    Differs: `scale`, `grain`, `norm`, and every gate but `tanh`.
+    Example:
+        >>> UNet(3, filters=(4, 8))(torch.rand(2, 3, 16, 16)).shape
+        torch.Size([2, 1, 16, 16])
+    """
+
+    def __init__(
+        self,
+        image_channels: int,
+        *,
+        filters: Sequence[int] = (32, 64, 128),
+        scale: int = 1,
+        grain: int = 1,
+        norm: bool = False,
+        gate: Gate = "tanh",
+        bias: float = 3.0,
+        sharpness: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if not filters or min(filters) < 1 or scale < 1:
+            raise RecipeError(f"an explainer needs filters and a scale of 1 or more; got {list(filters)} and {scale}.")
+        if grain > 1 and grain % scale:
+            raise RecipeError(f"an explainer's grain is 1 or a multiple of its scale {scale}; got {grain}.")
+        self.scale, self.squares = scale, max(grain // scale, 1)
+        self.smallest = math.lcm(scale * 2 ** len(filters), grain)
+        widths = tuple(filters)
+        self.encoder = nn.ModuleList(
+            _twice(i, o, norm) for i, o in zip((image_channels, *widths[:-1]), widths, strict=True)
+        )
+        rising = widths[::-1]
+        below = (widths[-1], *rising[:-1])
+        self.rise = nn.ModuleList(nn.ConvTranspose2d(i, o, 2, 2) for i, o in zip(below, rising, strict=True))
+        self.decoder = nn.ModuleList(_twice(width, width, norm) for width in rising)
+        self.head = MaskHead(widths[0], gate=gate, bias=bias, sharpness=sharpness)
+
+    def forward(self, image: Tensor) -> Tensor:
+        value = F.avg_pool2d(image, self.scale) if self.scale > 1 else image
+        levels = []
+        for level in self.encoder:
+            value = level(value)
+            levels.append(value)
+            value = F.max_pool2d(value, 2)
+        for rise, level, beside in zip(self.rise, self.decoder, reversed(levels), strict=True):
+            value = level(rise(value) + beside)
+        value = F.avg_pool2d(value, self.squares) if self.squares > 1 else value
+        return _enlarged(self.head(value), image)
+
+
+class Open(Explainer):
+    """No explainer: every mask shows all. A classifier without reasons, for comparison."""
+
+    smallest = 1
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.ones_like(image[:, :1])
+
+
+class Segmentation(Explainer):
+    """Any decoder of segmentation-models-pytorch as explainer (extra `segmentation`)."""
+
+    def __init__(
+        self,
+        image_channels: int,
+        *,
+        architecture: str,
+        encoder: str,
+        gate: Gate = "sigmoid",
+        bias: float = 0.0,
+        sharpness: float = 1.0,
+    ) -> None:
+        super().__init__()
+        try:
+            import segmentation_models_pytorch as smp
+        except ImportError as error:
+            raise RecipeError(
+                f"explainer smp/{architecture}/{encoder} needs segmentation-models-pytorch; "
+                "pip install 'antehoc[segmentation]'."
+            ) from error
+        names = [name.lower() for name in ("Unet", "UnetPlusPlus", "FPN", "DeepLabV3Plus", "PAN", "Linknet")]
+        if architecture not in names:
+            raise RecipeError(
+                f"no explainer smp/{architecture}.{near_miss(architecture, names)} Known: {', '.join(names)}."
+            )
+        try:
+            self.network: Any = smp.create_model(
+                architecture, encoder_name=encoder, encoder_weights=None, in_channels=image_channels, classes=8
+            )
+        except (KeyError, ValueError, RuntimeError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise RecipeError(f"explainer smp/{architecture}/{encoder}: cannot be built ({said}).") from error
+        self.smallest = 32
+        self.head = MaskHead(8, gate=gate, bias=bias, sharpness=sharpness)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return _enlarged(self.head(self.network(image)), image)
+
+
+def build_explainer(
+    name: str,
+    image_channels: int,
+    *,
+    filters: Sequence[int],
+    scale: int,
+    grain: int,
+    norm: bool,
+    gate: Gate,
+    bias: float,
+    sharpness: float,
+) -> Explainer:
+    """The explainer of that name.
+
+    `unet`; `none`, whose masks show all; or `smp/ARCHITECTURE/ENCODER`, such as `smp/unet/tu-mobilenetv3_small_100`.
+
+    Raises:
+        RecipeError: where the name is unknown, or its library is not installed.
+    """
+    if name == "unet":
+        return UNet(
+            image_channels,
+            filters=filters,
+            scale=scale,
+            grain=grain,
+            norm=norm,
+            gate=gate,
+            bias=bias,
+            sharpness=sharpness,
+        )
+    if name == "none":
+        return Open()
+    library, _, rest = name.partition("/")
+    if library == "smp" and "/" in rest:
+        architecture, _, encoder = rest.partition("/")
+        return Segmentation(
+            image_channels, architecture=architecture, encoder=encoder, gate=gate, bias=bias, sharpness=sharpness
+        )
+    raise RecipeError(f"no explainer is called {name!r}; known: unet, none, smp/ARCHITECTURE/ENCODER.")
+
+
+def _twice(inputs: int, outputs: int, norm: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for i in (inputs, outputs):
+        layers.append(nn.Conv2d(i, outputs, 3, padding=1, bias=not norm))
+        layers += [nn.BatchNorm2d(outputs)] if norm else []
+        layers.append(nn.ReLU())
+    return nn.Sequential(*layers)
+
+
+def _enlarged(mask: Tensor, image: Tensor) -> Tensor:
+    same = mask.shape[2:] == image.shape[2:]
+    return mask if same else F.interpolate(mask, image.shape[2:], mode="bilinear", align_corners=False)

@@ -1,0 +1,437 @@
+"""`joint`: an explainer draws a mask, and the classifier sees the image through it alone."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from antehoc import questions
+from antehoc.cards import Card
+from antehoc.errors import DataError, RecipeError, near_miss
+from antehoc.nn.explainers import Gate, build_explainer, opened
+from antehoc.nn.gated import Gated, build_gated
+from antehoc.systems.base import Reconsidered, System, Trainable
+from antehoc.types import Batch, DataSpec, Explanans, Reason, SaliencyMask
+
+_TINY = 1e-6  # of the share of the mask outside the object, as published
+_DEAD, _LAZY, _FLAT = 1e-3, 0.99, 0.01  # of masks: means below and above which nothing is said, and the least contrast
+
+
+class JointOutput(NamedTuple):
+    """What the joint system gives. The looks are (B, 0) in training and where `look_again` is off."""
+
+    logits: Tensor  #: (B, K) of the decision: the image seen through the mask
+    mask: Tensor  #: (B, 1, H, W) in 0..1
+    features: Tensor  #: (B, D) what the dense layer reads, for the doubt `distance`
+    kept: Tensor  #: (B, K) of the image with all hidden that the mask hides
+    removed: Tensor  #: (B, K) of the image with all hidden that the mask shows
+    whole: Tensor  #: (B, K) of the whole image
+    image: Tensor  #: (B, C, H, W) as it came, for the loss; (0, C, H, W) where the looks have all that it needs
+
+
+class Joint(System[JointOutput]):
+    """An explainer and a classifier that learn together; what the mask hides, the classifier cannot see.
+
+    Args:
+        spec: the data. Where it names an `absent` class, nothing needs to be shown for that one.
+        classifier: `vgg`, the paper's own; a backbone (`small`, a network of timm); with `gate_at: blocks` a ResNet of
+            timm, gated as in the paper.
+        gate_at: where the mask works: on the `image`'s pixels, so that nothing of a hidden one is read; on the `first`
+            stage's activations, on those of all `stages`, or after the stem and every residual block (`blocks`,
+            the paper's).
+        hidden: brightness in 0..1 of a hidden pixel.
+        explainer: `unet` (the paper's), or `smp/ARCHITECTURE/ENCODER` of segmentation-models-pytorch.
+        filters: of the U-Net's levels.
+        scale: the U-Net reads the image averaged over squares of so many pixels; at 2 it costs a quarter.
+        grain: the U-Net's masks are made of squares of so many pixels; coarse ones have no holes and no ragged edges.
+        norm: batch norm in the U-Net; without it (the paper's) it learns slowly.
+        gate: `tanh` (the paper's), `sigmoid`, or `hard`: the classifier sees a pixel or does not.
+        bias: before the gate, at the start: 3 shows all (the paper's), and lets 1 % of the gradient through a tanh.
+        sharpness: how far the masks' values reach at the start (1 is the paper's); masks of a small one stay grey.
+        losses: the terms that are computed; `Joint.weights` has their names and default weights.
+        look_again: whether a decision comes with the doubts `sufficiency`, `necessity` and `whole`, each for one more
+            pass of the classifier (two in all with `gate_at: image`, else three).
+        weights, options, batch_norm: of the classifier's backbone, as for `mirror`.
+        covariance, shrinkage: of the feature distance (`questions.ClassGaussians`).
+    Raises:
+        RecipeError: where the parts do not fit each other.
+    Source:
+        "Producing joint decisions and explanations with CNNs" (slides); the authors' PyTorch code; slide "Loss" for
+        `label` and `area_sum` / `area`, the code for `variation` and `outside`.
+    Differs: gates on the image, hard gates, batch norm in the explainer and the terms `whole`, `removed` and `empty`
+        are ours. The first stage of training sees the whole image; the authors' untrained explainer let 99.5 % through.
+    Example:
+        >>> spec = DataSpec(("nothing", "fox"), 3, 16, 16, absent="nothing")
+        >>> system = Joint(spec, classifier="tiny", filters=(4, 8)).eval()
+        >>> system(torch.rand(2, 3, 16, 16)).mask.shape
+        torch.Size([2, 1, 16, 16])
+    """
+
+    weights: ClassVar = {
+        "label": 1.0,
+        "area": 1.0,
+        "area_sum": 1.0,
+        "variation": 1.0,
+        "outside": 1.0,
+        "whole": 1.0,
+        "removed": 1.0,
+        "empty": 1.0,
+    }
+    card: ClassVar = Card(
+        explanandum="the class that the classifier decides for on one image",
+        process="an explainer network draws a mask, and the classifier sees the image through that mask alone",
+        explanans="one saliency mask: how much of each pixel the classifier was let see, in 0..1",
+        requirement="trust in a single decision: does it rest on the object, or on what stands around it?",
+        may_read="where the evidence lay that the classifier was let use: what the mask hides on the image had no part "
+        "in the decision",
+        may_not_read="that all that is shown was used, that the shape of the mask is the shape of the object, or, "
+        "where the gate works on activations, that nothing was seen beyond the mask's edge",
+        explainer="the explainer network",
+        explanee="the person who answers for the decision",
+        stage="ante hoc",
+        scope="local",
+    )
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        *,
+        classifier: str = "small",
+        gate_at: Literal["image", "first", "stages", "blocks"] = "image",
+        hidden: float = 0.5,
+        explainer: str = "unet",
+        filters: Sequence[int] = (16, 32, 64),
+        scale: int = 1,
+        grain: int = 1,
+        norm: bool = True,
+        gate: Gate = "sigmoid",
+        bias: float = 0.0,
+        sharpness: float = 1.0,
+        losses: Sequence[str] = ("label", "area", "variation"),
+        look_again: bool = True,
+        weights: bool | str = False,
+        options: Mapping[str, Any] | None = None,
+        batch_norm: Literal["auto", "update", "fixed"] = "auto",
+        covariance: Literal["class", "shared"] = "shared",
+        shrinkage: float | Literal["ledoit-wolf"] = 0.001,
+    ) -> None:
+        super().__init__()
+        for name in losses:
+            if name not in self.weights:
+                raise RecipeError(
+                    f"losses: no term is called {name!r}.{near_miss(name, [*self.weights])} "
+                    f"Known: {', '.join(self.weights)}."
+                )
+        if "empty" in losses and spec.absent is None:
+            raise RecipeError("losses: `empty` is for data with a class that means nothing is there; these have none.")
+        if not 0 <= hidden <= 1:
+            raise RecipeError(f"hidden is a brightness in 0..1; got {hidden}.")
+        self.spec, self.gate_at, self.hidden, self.gate = spec, gate_at, hidden, gate
+        self.losses, self.look_again = tuple(losses), look_again
+        self.absent = None if spec.absent is None else spec.classes.index(spec.absent)
+        network = build_gated(
+            classifier,
+            spec.channels,
+            len(spec.classes),
+            gate_at=gate_at,
+            weights=weights,
+            options=options or {},
+            batch_norm=batch_norm,
+        )
+        self.classifier = Classifier(network)
+        self.explainer = build_explainer(
+            explainer,
+            spec.channels,
+            filters=filters,
+            scale=scale,
+            grain=grain,
+            norm=norm,
+            gate=gate,
+            bias=bias,
+            sharpness=sharpness,
+        )
+        side = self.explainer.smallest
+        if spec.height % side or spec.width % side:
+            raise RecipeError(
+                f"this explainer takes images whose sides are multiples of {side} pixels; "
+                f"got {spec.height}x{spec.width}."
+            )
+        self.distance = questions.ClassGaussians(
+            len(spec.classes), network.head.in_features, covariance=covariance, shrinkage=shrinkage
+        )
+
+    def activations(self, image: Tensor) -> tuple[Tensor, ...]:
+        return (image,)
+
+    def from_activations(self, activations: tuple[Tensor, ...]) -> JointOutput:
+        (image,) = activations
+        mask = self.explainer(image - self.hidden)  # so that the padding at the edges looks like what is hidden
+        gate = opened(mask, self.gate)
+        if self.gate == "hard" and not self.training:
+            mask = mask * gate  # nothing is shown of what is hidden
+        network = self.classifier.network
+        if self.training and "whole" in self.losses and self.gate_at == "image":
+            # in one pass: batch norm must not see hidden and whole images turn by turn
+            features, beside = network.features(torch.cat([self._hide(image, gate), image]), None).chunk(2)
+            logits, whole = network.head(features), network.head(beside)
+            return JointOutput(logits, mask, features.detach(), logits[:, :0], logits[:, :0], whole, image)
+        features = self._seen(image, gate)
+        logits = network.head(features)
+        if self.training or not self.look_again:
+            return JointOutput(logits, mask, features.detach(), *(logits[:, :0],) * 3, image)
+        return JointOutput(logits, mask, features.detach(), *self._looks(image, gate, logits), image[:0])
+
+    def cacheable(self, parts: tuple[str, ...]) -> bool:
+        return False
+
+    def learner(self, parts: tuple[str, ...]) -> Trainable[Any]:
+        return self.classifier if parts == ("classifier",) else self
+
+    def begin_phase(self, parts: tuple[str, ...]) -> None:
+        """Nothing: each phase goes on from the weights that the last one left."""
+
+    def depth(self, name: str) -> int:
+        prefix = "classifier.network.backbone.stages."
+        stages = getattr(getattr(self.classifier.network, "backbone", None), "stages", ())
+        return len(stages) - int(name.removeprefix(prefix).split(".")[0]) if name.startswith(prefix) else 0
+
+    def loss_terms(self, output: JointOutput, batch: Batch) -> dict[str, Tensor]:
+        """The terms of `losses`; each a mean over the images.
+
+        `label`: cross-entropy of the decision. `area`: mean of the mask (the L1 budget); `area_sum`: its sum over the
+        pixels. `variation`: mean absolute difference of neighbours, down plus across. `outside`: share of what lies
+        outside the object that the mask shows (`hybrid`). `whole`: cross-entropy on the whole image, which keeps the
+        classifier from learning the mask's shape instead of what it shows. `removed`: with all hidden that the mask
+        shows, cross-entropy with the absent class or, without one, how far from uniform the classes are (in nats); it
+        teaches the explainer alone. `empty`: mean of the mask on images of the absent class.
+
+        Raises:
+            DataError: `outside` is asked for, and the data have no object masks.
+        """
+        mask = output.mask
+        terms = {
+            "label": lambda: F.cross_entropy(output.logits, batch.label),
+            "area": lambda: mask.mean(),
+            "area_sum": lambda: mask.sum((1, 2, 3)).mean(),
+            "variation": lambda: _variation(mask),
+            "outside": lambda: outside(mask, _object(batch)),
+            "whole": lambda: F.cross_entropy(
+                output.whole if output.whole.shape[1] else self.classifier.network(output.image), batch.label
+            ),
+            "removed": lambda: self._removed(output, batch.label),
+            "empty": lambda: (mask.mean((1, 2, 3)) * (batch.label == self.absent)).mean(),
+        }
+        return {name: terms[name]() for name in self.losses}
+
+    def scores(self, output: JointOutput, batch: Batch) -> dict[str, Tensor]:
+        flat = output.mask.flatten(1)
+        found = {
+            "accuracy": (output.logits.argmax(1) == batch.label).float().mean(),
+            "mask_area": flat.mean(),
+            "mask_contrast": (flat.amax(1) - flat.amin(1)).mean(),
+        }
+        if batch.mask is not None:
+            inside = (flat * batch.mask.flatten(1)).sum(1) / flat.sum(1).clamp(min=_TINY)
+            found["mask_energy"] = inside[batch.label != self.absent].mean().nan_to_num(0.0)
+        return found
+
+    def remarks(self, figures: Mapping[str, float]) -> list[str]:
+        area, contrast = figures.get("mask_area"), figures.get("mask_contrast")
+        if area is None or contrast is None:
+            return []
+        if area < _DEAD:
+            return [
+                f"the explainer is dead: its masks show nothing (mean {area:.2g}); give `area` less weight, or take "
+                "gate: sigmoid, which a gradient can open again."
+            ]
+        if area > _LAZY or contrast < _FLAT:
+            return [
+                f"the explainer is lazy: its masks show everything alike (mean {area:.3f}, contrast {contrast:.2g}); "
+                "start with a lower `bias`, or give `area` more weight."
+            ]
+        return []
+
+    def explain(self, output: JointOutput) -> list[Explanans]:
+        return [SaliencyMask.of(mask) for mask in output.mask[:, 0]]
+
+    def doubts(self, output: JointOutput) -> dict[str, Tensor]:
+        predicted = output.logits.argmax(1)
+        found = {
+            "distance": self.distance(output.features, predicted),
+            "margin": questions.margin(output.logits),
+            "entropy": questions.entropy(output.logits),
+            "softmax": questions.maximum_softmax(output.logits),
+        }
+        if not output.kept.shape[1]:
+            return found
+        return {
+            "sufficiency": 1 - questions.probability(output.kept, predicted),
+            "necessity": self._necessity(output.removed, predicted),
+            "whole": 1 - questions.probability(output.whole, predicted),
+            **found,
+        }
+
+    def table(self, output: JointOutput) -> dict[str, Tensor]:
+        return {"mask_area": output.mask.mean((1, 2, 3))}
+
+    def dense(self, output: JointOutput) -> tuple[Tensor, nn.Linear]:
+        return output.features, self.classifier.network.head
+
+    def fit_doubts(self, output: JointOutput, label: Tensor) -> None:
+        self.distance.fit(output.features, label)
+
+    def considered(self, output: JointOutput, explanans: Sequence[Explanans]) -> Reconsidered:
+        """Class probabilities by what the mask shows alone, and what hiding and removing it say of each decision."""
+        predicted, kept = output.logits.argmax(1), output.kept.softmax(1)
+        if not output.kept.shape[1]:
+            return Reconsidered({}, kept, [([], [])] * len(predicted))
+        reasons = [
+            self._reasons(*row)
+            for row in zip(predicted.tolist(), kept.tolist(), output.removed.softmax(1).tolist(), strict=True)
+        ]
+        return Reconsidered({}, kept, reasons)
+
+    def reconsider(self, explanans: Sequence[Explanans], predicted: Tensor) -> Reconsidered:
+        raise DataError("a mask says nothing without its image, and cannot be corrected; decide on another image.")
+
+    def _reasons(self, decided: int, kept: list[float], removed: list[float]) -> tuple[list[Reason], list[Reason]]:
+        """For and against, by what is seen with the mask alone and without it."""
+        names, alone, without = self.spec.classes, _largest(kept), _largest(removed)
+        agree, disagree = [], []
+        if alone == decided:
+            agree.append(
+                Reason(
+                    "mask-enough",
+                    f"what the mask shows is enough: alone it is {names[alone]!r}",
+                    probability=kept[alone],
+                )
+            )
+        else:
+            disagree.append(
+                Reason(
+                    "mask-not-enough",
+                    f"what the mask shows is not enough: alone it is {names[alone]!r}",
+                    probability=kept[alone],
+                )
+            )
+        if decided == self.absent:
+            return agree, disagree
+        if without == decided:
+            disagree.append(
+                Reason(
+                    "mask-not-needed",
+                    f"what the mask shows is not needed: without it this is still {names[without]!r}",
+                    probability=removed[without],
+                )
+            )
+        else:
+            agree.append(
+                Reason(
+                    "mask-needed",
+                    f"what the mask shows is needed: without it this is {names[without]!r}",
+                    probability=removed[without],
+                )
+            )
+        return agree, disagree
+
+    def _necessity(self, removed: Tensor, predicted: Tensor) -> Tensor:
+        """The decided class's probability once all is hidden that the mask shows; of the absent class: the others'."""
+        left = questions.probability(removed, predicted)
+        return left if self.absent is None else torch.where(predicted == self.absent, 1 - left, left)
+
+    def _seen(self, image: Tensor, mask: Tensor) -> Tensor:
+        """What the dense layer reads of an image through a mask."""
+        network = self.classifier.network
+        if self.gate_at == "image":
+            return network.features(self._hide(image, mask), None)
+        return network.features(image, mask)
+
+    def _hide(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Images with every pixel as far at the brightness `hidden` as the mask does not show it."""
+        return self.hidden + (image - self.hidden) * mask
+
+    def _looks(self, image: Tensor, mask: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of the image kept, removed and whole, in one pass."""
+        pictures = [self._hide(image, 1 - mask), image]
+        if self.gate_at == "image":  # the decision has looked at what is kept
+            removed, whole = self.classifier.network(torch.cat(pictures)).chunk(2)
+            return logits, removed, whole
+        kept, removed, whole = self.classifier.network(torch.cat([self._hide(image, mask), *pictures])).chunk(3)
+        return kept, removed, whole
+
+    def _removed(self, output: JointOutput, label: Tensor) -> Tensor:
+        """Raised by what is left to see without what the mask shows; the classifier does not learn by it."""
+        logits = output.removed if output.removed.shape[1] else self._without(output)
+        if self.absent is not None:
+            return F.cross_entropy(logits, torch.full_like(label, self.absent))
+        uniform: Tensor = math.log(logits.shape[1]) - questions.entropy(logits)
+        return uniform.mean()
+
+    def _without(self, output: JointOutput) -> Tensor:
+        """Logits of the images with all hidden that the mask shows, by a classifier that stands still."""
+        network, image = self.classifier.network, self._hide(output.image, 1 - opened(output.mask, self.gate))
+        training = network.training
+        network.eval()
+        weights = {name: value.detach() for name, value in network.named_parameters()}
+        logits: Tensor = torch.func.functional_call(network, weights, (image,))
+        network.train(training)
+        return logits
+
+
+class ClassifierOutput(NamedTuple):
+    """What one pass of the classifier alone gives."""
+
+    logits: Tensor  #: (B, K)
+
+
+class Classifier(Trainable[ClassifierOutput]):
+    """The classifier alone, as the first stage trains it: on the whole image."""
+
+    weights: ClassVar = {"label": 1.0}
+
+    def __init__(self, network: Gated) -> None:
+        super().__init__()
+        self.network = network
+
+    def activations(self, image: Tensor) -> tuple[Tensor, ...]:
+        return (image,)
+
+    def from_activations(self, activations: tuple[Tensor, ...]) -> ClassifierOutput:
+        return ClassifierOutput(self.network(activations[0]))
+
+    def loss_terms(self, output: ClassifierOutput, batch: Batch) -> dict[str, Tensor]:
+        return {"label": F.cross_entropy(output.logits, batch.label)}
+
+    def scores(self, output: ClassifierOutput, batch: Batch) -> dict[str, Tensor]:
+        return {"accuracy": (output.logits.argmax(1) == batch.label).float().mean()}
+
+
+def outside(mask: Tensor, inside: Tensor) -> Tensor:
+    """The share of what lies outside the object that a mask shows, as a mean over the images.
+
+    Args:
+        mask: (B, 1, H, W) in 0..1.
+        inside: (B, 1, H, W) in 0..1, 1 on the object.
+    Source:
+        The authors' PyTorch code: the term gamma of the hybrid loss.
+    Differs: theirs divides the sums over a whole batch; ours weighs every image alike.
+    """
+    beyond = 1 - inside
+    return ((beyond * mask).sum((1, 2, 3)) / (beyond.sum((1, 2, 3)) + _TINY)).mean()
+
+
+def _variation(mask: Tensor) -> Tensor:
+    return mask.diff(dim=2).abs().mean() + mask.diff(dim=3).abs().mean()
+
+
+def _object(batch: Batch) -> Tensor:
+    if batch.mask is None:
+        raise DataError("the loss `outside` needs object masks or boxes, and these data have none; leave it out.")
+    return batch.mask
+
+
+def _largest(values: list[float]) -> int:
+    return max(range(len(values)), key=values.__getitem__)

@@ -1,0 +1,120 @@
+"""Explainers: shapes and ranges of their masks, the paper's sizes, and gates that let a gradient through."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antehoc.errors import RecipeError
+from antehoc.nn.explainers import MaskHead, UNet, build_explainer, opened
+
+GATES = ("tanh", "sigmoid", "hard")
+
+
+def explainer(**changes):
+    given = {"filters": (4, 8), "scale": 1, "grain": 1, "norm": True, "gate": "sigmoid", "bias": 0.0, "sharpness": 1.0}
+    return build_explainer("unet", 3, **given | changes)
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("scale", [1, 2])
+def test_masks_have_the_images_size_and_lie_in_0_to_1(gate, scale):
+    mask = explainer(gate=gate, scale=scale)(torch.rand(2, 3, 16, 24))
+    assert mask.shape == (2, 1, 16, 24)
+    assert mask.min() >= 0
+    assert mask.max() <= 1
+
+
+def test_the_papers_explainer_has_its_layers():
+    network = UNet(3)
+    convolutions = sum(9 * i * o + o for i, o in ((3, 32), (32, 32), (32, 64), (64, 64), (64, 128), (128, 128)))
+    risen = sum(4 * i * o + o for i, o in ((128, 128), (128, 64), (64, 32)))
+    decoded = sum(2 * (9 * w * w + w) for w in (128, 64, 32))
+    head = 32 + 1 + 2
+    assert sum(p.numel() for p in network.parameters()) == convolutions + risen + decoded + head
+
+
+def test_a_bias_of_3_starts_near_white_and_lets_little_gradient_through():
+    torch.manual_seed(0)
+    head = MaskHead(4, gate="tanh", bias=3.0).eval()
+    torch.nn.init.zeros_(head.convolution.weight)
+    torch.nn.init.zeros_(head.convolution.bias)
+    value = torch.rand(1, 4, 8, 8)
+    assert head(value).mean().item() == pytest.approx(0.99505, abs=1e-4)
+    head(value).mean().backward()
+    assert head.norm.bias.grad.item() == pytest.approx(1 - 0.99505**2, abs=1e-4)  # 1 % of what it would be at 0
+
+
+def test_a_closed_tanh_has_no_gradient_and_a_closed_sigmoid_has():
+    for gate, alive in (("tanh", False), ("sigmoid", True)):
+        head = MaskHead(4, gate=gate, bias=-5.0).eval()
+        torch.nn.init.zeros_(head.convolution.weight)
+        head(torch.rand(1, 4, 8, 8)).mean().backward()
+        assert bool(head.norm.bias.grad.abs() > 0) is alive
+
+
+@given(st.floats(0, 1))
+def test_a_hard_gate_is_0_or_1_with_the_masks_gradient(value):
+    mask = torch.tensor([[[[value]]]], requires_grad=True)
+    gate = opened(mask, "hard")
+    assert gate.item() == float(value > 0.5)
+    gate.sum().backward()
+    assert mask.grad.item() == 1.0
+
+
+def test_soft_gates_are_the_mask_itself():
+    mask = torch.rand(1, 1, 2, 2)
+    assert opened(mask, "sigmoid") is mask
+    assert opened(mask, "tanh") is mask
+
+
+def test_a_scale_of_2_reads_squares_of_2_pixels():
+    network = explainer(scale=2).eval()
+    image = torch.rand(1, 3, 16, 16)
+    shuffled = image.view(1, 3, 8, 2, 16).flip(3).view(1, 3, 16, 16)  # swaps the rows inside each square
+    assert torch.allclose(network(image), network(shuffled), atol=1e-6)
+    assert not torch.allclose(explainer(scale=1).eval()(image), explainer(scale=1).eval()(shuffled), atol=1e-6)
+
+
+def test_no_explainer_shows_all():
+    assert (
+        build_explainer("none", 3, filters=(), scale=1, grain=1, norm=False, gate="tanh", bias=0.0, sharpness=1.0)(
+            torch.rand(2, 3, 5, 7)
+        )
+        .eq(1)
+        .all()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "says"),
+    [
+        ("unet", {"filters": ()}, "filters"),
+        ("unet", {"scale": 0}, "scale"),
+        ("u-net", {}, "no explainer is called 'u-net'"),
+        ("smp/nonsense/resnet18", {}, "smp"),
+    ],
+)
+def test_what_cannot_be_built_is_said(name, changes, says):
+    given = {
+        "filters": (4,),
+        "scale": 1,
+        "grain": 1,
+        "norm": True,
+        "gate": "sigmoid",
+        "bias": 0.0,
+        "sharpness": 1.0,
+    } | changes
+    with pytest.raises(RecipeError, match=says):
+        build_explainer(name, 3, **given)
+
+
+def test_decoders_of_segmentation_models():
+    pytest.importorskip("segmentation_models_pytorch", reason="needs the extra `segmentation`")
+    name = "smp/unet/tu-mobilenetv3_small_050"
+    network = build_explainer(
+        name, 3, filters=(), scale=1, grain=1, norm=False, gate="sigmoid", bias=0.0, sharpness=1.0
+    )
+    mask = network.eval()(torch.rand(1, 3, 64, 64))
+    assert mask.shape == (1, 1, 64, 64)
+    assert 0 <= mask.min() <= mask.max() <= 1

@@ -1,0 +1,75 @@
+"""Gated classifiers: an open mask changes nothing, a closed one hides all, and what lies behind it has no gradient."""
+
+import pytest
+import torch
+
+from antehoc.errors import RecipeError
+from antehoc.nn.gated import build_gated, seen
+
+NARROW = {"channels": (4, 4, 8, 8), "stem_width": 4}
+FORMS = [
+    ("vgg", "blocks", {"filters": (4, 4, 8, 8)}),
+    ("resnet18", "blocks", NARROW),
+    ("resnet18", "stages", NARROW),
+    ("resnet18", "first", NARROW),
+    ("tiny", "stages", {}),
+]
+
+
+def build(name, gate_at, options):
+    torch.manual_seed(0)
+    return build_gated(name, 3, 2, gate_at=gate_at, options=options).eval()
+
+
+@pytest.mark.parametrize(("name", "gate_at", "options"), FORMS)
+def test_an_open_mask_changes_nothing(name, gate_at, options):
+    network, image = build(name, gate_at, options), torch.rand(2, 3, 32, 32)
+    assert torch.allclose(network(image, torch.ones(2, 1, 32, 32)), network(image), atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "gate_at", "options"), FORMS)
+def test_behind_a_closed_mask_all_images_look_alike(name, gate_at, options):
+    network, closed = build(name, gate_at, options), torch.zeros(2, 1, 32, 32)
+    first, second = network(torch.rand(2, 3, 32, 32), closed), network(torch.rand(2, 3, 32, 32), closed)
+    assert torch.allclose(first, second, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "gate_at", "options"), FORMS)
+def test_the_decision_teaches_the_mask(name, gate_at, options):
+    mask = torch.full((4, 1, 64, 64), 0.9, requires_grad=True)
+    network = build(name, gate_at, options).train()  # in train mode batch norm keeps new, narrow layers alive
+    network(torch.rand(4, 3, 64, 64), mask)[0, 0].backward()
+    assert mask.grad.abs().sum() > 0
+
+
+def test_the_papers_resnet_is_gated_after_its_stem_and_every_block(monkeypatch):
+    sizes = []
+    monkeypatch.setattr("antehoc.nn.gated.seen", lambda value, mask: sizes.append(value.shape[2]) or value)
+    build("resnet18", "blocks", NARROW)(torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64))
+    assert sizes == [16, 16, 16, 8, 8, 4, 4, 2, 2]
+
+
+def test_the_papers_vgg_is_gated_before_each_pool(monkeypatch):
+    sizes = []
+    monkeypatch.setattr("antehoc.nn.gated.seen", lambda value, mask: sizes.append(value.shape[2]) or value)
+    build("vgg", "blocks", {"filters": (4, 4, 4, 4)})(torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64))
+    assert sizes == [64, 32, 16, 8]
+
+
+def test_a_mask_is_averaged_to_the_activations_size():
+    mask = torch.tensor([[[[1.0, 0.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0]]]])
+    assert seen(torch.full((1, 2, 1, 2), 2.0), mask).tolist() == [[[[1.0, 2.0]], [[1.0, 2.0]]]]
+
+
+@pytest.mark.parametrize(
+    ("name", "gate_at", "weights", "says"),
+    [
+        ("mobilenetv3_small_050", "blocks", False, "for the ResNets"),
+        ("vgg", "blocks", True, "takes no weights"),
+        ("vit_tiny_patch16_224", "stages", False, "take `image`"),
+        ("resnet181", "blocks", False, "cannot be built"),
+    ],
+)
+def test_what_does_not_fit_is_said(name, gate_at, weights, says):
+    with pytest.raises(RecipeError, match=says):
+        build_gated(name, 3, 2, gate_at=gate_at, weights=weights)

@@ -1,0 +1,244 @@
+"""`joint`: every loss term by hand, what may learn from which, doubts on a planted classifier, and masks that say nothing."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from antehoc.errors import DataError, RecipeError
+from antehoc.systems import Joint
+from antehoc.systems.joint import JointOutput, outside
+from antehoc.training.phases import freeze, set_modes
+from antehoc.types import Batch, DataSpec, SaliencyMask
+
+SPEC = DataSpec(("nothing", "fox"), 1, 16, 16, absent="nothing")
+ALL = tuple(Joint.weights)
+
+
+def joint(spec=SPEC, **changes):
+    torch.manual_seed(0)
+    return Joint(spec, **{"classifier": "tiny", "filters": (4, 8), "losses": ALL} | changes)
+
+
+def output_of(mask, **changes):
+    count, none = len(mask), torch.zeros(len(mask), 0)
+    given = {"kept": none, "removed": none, "whole": none, "image": torch.rand(count, 1, 16, 16)} | changes
+    given.setdefault("logits", torch.zeros(count, 2))
+    return JointOutput(mask=mask, features=torch.zeros(count, 8), **given)
+
+
+def batch_of(label, mask=None):
+    return Batch(torch.rand(len(label), 1, 16, 16), torch.tensor(label), torch.zeros(len(label), 0), mask=mask)
+
+
+def half():
+    """One on the left half, nothing on the right."""
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., :8] = 1
+    return mask
+
+
+def test_terms_of_the_mask_by_hand():
+    both = torch.cat([half(), torch.zeros(1, 1, 16, 16)])
+    terms = joint().loss_terms(output_of(both), batch_of([1, 0], torch.ones(2, 1, 16, 16)))
+    assert terms["area"] == 0.25
+    assert terms["area_sum"] == 64  # 128 pixels in one of two images
+    assert terms["variation"].item() == pytest.approx(16 / (2 * 16 * 15))  # one edge of 16 pixels; 15 neighbours a row
+    assert terms["outside"] == 0  # the object is everywhere
+    assert terms["empty"] == 0  # the image of the absent class shows nothing
+    assert joint().loss_terms(output_of(both), batch_of([0, 1], both))["empty"] == 0.25
+
+
+def test_outside_is_the_share_of_the_rest_that_is_shown():
+    right = half().flip(3)
+    assert outside(half(), half()).item() == pytest.approx(0, abs=1e-6)
+    assert outside(half(), right).item() == pytest.approx(1, abs=1e-5)
+    assert outside(torch.ones(1, 1, 16, 16), half()).item() == pytest.approx(1, abs=1e-5)
+    assert outside(torch.cat([half(), half()]), torch.cat([half(), right])).item() == pytest.approx(0.5, abs=1e-5)
+
+
+def test_outside_needs_object_masks():
+    with pytest.raises(DataError, match="object masks"):
+        joint().loss_terms(output_of(half()), batch_of([1]))
+
+
+def test_label_is_the_cross_entropy_of_what_is_seen_through_the_mask():
+    terms = joint(losses=("label",)).loss_terms(output_of(half()), batch_of([1]))
+    assert terms == {"label": pytest.approx(math.log(2))}
+
+
+def test_removed_asks_for_the_absent_class_and_without_one_for_no_class():
+    sure = torch.tensor([[0.0, 20.0]])
+    asked = joint(losses=("removed",)).loss_terms(output_of(half(), removed=sure), batch_of([1]))["removed"]
+    assert asked.item() == pytest.approx(20, abs=1e-3)
+    other = joint(DataSpec(("cat", "fox"), 1, 16, 16), losses=("removed",))
+    assert other.loss_terms(output_of(half(), removed=sure), batch_of([1]))["removed"].item() == pytest.approx(
+        math.log(2), abs=1e-3
+    )
+    unsure = other.loss_terms(output_of(half(), removed=torch.zeros(1, 2)), batch_of([1]))["removed"]
+    assert unsure.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_classifier_learns_nothing_from_what_is_removed():
+    system, batch = joint(losses=("removed",)), batch_of([1, 0, 1])
+    system.loss_terms(system(batch.image), batch)["removed"].backward()
+    assert all(p.grad is None for p in system.classifier.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in system.explainer.parameters())
+    assert system.classifier.training
+
+
+def test_looking_at_what_is_removed_leaves_batch_norm_alone():
+    system, batch = joint(losses=("removed",)), batch_of([1, 0, 1])
+    output = system(batch.image)
+    before = {key: value.clone() for key, value in system.classifier.state_dict().items()}
+    system.loss_terms(output, batch)
+    assert all(value.equal(before[key]) for key, value in system.classifier.state_dict().items())
+
+
+def test_a_frozen_classifier_stands_still_while_the_explainer_learns():
+    system, batch = joint(losses=("label", "area")), batch_of([1, 0, 1])
+    freeze(system, ("explainer",))
+    set_modes(system, ("explainer",))
+    before = {key: value.clone() for key, value in system.classifier.state_dict().items()}
+    torch.stack(list(system.loss_terms(system(batch.image), batch).values())).sum().backward()
+    assert all(value.equal(before[key]) for key, value in system.classifier.state_dict().items())
+    assert all(p.grad is None for p in system.classifier.parameters())
+
+
+@pytest.mark.parametrize("gate_at", ["image", "stages"])
+def test_training_and_deciding_see_the_same(gate_at):
+    system, image = joint(gate_at=gate_at), torch.rand(3, 1, 16, 16)
+    system.eval()
+    with torch.no_grad():
+        decided = system(image)
+        system.training = True  # the flag alone: batch norms stay in eval mode
+        learnt = system(image)
+    assert_close(learnt.logits, decided.logits)
+
+
+def test_on_the_image_a_hidden_pixel_is_never_read():
+    system = joint(gate="hard", hidden=1.0).eval()
+    image = torch.rand(2, 1, 16, 16)
+    with torch.no_grad():
+        system.explainer = torch.nn.Module()
+        system.explainer.forward = lambda x: half().expand(len(x), -1, -1, -1)
+        first = system(image)
+        changed = image.clone()
+        changed[..., 8:] = torch.rand(2, 1, 16, 8)
+        second = system(changed)
+    assert first.logits.equal(second.logits)
+    assert not first.removed.equal(second.removed)
+    assert not first.whole.equal(second.whole)
+
+
+class Bright(torch.nn.Module):
+    """A planted classifier: a fox is what is bright on the left."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(1, 2)
+        with torch.no_grad():
+            self.head.weight.copy_(torch.tensor([[-20.0], [20.0]]))
+            self.head.bias.copy_(torch.tensor([10.0, -10.0]))
+
+    def features(self, image, mask=None):
+        return image[..., :8].mean((2, 3))
+
+    def forward(self, image, mask=None):
+        return self.head(self.features(image))
+
+
+@pytest.mark.parametrize(("side", "enough"), [("left", True), ("right", False)])
+def test_a_mask_on_the_evidence_is_enough_and_needed_and_elsewhere_neither(side, enough):
+    system = joint(hidden=0.0).eval()
+    system.classifier.network = Bright()
+    mask = half() if side == "left" else half().flip(3)
+    system.explainer = torch.nn.Module()
+    system.explainer.forward = lambda x: mask
+    with torch.no_grad():
+        output = system(torch.ones(1, 1, 16, 16))
+        fox = output._replace(logits=output.whole)  # what a classifier would say that looks past the mask
+        doubts = {name: value.item() for name, value in system.doubts(fox).items()}
+        agree, disagree = system.reasons(fox)[0]
+    wrong = 0.0 if enough else 1.0
+    assert doubts["sufficiency"] == pytest.approx(wrong, abs=1e-3)
+    assert doubts["necessity"] == pytest.approx(wrong, abs=1e-3)
+    assert doubts["whole"] == pytest.approx(0.0, abs=1e-3)
+    codes = [reason.code for reason in (agree if enough else disagree)]
+    assert codes == (["mask-enough", "mask-needed"] if enough else ["mask-not-enough", "mask-not-needed"])
+    assert not (disagree if enough else agree)
+
+
+def test_of_the_absent_class_nothing_needs_to_be_shown():
+    system = joint()
+    nothing, fox = torch.tensor([[5.0, -5.0]]), torch.tensor([[-5.0, 5.0]])
+    for removed, doubt in ((nothing, 0.0), (fox, 1.0)):
+        given = output_of(half(), logits=nothing, kept=nothing, removed=removed, whole=nothing)
+        assert system.doubts(given)["necessity"].item() == pytest.approx(doubt, abs=1e-3)
+
+
+def test_without_looks_there_are_fewer_doubts_and_no_reasons():
+    system = joint(look_again=False).eval()
+    with torch.no_grad():
+        output = system(torch.rand(2, 1, 16, 16))
+    assert not {"sufficiency", "necessity", "whole"} & set(system.doubts(output))
+    assert system.reasons(output) == [([], []), ([], [])]
+
+
+def test_the_explanans_is_the_mask():
+    system = joint().eval()
+    with torch.no_grad():
+        output = system(torch.rand(2, 1, 16, 16))
+    for explanans, mask in zip(system.explain(output), output.mask, strict=True):
+        assert isinstance(explanans, SaliencyMask)
+        assert_close(explanans.values(), mask[0], atol=0.003, rtol=0)
+
+
+def test_a_mask_cannot_be_corrected():
+    with pytest.raises(DataError, match="cannot be corrected"):
+        joint().reconsider([SaliencyMask.of(torch.ones(16, 16))], torch.tensor([1]))
+
+
+@pytest.mark.parametrize(
+    ("area", "contrast", "said"),
+    [(0.0, 0.0, "dead"), (0.999, 0.5, "lazy"), (0.4, 0.001, "lazy"), (0.2, 0.9, None)],
+)
+def test_dead_and_lazy_explainers_are_named(area, contrast, said):
+    remarks = joint().remarks({"mask_area": area, "mask_contrast": contrast})
+    assert [remark for remark in remarks if said and said in remark] == remarks
+    assert len(remarks) == (said is not None)
+
+
+def test_a_phase_without_masks_has_nothing_to_remark():
+    assert joint().remarks({"accuracy": 1.0}) == []
+
+
+def test_scores_tell_how_much_of_the_mask_lies_on_the_object():
+    found = joint().scores(output_of(torch.ones(2, 1, 16, 16)), batch_of([1, 0], torch.cat([half(), half() * 0])))
+    assert found["mask_energy"] == 0.5  # of the fox alone: the other image holds no object
+    assert found["mask_area"] == 1
+    assert found["mask_contrast"] == 0
+
+
+def test_the_paper_form_is_the_published_network():
+    system = Joint(
+        DataSpec(("no", "yes"), 3, 224, 224), classifier="resnet18", gate_at="blocks", filters=(32, 64, 128),
+        gate="tanh", bias=3.0, norm=False, look_again=False, losses=("label", "area", "variation", "outside"),
+    )  # fmt: skip
+    assert sum(p.numel() for p in system.classifier.parameters()) == 11_177_538  # ResNet-18 of two classes
+    assert system.eval()(torch.rand(1, 3, 224, 224)).mask.mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("spec", "changes", "says"),
+    [
+        (SPEC, {"losses": ("label", "aera")}, "Did you mean 'area'"),
+        (DataSpec(("cat", "fox"), 1, 16, 16), {"losses": ("empty",)}, "nothing is there"),
+        (SPEC, {"hidden": 1.5}, "brightness in 0..1"),
+        (DataSpec(("cat", "fox"), 1, 18, 16), {"losses": ("label",)}, "multiples of 4 pixels; got 18x16"),
+    ],
+)
+def test_what_does_not_fit_is_said(spec, changes, says):
+    with pytest.raises(RecipeError, match=says):
+        joint(spec, **changes)
