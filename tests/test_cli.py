@@ -15,9 +15,11 @@ import pytest
 import torch
 from PIL import Image
 
-from antehoc.cli import main
+from antehoc.cli import _row, main
+from antehoc.data import Preprocessing
 from antehoc.data.shapes import draw
-from antehoc.model import Model, load
+from antehoc.model import Model, build_system, load
+from antehoc.types import DataSpec, Decision, SaliencyMask
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +172,35 @@ def test_a_photograph_taken_upright_is_decided_upright(call, tiny_run, tmp_path)
     assert turned["probabilities"] != rows[0]["probabilities"], "the test above could fail"
 
 
+def test_a_mask_survives_json():
+    mask = SaliencyMask.of(torch.tensor([[0.0, 0.2, 1.0]]))
+    row = json.loads(json.dumps(_row(Path("a.png"), Decision("cat", {"cat": 0.8, "fox": 0.2}, mask))))
+    assert row["explanans"]["kind"] == "mask"
+    assert SaliencyMask(**row["explanans"]).values()[0].tolist() == pytest.approx([0.0, 0.2, 1.0])
+
+
+def test_explain_writes_the_masks_of_a_model_that_has_them_at_the_images_pixels(call, png, tmp_path):
+    torch.manual_seed(0)
+    spec = DataSpec(("cat", "fox"), 1, 16, 16)
+    arguments = {"name": "joint", "classifier": "tiny", "filters": [4, 8]}
+    Model(build_system(spec, arguments, "test").eval(), arguments, Preprocessing(1, 16, 16)).save(tmp_path / "model")
+    out, page = tmp_path / "masks", tmp_path / "e.html"
+    code, printed, _ = call("explain", tmp_path / "model", png, "--masks", out, "--html", page, "--device", "cpu")
+    assert code == 0
+    assert "the mask shows" in printed
+    assert sorted(path.name for path in out.iterdir()) == ["square.mask.png", "square.overlay.png"]
+    for path in out.iterdir():
+        with Image.open(path) as picture:
+            assert picture.size == (96, 64)
+    assert "mask over the image" in page.read_text()
+
+
+def test_masks_of_a_model_that_has_none_are_refused(refused, tiny_run, png, tmp_path):
+    said = refused("explain", tiny_run.model, png, "--masks", tmp_path / "masks", "--device", "cpu")
+    assert "--masks: this model explains by attributes, not by a mask; leave the option out." in said
+    assert not (tmp_path / "masks").exists()
+
+
 def test_evaluate_repeats_the_figures_of_the_run(call, tiny_run, tmp_path):
     path, page = tmp_path / "figures.json", tmp_path / "page.html"
     code, printed, complaint = call("evaluate", tiny_run.model, "--json", path, "--html", page, "--device", "cpu")
@@ -199,6 +230,28 @@ def test_evaluate_takes_changes_to_the_recorded_recipe(call, tiny_run, tmp_path)
     changes = ("--set", "unknown.kinds=[noise]", "--set", "data.test=40")
     assert call("evaluate", tiny_run.model, *changes, "--json", path, "--device", "cpu")[0] == 0
     assert not any("star" in name for name in json.loads(path.read_text())["figures"])
+
+
+def test_compare_sets_every_explanation_of_a_model_on_one_table(call, tiny_run, tmp_path):
+    path, page = tmp_path / "c.json", tmp_path / "c.html"
+    code, printed, _ = call(
+        "compare", tiny_run.model, "--methods", "saliency,input-x-gradient", "--count", 3, "--seed", 4, "--json", path,
+        "--html", page, "--device", "cpu", "--quiet",
+    )  # fmt: skip
+    assert code == 0
+    written = json.loads(path.read_text())
+    assert [row["name"] for row in written["rows"] if row["kind"] == "post hoc"] == ["saliency", "input-x-gradient"]
+    assert (written["images"], written["seed"]) == (3, 4)
+    assert {line.split()[0] for line in printed.splitlines() if line} >= {"saliency", "input-x-gradient", "random"}
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_compare_refuses_what_cannot_be(refused, tiny_run):
+    said = refused("compare", tiny_run.model, "--methods", "salency", "--device", "cpu")
+    assert "no post-hoc method is called 'salency'. Did you mean 'saliency'?" in said
+    said = refused("compare", tiny_run.model, "--set", "data.side=64", "--device", "cpu")
+    assert "its classes or images are not the model's" in said
+    assert "--count and --chunk are 1 or more" in refused("compare", tiny_run.model, "--count", 0, "--device", "cpu")
 
 
 ONE_EPOCH = (

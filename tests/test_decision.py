@@ -14,7 +14,8 @@ from antehoc.calibration import Evidence, Policy
 from antehoc.decision import decide, intervene
 from antehoc.errors import DataError
 from antehoc.systems import Mirror
-from antehoc.types import AttributeScores, DataSpec, Decision
+from antehoc.systems.base import Reconsidered
+from antehoc.types import AttributeScores, DataSpec, Decision, Reason, SaliencyMask
 
 SPEC = DataSpec(("cat", "fox"), 1, 8, 8, ("red", "long"), ((0.0, 1.0), (1.0, 1.0)))
 LINEAR = Evidence((0.0, 1.0), (0.0, 1 - math.exp(-1)), 1.0)  # the doubt itself, above 0
@@ -47,6 +48,32 @@ class Told:
 @pytest.fixture
 def told() -> Told:
     return Told()
+
+
+class Masked(Mirror):
+    """A mirror told to explain by a mask, with two doubts of its size and a reason that the image alone gives."""
+
+    sufficiency, necessity, against = 0.0, 0.0, ()
+
+    def explain(self, output):
+        return [SaliencyMask.of(torch.full((8, 8), 0.25)) for _ in output.logits]
+
+    def doubts(self, output):
+        zero = output.logits[:, 0] * 0
+        return {"margin": zero - 1, "sufficiency": zero + self.sufficiency, "necessity": zero + self.necessity}
+
+    def reconsider(self, explanans, predicted):
+        raise AssertionError("a mask says nothing without its image")
+
+    def considered(self, output, explanans):
+        rows = len(output.logits)
+        return Reconsidered({}, torch.zeros(rows, 0), [([], list(self.against))] * rows)
+
+
+def masked(sufficiency: float, necessity: float, *against: Reason) -> Masked:
+    system = Masked(SPEC, backbone="tiny").eval()
+    system.sufficiency, system.necessity, system.against = sufficiency, necessity, against
+    return system
 
 
 IMAGE = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -188,6 +215,40 @@ def test_deciding_leaves_no_graph_and_no_trace(told):
     one(system, rule("margin", 0.0))
     assert all(value.equal(before[key]) for key, value in system.state_dict().items())
     assert all(parameter.grad is None for parameter in system.parameters())
+
+
+# What explains the decision is a mask
+
+MASK_DOUBTS = combined(1.0, sufficiency=1.0, necessity=1.0, margin=1.0)
+
+
+@pytest.mark.parametrize(
+    ("sufficiency", "necessity", "said"),
+    [
+        (3.0, 2.9, ["mask-not-enough", "mask-not-needed"]),
+        (2.9, 3.0, ["mask-not-needed", "mask-not-enough"]),
+        (3.0, 0.1, ["mask-not-enough"]),
+        (0.0, 0.1, []),  # accepted, with nothing against it
+    ],
+)
+def test_a_mask_that_is_not_enough_or_not_needed_is_said_the_larger_first(sufficiency, necessity, said):
+    decision = one(masked(sufficiency, necessity), MASK_DOUBTS)
+    assert (decision.explanans.height, decision.explanans.kind) == (8, "mask")
+    assert codes(decision) == [*said]
+    assert all(decision.label in reason.text for reason in decision.verdict.reasons)
+
+
+def test_what_the_system_says_of_the_image_takes_the_place_of_the_general_words():
+    own = Reason("mask-not-enough", "what the mask shows does not carry the decision by itself: seen alone it is 'cat'")
+    decision = one(masked(3.0, 2.9, own), MASK_DOUBTS)
+    assert decision.verdict.reasons[0] == own
+    assert codes(decision) == ["mask-not-enough", "mask-not-needed"]
+
+
+def test_a_mask_cannot_be_corrected():
+    system = masked(0.0, 0.0)
+    with pytest.raises(DataError, match=r"^the decision is explained by a mask, .*; leave it as it is\.$"):
+        intervene(system, MASK_DOUBTS, one(system, MASK_DOUBTS), {"red": True})
 
 
 # A person corrects an attribute

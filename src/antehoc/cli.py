@@ -72,9 +72,18 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
     sub.add_argument("--data", metavar="PATH", help="where the recipe's data lie")
     _add_ood(sub)
+    sub = command("compare", _compare, "set every explanation of a saved model beside the others")
+    sub.add_argument("model", help="folder of a saved model")
+    sub.add_argument("--recipe", help="whose test images are used; default: the recipe that made the model")
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
+    sub.add_argument("--data", metavar="PATH", help="where the recipe's data lie")
+    sub.add_argument("--methods", metavar="A,B,...", help="post-hoc methods, or all; default: those of moderate cost")
+    sub.add_argument("--count", type=_natural, default=32, metavar="N", help="how many images")
+    sub.add_argument("--chunk", type=_natural, default=16, metavar="N", help="images that the model sees at once")
     sub = command("explain", _explain, "decide, explain and question images")
     sub.add_argument("model", help="folder of a saved model")
     sub.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP, BMP or TIFF of any size and mode")
+    sub.add_argument("--masks", type=Path, metavar="FOLDER", help="write each mask, raw and over its image, as PNG")
     return parser
 
 
@@ -147,16 +156,10 @@ def _train(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from antehoc import runs
     from antehoc.model import load
-    from antehoc.recipe import read_recipe
     from antehoc.report import page, text
 
     model = load(options.model, device=_device(options))
-    if options.recipe:
-        recipe, _ = read_recipe(options.recipe, overrides=_overrides(options))
-        where, seed = options.recipe, int(model.about.get("seed", recipe.seed))  # the split that it was trained on
-    else:
-        recipe, where, seed = runs.recipe_of(model, _overrides(options))
-    seed = seed if options.seed is None else options.seed
+    recipe, where, seed = _recipe(model, options)
     result = runs.evaluate_model(model, recipe, where, seed=seed, ood=_named_paths(options.ood))
     sys.stdout.write(text.evaluation(result))
     _write_json(options.json, {"figures": result.figures, "intervals": result.intervals, "notes": result.notes})
@@ -164,10 +167,51 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _recipe(model: Any, options: argparse.Namespace) -> tuple[Any, str, int]:
+    """The recipe whose data a saved model is tried on, where it comes from, and the seed."""
+    from antehoc import runs
+    from antehoc.recipe import read_recipe
+
+    if options.recipe:
+        recipe, _ = read_recipe(options.recipe, overrides=_overrides(options))
+        where, seed = options.recipe, int(model.about.get("seed", recipe.seed))  # the split that it was trained on
+    else:
+        recipe, where, seed = runs.recipe_of(model, _overrides(options))
+    return recipe, where, seed if options.seed is None else options.seed
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from antehoc import comparison
+    from antehoc.model import load
+    from antehoc.posthoc import METHODS
+    from antehoc.report import comparison as report
+
+    model = load(options.model, device=_device(options))
+    recipe, where, seed = _recipe(model, options)
+    source = recipe.source(where, seed)
+    if source.spec.classes != model.spec.classes or source.preprocessing != model.preprocessing:
+        raise RecipeError(f"{where}: its classes or images are not the model's; use the data that it was made for.")
+    asked = comparison.DEFAULT if options.methods is None else tuple(filter(None, options.methods.split(",")))
+    found = comparison.compare(
+        model,
+        source.roles["test"],
+        methods=tuple(METHODS) if asked == ("all",) else asked,
+        count=options.count,
+        chunk=options.chunk,
+        seed=seed,
+    )
+    sys.stdout.write(report.text(found))
+    _write_json(options.json, {"model": options.model, "data": where, "seed": seed, **found.to_plain()})
+    about = [("model", options.model), ("data", f"test images of {where}"), ("seed", str(seed))]
+    name = f"{model.arguments['name']}: explanations compared"
+    _write(options.html, report.page(found, name, about) if options.html else "")
+    return 0
+
+
 def _explain(options: argparse.Namespace) -> int:
     from antehoc import runs
     from antehoc.model import load
-    from antehoc.report import page, text
+    from antehoc.report import masks, page, text
 
     model = load(options.model, device=_device(options))
     results = []
@@ -179,6 +223,8 @@ def _explain(options: argparse.Namespace) -> int:
             sys.stdout.write(text.decision(str(path), item))
     _write_json(options.json, [_row(path, item) for path, item in results])
     _write(options.html, page.decisions(results, model) if options.html else "")
+    if options.masks:
+        masks.write(results, model.preprocessing, options.masks)
     bad = sum(isinstance(item, AntehocError) for _, item in results)
     if bad:
         sys.stderr.write(f"antehoc: {bad} of {len(results)} images were skipped; the lines above say why.\n")

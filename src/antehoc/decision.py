@@ -10,7 +10,7 @@ from torch import Tensor
 from antehoc.calibration import Policy
 from antehoc.errors import DataError, near_miss
 from antehoc.systems.base import System
-from antehoc.types import AttributeScores, DataSpec, Decision, Reason, Verdict
+from antehoc.types import AttributeScores, DataSpec, Decision, Reason, SaliencyMask, Verdict
 
 _ROUNDING = 1e-6  # probabilities may sum to so much more or less than 1
 _UNLIKE = "the image is unlike the training images of the class {name!r}"
@@ -19,6 +19,8 @@ _HALF = "the attributes fit the class {name!r} less surely than in decisions tha
 _RIVAL = "the image lies nearer to the training images of another class than is usual for {name!r}"
 _PROFILE = "the attributes as a whole look more like another class than is usual for {name!r}"
 _UNSURE = "the classifier itself is unsure: its second choice is close"
+_NOT_ENOUGH = "what the mask shows carries the class {name!r} less by itself than in decisions that are right"
+_NOT_NEEDED = "with what the mask shows removed, the class {name!r} stays more than in decisions that are right"
 
 
 @torch.no_grad()
@@ -36,7 +38,7 @@ def decide(system: System[Any], policy: Policy | None, image: Tensor) -> list[De
     doubts = system.doubts(output)
     explanans = system.explain(output)
     predicted = output.logits.argmax(1)
-    found = system.reconsider(explanans, predicted)
+    found = system.considered(output, explanans)
     rows, fits = output.logits.softmax(1).tolist(), found.by_explanation.tolist()
     names = system.spec.classes
     labels = [names[number] for number in predicted.tolist()]
@@ -72,7 +74,7 @@ def intervene(
         corrections: by attribute name: True, False, or a probability in 0..1.
     Raises:
         DataError: an unknown attribute, a value outside 0..1, attributes that exclude each other, a decision without
-            attributes, or one that another model made.
+            attributes (such as one explained by a mask), or one that another model made.
     """
     seen = _attributes(system.spec, policy, decision)
     given = _numbered(system.spec, corrections)
@@ -98,6 +100,10 @@ def intervene(
 def _attributes(spec: DataSpec, policy: Policy | None, decision: Decision) -> AttributeScores:
     """The attributes of a decision, which this model must have made."""
     seen = decision.explanans
+    if isinstance(seen, SaliencyMask):
+        raise DataError(
+            "the decision is explained by a mask, and a person can correct attributes only; leave it as it is."
+        )
     if not isinstance(seen, AttributeScores) or not seen.names:
         raise DataError("the decision names no attributes, so there is nothing to correct.")
     known = set(policy.doubts) <= set(decision.doubt) if policy else True
@@ -156,7 +162,9 @@ def _verdicts(
         questioned = not score <= limit  # so that a NaN is questioned, too
         own = {name: column[index] for name, column in parts.items()}
         agree, disagree = reasons[index]
-        against = disagree + _other_reasons(own, score, labels[index], alone=questioned and not disagree)
+        others = _other_reasons(own, score, labels[index], alone=questioned and not disagree)
+        said = {reason.code for reason in disagree}
+        against = disagree + [reason for reason in others if reason.code not in said]
         verdicts.append(
             Verdict(
                 outcome="questioned" if questioned else "accepted",
@@ -181,6 +189,8 @@ def _other_reasons(contributions: dict[str, float], score: float, label: str, *,
         "profile": Reason("like-another-class", _PROFILE.format(name=label)),
         "likelihood": Reason("attributes-unsure", _HALF.format(name=label)),
         "entropy": Reason("unsure", _UNSURE),
+        "sufficiency": Reason("mask-not-enough", _NOT_ENOUGH.format(name=label)),
+        "necessity": Reason("mask-not-needed", _NOT_NEEDED.format(name=label)),
         "margin": Reason("unsure", _UNSURE),
         "softmax": Reason("unsure", _UNSURE),
     }

@@ -19,7 +19,7 @@ from antehoc.metrics import selective
 from antehoc.metrics.ood import ood_auroc, ood_fpr_at_95_tpr
 from antehoc.model import Model
 from antehoc.systems.base import System
-from antehoc.types import Decision
+from antehoc.types import AttributeScores, Decision
 
 BASELINE = "softmax"  # the doubt that every verdict is measured beside
 _PIXELS = 2**20  # of one batch and channel: what processor caches hold, large images pass through faster
@@ -455,7 +455,7 @@ def _show(model: Model, title: str, examples: Examples, index: int, labels: Tens
     decision = decide(model.system, model.policy, image.to(model.device))[0]
     truth = model.spec.classes[int(labels[index])] if labels is not None else None
     confidence: tuple[float, ...] = ()
-    if model.spec.attributes:
+    if model.spec.attributes and isinstance(decision.explanans, AttributeScores):
         seen = torch.tensor([decision.explanans.probabilities])
         confidence = tuple(questions.support_confidence(seen, torch.tensor(model.spec.class_attributes))[0].tolist())
     return Shown(title, image[0], decision, truth, confidence)

@@ -14,6 +14,8 @@ from antehoc.errors import RecipeError, near_miss
 from antehoc.schema import build, build_named
 from antehoc.training.phases import Phase
 
+Study = Literal["leakage", "background", "masks", "compare", "cost"]  #: `antehoc.studies` and `antehoc.masks`
+
 
 @dataclass(frozen=True)
 class Verdicts:
@@ -87,7 +89,7 @@ class Recipe:
     seed: int = 0
     operating_points: tuple[float, ...] = ()  #: shares of correct decisions questioned at which verdicts are compared
     draws: int = 0  #: random calibration sets that check the promise of the threshold
-    studies: tuple[Literal["leakage", "background"], ...] = ()  #: of the finished model (`antehoc.studies`)
+    studies: tuple[Study, ...] = ()  #: of the finished model
     published: Mapping[str, float | None] = field(default_factory=dict)  #: figures of the paper
     variants: Mapping[str, Any] = field(default_factory=dict)  #: further runs: what differs, by prefix of figures
     faults: tuple[Literal["ood-pairing"], ...] = ()  #: faults of the originals to measure beside the repaired figure

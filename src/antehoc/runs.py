@@ -4,17 +4,19 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from antehoc import calibration as calibrations
-from antehoc import studies
+from antehoc import masks, studies
 from antehoc.data import Examples, Files, Source
 from antehoc.data.altered import ALTERATIONS, altered
 from antehoc.data.examples import Fetched, leaks
@@ -27,12 +29,13 @@ from antehoc.recipe import Recipe, overridden, read_recipe, variant
 from antehoc.schema import build
 from antehoc.systems import System
 from antehoc.training.loop import Runner, mix, run_phase, with_activations
+from antehoc.training.phases import Phase
 from antehoc.types import Decision, Role
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-_STUDIED = {"leakage": 100, "background": 500}  # images: the one study looks at each thirty times, the other thrice
+_STUDIED = {"leakage": 100, "background": 500, "compare": 100}  # images: they are looked at 30, 3 and 10,000 times
 
 
 @dataclass(frozen=True)
@@ -147,14 +150,18 @@ def train_recipe(
     runner: Runner | None = None,
     resume: bool = False,
     source: Source | None = None,
+    shared: Path | None = None,
 ) -> Trained:
-    """Phase after phase, then the doubts, then the calibration; the model is saved in `folder/model`."""
+    """Phase after phase, then the doubts, then the calibration; the model is saved in `folder/model`.
+
+    `shared` is where the variants of a run keep phases that they have in common.
+    """
     clock = Clock()
     source = source or load_source(recipe, where, seed)[0]
     clock.lap("data")
     system, history = _train_system(
         recipe, source, source.roles, where, folder, weights_seed=mix(seed, 1), seed=seed, views_seed=seed,
-        runner=runner, resume=resume, clock=clock,
+        runner=runner, resume=resume, clock=clock, shared=shared,
     )  # fmt: skip
     log.info("calibration: %d images", len(source.roles["calibration"]))
     fit_doubts(system, with_activations(system, source.roles["train"], recipe.phases))
@@ -194,23 +201,49 @@ def _train_system(
     runner: Runner | None,
     resume: bool,
     clock: "Clock | None" = None,
+    shared: Path | None = None,
 ) -> tuple[System[Any], list[list[dict[str, float]]]]:
-    """A new system through all phases, in eval mode, and the figures of each phase's epochs."""
+    """A new system through all phases, in eval mode, and the figures of each phase's epochs.
+
+    Variants that begin alike train alike: a phase of one part alone is trained once, and kept under `shared`.
+    """
     with torch.random.fork_rng():  # new weights come from the seed; the caller's random state stays as it is
         torch.manual_seed(weights_seed)
         system = build_system(source.spec, recipe.system, f"{where}, system")
     history = []
     for number, phase in enumerate(recipe.phases):
         log.info("phase %d of %d: %s, %d epochs", number + 1, len(recipe.phases), ", ".join(phase.train), phase.epochs)
-        history.append(
-            run_phase(
-                system, phase, roles, folder / f"phase-{number}", number=number, seed=seed, views_seed=views_seed,
-                runner=runner, resume=resume,
-            )
-        )  # fmt: skip
+        twin = _twin(system, phase, recipe, (number, seed, views_seed), shared) if shared else None
+        if twin and (twin / "part.safetensors").exists():
+            log.info("phase %d: what it makes is there already", number + 1)
+            system.learner(phase.train).load_state_dict(load_file(twin / "part.safetensors"))
+            history.append(list(torch.load(twin / "history.pt", weights_only=True)))
+        else:
+            history.append(
+                run_phase(
+                    system, phase, roles, folder / f"phase-{number}", number=number, seed=seed, views_seed=views_seed,
+                    runner=runner, resume=resume,
+                )
+            )  # fmt: skip
+            if twin:
+                twin.mkdir(parents=True, exist_ok=True)
+                torch.save(history[-1], twin / "history.pt")
+                save_file(system.learner(phase.train).state_dict(), twin / "part.writing")
+                (twin / "part.writing").replace(twin / "part.safetensors")  # a kill leaves a whole one or none
         if clock:
             clock.lap(f"phase {number + 1}")
     return system.eval(), history
+
+
+def _twin(system: System[Any], phase: Phase, recipe: Recipe, numbers: tuple[int, ...], shared: Path) -> Path | None:
+    """Where a phase's result lies that is the same for all variants: same part, weights, data, settings and seeds."""
+    learner = system.learner(phase.train)
+    if learner is system or phase.cache:
+        return None
+    digest = blake2b(repr((phase, sorted(recipe.data.items()), numbers)).encode(), digest_size=16)
+    for name, value in learner.state_dict().items():
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return shared / digest.hexdigest()
 
 
 def _policy(recipe: Recipe, scored: Scored, fit: Scored | None, seed: int) -> calibrations.Policy:
@@ -348,6 +381,7 @@ def reproduce(
         trained = train_recipe(
             own, own_values, recipe, folder / (name or "main"),
             seed=seed, scale=scale, runner=runner, resume=resume, source=sources[key][0],
+            shared=folder / "shared" if len(variants) > 1 else None,
         )  # fmt: skip
         parts[name] = _measured(own, trained, *sources[key], seed=seed, ood=ood or {}, clock=clock)
     return Reproduction(
@@ -403,7 +437,8 @@ def _measured(
     if recipe.draws:
         figures |= _over_draws(recipe, trained, scored, seed, found.studies)
     for study in recipe.studies:
-        found.studies[study] = _STUDIES[study](trained.model, source.roles["test"], seed)
+        found.studies[study], own = _STUDIES[study](trained.model, source, seed)
+        figures |= own
         clock.lap("studies")
     notes = [*_notes(trained.model), *found.notes, *source.notes]
     return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
@@ -430,15 +465,38 @@ def _for_peers(recipe: Recipe, trained: Trained, source: Source) -> Fetched | No
     )
 
 
-def _leakage(model: Model, test: Examples, seed: int) -> Any:
-    return studies.leakage(model, _files(test, "leakage"), seed=seed, limit=_STUDIED["leakage"])
+def _leakage(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
+    files = _files(source.roles["test"], "leakage")
+    return studies.leakage(model, files, seed=seed, limit=_STUDIED["leakage"]), {}
 
 
-def _background(model: Model, test: Examples, seed: int) -> Any:
-    return studies.background(model, _files(test, "background"), seed=seed, limit=_STUDIED["background"])
+def _background(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
+    files = _files(source.roles["test"], "background")
+    return studies.background(model, files, seed=seed, limit=_STUDIED["background"]), {}
 
 
-_STUDIES = {"leakage": _leakage, "background": _background}
+def _masks(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
+    found = masks.placed(model, source.roles["validation"], source.roles["test"])
+    return found, found.figures()
+
+
+def _compare(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
+    found = masks.against_posthoc(model, source.roles["test"], count=_STUDIED["compare"], seed=seed)
+    return found, found.figures()
+
+
+def _cost(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
+    found = masks.costs(seed=seed)
+    return found, found.figures()
+
+
+_STUDIES: dict[str, Callable[[Model, Source, int], tuple[Any, dict[str, float | None]]]] = {
+    "leakage": _leakage,
+    "background": _background,
+    "masks": _masks,
+    "compare": _compare,
+    "cost": _cost,
+}
 
 
 def _files(examples: Examples, study: str) -> Files:

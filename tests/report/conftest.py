@@ -17,7 +17,7 @@ from antehoc.evaluation import Evaluation, Shown
 from antehoc.model import Model
 from antehoc.runs import Reproduction
 from antehoc.systems import Mirror
-from antehoc.types import AttributeScores, DataSpec, Decision, Reason, Verdict
+from antehoc.types import AttributeScores, DataSpec, Decision, Reason, SaliencyMask, Verdict
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -112,6 +112,20 @@ def accepted(shapes_spec: DataSpec) -> Decision:
     others = {"circle": 0.0, "rectangle": 0.01, "triangle": 0.0}
     plain = decided("square", others, (0.52, 0.0, 0.48, 0.99, 0.99), shapes_spec.attributes)
     return replace(plain, verdict=Verdict("accepted", 1.2, 5.2, 0.01, (*agree, against)))
+
+
+@pytest.fixture(scope="session")
+def masked() -> Decision:
+    """A questioned decision explained by a mask that shows the upper left quarter of 64x64 pixels."""
+    values = torch.zeros(64, 64)
+    values[:32, :32] = 1
+    alone = "what the mask shows does not carry the decision by itself: seen alone it is 'circle' (0.83)"
+    stays = "with what the mask shows removed, the decision stays 'square' (0.91)"
+    reasons = (Reason("mask-not-enough", alone), Reason("mask-not-needed", stays))
+    probabilities = {"circle": 0.0, "rectangle": 0.05, "square": 0.95, "triangle": 0.0}
+    doubt = {"sufficiency": 0.83, "necessity": 0.91}
+    verdict = Verdict("questioned", 8.0, 5.2, 0.01, reasons)
+    return Decision("square", probabilities, SaliencyMask.of(values), doubt, verdict)
 
 
 @pytest.fixture(scope="session")

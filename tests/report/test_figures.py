@@ -158,3 +158,46 @@ def test_the_overview_is_a_png_of_its_size(result, evaluation):
     assert (
         np.array(picture.convert("L")).std() > np.array(Image.open(BytesIO(figures.overview(only))).convert("L")).std()
     )
+
+
+def test_an_overlay_is_the_image_in_grey_under_the_colours_of_the_mask():
+    image = torch.tensor([0.0, 1.0]).view(1, 1, 2).expand(3, 2, 2)  # black on the left, white on the right
+    picture = np.array(figures.overlay(image, torch.tensor([[0.0, 0.0], [1.0, 1.0]]))) / 255
+    dark, bright = matplotlib.colormaps["inferno"](0.0)[:3], matplotlib.colormaps["inferno"](1.0)[:3]
+    for row, color in enumerate((dark, bright)):
+        for column, grey in enumerate((0.0, 1.0)):
+            wanted = 0.62 * np.array(color) + 0.38 * grey
+            assert picture[row, column] == pytest.approx(wanted, abs=1 / 255)
+
+
+def test_a_small_mask_is_stretched_over_a_large_image():
+    picture = figures.overlay(Image.new("RGB", (40, 20)), torch.tensor([[0.0, 1.0]]))
+    levels = np.array(picture.convert("L")).astype(int)
+    assert levels.shape == (20, 40)
+    assert levels[:, 0].max() < 10 < 120 < levels[:, -1].min()
+
+
+def test_the_colour_bar_runs_from_the_darkest_to_the_brightest_and_names_its_ends():
+    root = parse(figures.color_bar("0: none", "1: <all>"))
+    fills = [rect.get("fill") for rect in root.iter(f"{SVG}rect")]
+    light = [sum(int(fill[place : place + 2], 16) for place in (1, 3, 5)) for fill in fills]
+    assert light == sorted(light)
+    assert (light[0], light[-1]) == (0 + 0 + 4, 252 + 255 + 164)  # of matplotlib's inferno
+    assert words(root) == ["0: none", "1: <all>"]
+
+
+def test_the_overview_shows_a_mask_in_its_colours(result, evaluation, masked):
+    shown = [replace(evaluation.shown[0], decision=masked)]
+    only = replace(result, evaluations={"shapes": replace(evaluation, shown=shown)})
+    pixels = np.array(Image.open(BytesIO(figures.overview(only))).convert("RGB")).astype(int)
+    box = pixels[98:236, 204:342]  # the card's second picture
+    assert box[5:60, 5:60].mean() > box[80:130, 80:130].mean() + 60
+
+
+def test_perturbation_curves_name_the_models_own_the_best_method_and_chance():
+    kinds = {"own": "own", "good": "post hoc", "bad": "post hoc", "random": "control", "box": "control"}
+    curves = {measure: {name: [0.9, 0.5, 0.1] for name in kinds} for measure in ("deletion", "insertion", "third")}
+    svg = figures.perturbation_curves(curves, {name: name for name in curves}, kinds, dict.fromkeys(curves, "good"))
+    said = words(parse(svg))
+    assert [said.count(name) for name in kinds] == [3, 3, 0, 3, 0]
+    assert {"deletion", "insertion", "third"} <= set(said)

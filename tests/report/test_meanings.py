@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from antehoc.report.meanings import by_variant, grouped, meaning, number, percent
+from antehoc.report.meanings import by_variant, grouped, is_shown, meaning, number, percent
 
 
 def test_every_figure_of_a_run_has_a_meaning(result):
@@ -112,3 +112,12 @@ def test_nearly_all_is_not_written_as_all(share, written):
 
 def test_small_figures_keep_two_digits():
     assert [number(value) for value in (0.00123, 0.000123, -0.00004, 0.0)] == ["0.0012", "0.00012", "-4e-05", "0.0000"]
+
+
+def test_figures_of_explanations_stand_together_and_say_whose_they_are():
+    figures = dict.fromkeys(("pointing", "hybrid_iou", "posthoc_aopc_fine_gray", "mask_area_1e-6"), 0.5)
+    (group,) = grouped(figures)
+    assert group.title == "Explanations"
+    assert all(row.meaning and is_shown(row) for row in group.rows)
+    assert group.rows[1].meaning.endswith(", trained with object masks")
+    assert group.rows[0].meaning == "maps whose highest value lies on the object"

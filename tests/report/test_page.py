@@ -206,6 +206,32 @@ def test_decisions_hold_each_image_its_reasons_and_each_error(model, questioned,
     assert "margin -1.25" in text
 
 
+def test_a_decision_by_a_mask_shows_it_over_its_image_with_its_colours_and_says_where(model, masked, tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("L", (96, 64), 255).save(path)  # the model sees it with white above and below
+    text = page.decisions([(path, masked), (tmp_path / "gone.png", masked)], model)
+    found = checks(text)
+    assert '<p class="panel-title">What the mask lets through</p>' in text
+    assert "light yellow where the classifier was let see" in text
+    assert "Black tick" not in text
+    (alt, alone) = [value for value in found.values("alt") if value.startswith("mask over the image")]
+    assert alone == "mask over the image: 25.0 % of it shown, centred at the top left"
+    assert re.fullmatch(r"mask over the image: 2\d\.\d % of it shown, centred at the top left", alt)
+    assert "seen alone it is &#x27;circle&#x27; (0.83)" in text
+    sources = [value for value in found.values("src") if value.startswith("data:image/png")]
+    overlay = Image.open(BytesIO(b64decode(sources[1].partition(",")[2])))
+    assert overlay.size == (96, 64)
+    assert overlay.getpixel((10, 10))[0] > overlay.getpixel((90, 60))[0] + 60
+
+
+def test_a_case_by_a_mask_is_part_of_an_evaluation(model, masked, evaluation):
+    shown = [replace(each, decision=masked, confidence=()) for each in evaluation.shown]
+    text = page.evaluation(replace(evaluation, shown=shown), model)
+    found = checks(text)
+    assert len([value for value in found.values("alt") if value.startswith("mask over the image")]) == 3
+    assert "sees the image through the mask" in text
+
+
 def birds(classes: int = 12) -> tuple[DataSpec, Decision]:
     """Attributes that answer two questions, and a decision that they do not bear out."""
     names = tuple(f"bird {index}" for index in range(classes))

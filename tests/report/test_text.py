@@ -11,12 +11,13 @@ from antehoc.runs import Trained
 from antehoc.types import Reason, Verdict
 
 
-def test_decisions_read_as_the_golden_file(golden, questioned, accepted):
+def test_decisions_read_as_the_golden_file(golden, questioned, accepted, masked):
     never = replace(accepted, verdict=None)
     written = [
         text.decision("a/rectangle.png", questioned),
         text.decision("a/square.png", accepted),
         text.decision("a/square.png", never),
+        text.decision("a/masked.png", masked),
     ]
     golden("decisions.txt", "".join(written))
 

@@ -1,4 +1,4 @@
-"""`joint`: every loss term by hand, what may learn from which, doubts on a planted classifier, and masks that say nothing."""
+"""`joint`: loss terms by hand, what may learn from which, doubts on a planted classifier, masks that say nothing."""
 
 import math
 

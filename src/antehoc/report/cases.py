@@ -1,14 +1,17 @@
 """One image's decision as a page shows it: the image, bars, the verdict and its reasons in words."""
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Literal, assert_never
+
+from PIL import Image
+from torch import Tensor
 
 from antehoc.evaluation import Shown
 from antehoc.report import figures
 from antehoc.report.figures import Bar
 from antehoc.report.html import Html, join, tag
-from antehoc.report.meanings import percent, plain, reason_text
-from antehoc.types import AttributeScores, DataSpec, Decision, Explanans, Reason, Verdict
+from antehoc.report.meanings import AGREE, percent, plain, reason_text
+from antehoc.types import AttributeScores, DataSpec, Decision, Explanans, Reason, SaliencyMask, Verdict
 
 _CLASSES, _ATTRIBUTES, _REASONS = 5, 10, 5  # as many are shown, of reasons on each side; the rest is counted
 
@@ -22,7 +25,7 @@ def case(shown: Shown, spec: DataSpec) -> Html:
         "img", src=figures.picture(shown.image), alt=alt, class_=_crispness(shown.image.shape[-2:]), width=side
     )
     few = shown.confidence and len(spec.classes) <= _CLASSES
-    parts = panels(decision, spec, truth, by_explanation=not few)
+    parts = panels(decision, spec, truth, by_explanation=not few, image=shown.image)
     return tag(
         "article",
         tag("h4", shown.title),
@@ -39,13 +42,29 @@ def case(shown: Shown, spec: DataSpec) -> Html:
     )
 
 
-def panels(decision: Decision, spec: DataSpec, truth: str | None = None, *, by_explanation: bool = True) -> list[Html]:
-    """Classes by the classifier, beside them classes by the explanans alone, and the explanans itself."""
+def panels(
+    decision: Decision,
+    spec: DataSpec,
+    truth: str | None = None,
+    *,
+    by_explanation: bool = True,
+    image: Tensor | Image.Image | None = None,
+) -> list[Html]:
+    """Classes by the classifier, beside them classes by the explanans alone, and the explanans itself.
+
+    Args:
+        decision: what is shown.
+        spec: names and sizes of the data.
+        truth: the true class, where it is known.
+        by_explanation: whether the classes by the explanans alone are shown.
+        image: what a mask is laid over; without it the mask stands alone.
+    """
     parts = [panel("Classes by the classifier", class_bars(decision, truth))]
     if by_explanation and decision.by_explanation:
-        bars = _class_bars(decision.by_explanation, decision.label, truth, "classes by the attributes alone")
-        parts.append(panel("Classes by the attributes", join([bars, _rank(decision)])))
-    return parts + explanans(decision.explanans, spec, decision.label)
+        by = "the mask" if isinstance(decision.explanans, SaliencyMask) else "the attributes"
+        bars = _class_bars(decision.by_explanation, decision.label, truth, f"classes by {by} alone")
+        parts.append(panel(f"Classes by {by}", join([bars, _rank(decision)])))
+    return parts + explanans(decision.explanans, spec, decision.label, image)
 
 
 def _rank(decision: Decision) -> Html:
@@ -84,8 +103,8 @@ def reasons(verdict: Verdict | None, label: str) -> Html:
         return Html("")
     if not verdict.reasons:
         return tag("p", "No single reason stands out: the doubts together make the score.", class_="reasons")
-    agree = [reason for reason in verdict.reasons if reason.code == "attribute-agrees"]
-    against = [reason for reason in verdict.reasons if reason.code != "attribute-agrees"]
+    agree = [reason for reason in verdict.reasons if reason.code in AGREE]
+    against = [reason for reason in verdict.reasons if reason.code not in AGREE]
     return tag("div", _side("for", agree, label), _side("against", against, label), class_="reasons")
 
 
@@ -106,14 +125,48 @@ def corrected(decision: Decision) -> Html:
     return tag("p", tag("b", "Corrected by a person: "), f"{said}. {after}", class_="corrected")
 
 
-def explanans(explanans: Explanans, spec: DataSpec, label: str) -> list[Html]:
+def explanans(
+    explanans: Explanans, spec: DataSpec, label: str, image: Tensor | Image.Image | None = None
+) -> list[Html]:
     """What explains the decision, a panel for each part of it."""
     match explanans:
         case AttributeScores():
             title = "Attributes that stand out" if len(explanans.names) > _ATTRIBUTES else "Attributes seen"
             return [panel(title, attribute_bars(explanans, spec, label))]
+        case SaliencyMask():
+            return [panel("What the mask lets through", mask(explanans, image))]
         case _:
             assert_never(explanans)
+
+
+def mask(explanans: SaliencyMask, image: Tensor | Image.Image | None = None) -> Html:
+    """A mask over its image, the colours of all masks below it."""
+    values = explanans.values()
+    under = Image.new("L", (explanans.width, explanans.height), 128) if image is None else image
+    picture = figures.overlay(under, values)
+    said = f"mask over the image: {percent(float(values.mean()))} of it shown"
+    drawn = tag(
+        "img",
+        src=figures.picture(picture),
+        alt=f"{said}, {_where(values)}",
+        class_=_crispness(picture.size),
+        width=min(208, 3 * max(picture.size)),
+    )
+    return join([drawn, Html(figures.color_bar()), tag("p", f"{percent(float(values.mean()))} shown", class_="rank")])
+
+
+def _where(values: Tensor) -> str:
+    """Where the middle of what a mask shows lies, for a person who does not see it."""
+    total = float(values.sum())
+    if total == 0:
+        return "nothing anywhere"
+    sides = (("top", "middle", "bottom"), ("left", "middle", "right"))
+    names = []
+    for axis, words in enumerate(sides):
+        sums = values.sum(1 - axis)
+        middle = sum((place + 0.5) * float(share) for place, share in enumerate(sums)) / total / len(sums)
+        names.append(words[min(int(3 * middle), 2)])
+    return f"centred at the {' '.join(dict.fromkeys(names))}"
 
 
 def class_bars(decision: Decision, truth: str | None = None) -> Html:
@@ -167,16 +220,19 @@ def _crispness(size: Sequence[int]) -> str:
     return "crisp" if max(size) <= figures.CRISP_PX else "smooth"
 
 
-def legend(*, truth: bool = True) -> Html:
-    """How the bars of a case are to be read, where the true class is known or not."""
+def legend(kind: Literal["attributes", "mask"], *, truth: bool = True) -> Html:
+    """How a case is to be read, by the kind of its explanans and where the true class is known or not."""
     green = [tag("b", "Green", class_="true"), ": the true class. "] if truth else []
-    return tag(
-        "p",
-        "Bold: the decided class. ",
-        *green,
-        "Black tick: what the decided class asks for. ",
-        tag("b", "Vermilion", class_="odd"),
-        ": an attribute at odds with it. Of many attributes: the surest answer to each question, first those present"
-        " that few classes ask for.",
-        class_="legend",
-    )
+    said = {
+        "attributes": [
+            "Black tick: what the decided class asks for. ",
+            tag("b", "Vermilion", class_="odd"),
+            ": an attribute at odds with it. Of many attributes: the surest answer to each question, first those"
+            " present that few classes ask for.",
+        ],
+        "mask": [
+            "Over the image lies its mask: light yellow where the classifier was let see, black where it was not, on"
+            " the same scale from 0 to 1 in every picture."
+        ],
+    }
+    return tag("p", "Bold: the decided class. ", *green, *said[kind], class_="legend")

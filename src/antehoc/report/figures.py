@@ -2,11 +2,13 @@
 
 import math
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, assert_never
 
+import matplotlib
 import numpy as np
+import torch.nn.functional as F
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -18,9 +20,9 @@ from torch import Tensor
 from antehoc.data.images import shown
 from antehoc.evaluation import Shown
 from antehoc.report.look import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, RULE, clean, drawing, short, styled
-from antehoc.report.meanings import percent, plain, reason_text
+from antehoc.report.meanings import AGREE, percent, plain, reason_text
 from antehoc.runs import Reproduction
-from antehoc.types import AttributeScores, DataSpec
+from antehoc.types import AttributeScores, DataSpec, SaliencyMask
 
 COLORS: dict[str, str] = {"plain": GREY, "seen": BLUE, "true": GREEN, "odd": RED}
 
@@ -30,6 +32,8 @@ _PERCENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 _NO_THRESHOLD = 1e300  # the largest float stands for infinity
 _NAMED_CELLS, _NAMED_CLASSES = 12, 40  # up to so many classes a confusion matrix shows counts, and names
 _SEEN = 0.5  # from this probability on an attribute is said to be present
+_SHADES = matplotlib.colormaps["inferno"]  # of every mask and map: black is 0, light yellow is 1
+_COLOR = 0.62  # of an overlay is the mask's, the rest the image's in grey
 CRISP_PX = 128  # up to this size an image is shown pixel by pixel
 
 
@@ -257,6 +261,44 @@ def curves(epochs: Sequence[Mapping[str, float]], title: str) -> str:
     return out[0]
 
 
+def perturbation_curves(
+    curves: Mapping[str, Mapping[str, Sequence[float]]],
+    titles: Mapping[str, str],
+    kinds: Mapping[str, str],
+    best: Mapping[str, str],
+) -> str:
+    """Probability of the explained class over the share of the image that is replaced, a chart for each measure.
+
+    Args:
+        curves: by measure and explanation.
+        titles: of the charts, by measure.
+        kinds: `own`, `post hoc` or `control`, by explanation; of the controls only `random` is drawn.
+        best: the post-hoc method to stress, by measure.
+    """
+    rows = (len(curves) + 1) // 2
+    with drawing(7.6, 2.5 * rows, f"perturbation curves by {', '.join(titles.values())}") as (figure, out):
+        charts = figure.subplots(rows, 2, squeeze=False).flat
+        for axes, (measure, own) in zip(charts, curves.items(), strict=False):
+            for name, values in sorted(
+                own.items(), key=lambda item: (kinds[item[0]] == "own", item[0] == best[measure])
+            ):
+                if kinds[name] == "control" and name != "random":
+                    continue
+                color, width, line, said = GREY, 0.7, "-", "_"  # an underscore keeps it out of the legend
+                if kinds[name] == "own" or name in (best[measure], "random"):
+                    color = {"own": BLUE, "post hoc": ORANGE, "control": INK}[kinds[name]]
+                    width, line, said = 1.8, "--" if kinds[name] == "control" else "-", short(name, 24)
+                steps = np.linspace(0, 1, len(values))
+                axes.plot(steps, values, line, color=color, linewidth=width, label=said)
+            axes.set(title=titles[measure], xlim=(0, 1), xlabel="share of the steps", ylabel="probability")
+            axes.grid()
+            if own:
+                axes.legend(fontsize=7.5, reverse=True)
+        for axes in charts:
+            axes.axis("off")
+    return out[0]
+
+
 def picture(image: Tensor | Image.Image, side_px: int = 384) -> str:
     """An image as a `data:` address, scaled down to at most so many pixels a side.
 
@@ -266,9 +308,7 @@ def picture(image: Tensor | Image.Image, side_px: int = 384) -> str:
         image: (C, H, W) in 0..1, or an image of Pillow in mode L or RGB.
         side_px: the longer side at most.
     """
-    if isinstance(image, Tensor):
-        pixels = (image.detach().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image = _pixels(image)
     small = max(image.size) <= CRISP_PX
     image = image.copy()
     image.thumbnail((side_px, side_px))
@@ -278,6 +318,52 @@ def picture(image: Tensor | Image.Image, side_px: int = 384) -> str:
     else:
         image.save(file, "JPEG", quality=85)
     return f"data:image/{'png' if small else 'jpeg'};base64,{b64encode(file.getvalue()).decode()}"
+
+
+def _pixels(image: Tensor | Image.Image) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image
+    pixels = (image.detach().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+def overlay(image: Tensor | Image.Image, mask: Tensor) -> Image.Image:
+    """An image in grey under the colours of a mask: black where the mask is 0, light yellow where it is 1.
+
+    Every mask and map has these same colours, those of `color_bar`.
+
+    Args:
+        image: (C, H, W) in 0..1, or an image of Pillow in mode L or RGB.
+        mask: (h, w) in 0..1; of another size than the image it is stretched over it.
+    """
+    under = _pixels(image).convert("L")
+    size = (under.height, under.width)
+    over = mask.detach().cpu().float().clamp(0, 1)[None, None]
+    if over.shape[2:] != size:
+        over = F.interpolate(over, size, mode="bilinear", antialias=True)
+    colors = _SHADES(over[0, 0].numpy())[..., :3]
+    mixed = _COLOR * colors + (1 - _COLOR) * np.asarray(under, dtype=np.float64)[..., None] / 255
+    return Image.fromarray((255 * mixed).round().astype(np.uint8))
+
+
+def color_bar(low: str = "0: hidden", high: str = "1: shown", *, width_px: int = 208) -> str:
+    """The colours of every mask and map from 0 to 1, as SVG, with what the two ends mean."""
+    steps = 32
+    cells = "".join(
+        f'<rect x="{width_px * step / steps:.1f}" y="0" width="{width_px / steps + 0.5:.1f}" height="8"'
+        f' fill="{_hex(_SHADES(step / (steps - 1)))}"/>'
+        for step in range(steps)
+    )
+    said = clean(f"colour scale, black: {low}; light yellow: {high}")
+    words = f'<text x="0" y="22">{clean(low)}</text><text x="{width_px}" y="22" text-anchor="end">{clean(high)}</text>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width_px} 26" width="{width_px}" height="26" role="img"'
+        f' aria-label="{said}" font-family="sans-serif" font-size="12" fill="{INK}">{cells}{words}</svg>'
+    )
+
+
+def _hex(color: Sequence[float]) -> str:
+    return "#" + "".join(f"{round(255 * part):02x}" for part in color[:3])
 
 
 def overview(result: Reproduction) -> bytes:
@@ -338,15 +424,45 @@ def _card(axes: Axes, case: Shown, spec: DataSpec, left: int, top: int) -> None:
     )
     image.set_zorder(1)
     axes.add_patch(Rectangle((left + 22, top + 84), 138, 138, facecolor="none", edgecolor=RULE, zorder=2))
+    match decision.explanans:
+        case AttributeScores():
+            _bars_of(axes, write, decision.explanans, spec, decision.label, left, top)
+        case SaliencyMask():
+            _mask_of(axes, write, case.image, decision.explanans, left, top)
+        case _:
+            assert_never(decision.explanans)
+    for number, reason in enumerate(verdict.reasons[:3] if verdict else ()):
+        agrees = reason.code in AGREE
+        write(22, 248 + 26 * number, "+" if agrees else "\u2013", 16, color=GREEN if agrees else RED, weight="bold")
+        write(40, 248 + 26 * number, short(reason_text(reason, decision.label), 92), 14)
+
+
+def _bars_of(
+    axes: Axes, write: Callable[..., None], explanans: AttributeScores, spec: DataSpec, label: str, left: int, top: int
+) -> None:
+    """The five attributes of a card that tell most."""
     write(652, 69, "bar: attribute seen; tick: asked for by the class", 12, ha="right", color=GREY)
-    for number, row in enumerate(attribute_rows(decision.explanans, spec, decision.label, 5)):
+    for number, row in enumerate(attribute_rows(explanans, spec, label, 5)):
         y = 96 + 29 * number
         write(392, y, short(plain(row.label), 28), ha="right")
         for width, color in ((200, PALE), (200 * row.value, COLORS[row.role])):
             axes.add_patch(Rectangle((left + 406, top + y - 6), width, 12, facecolor=color))
         axes.add_patch(Rectangle((left + 405 + 200 * (row.mark or 0), top + y - 9), 2, 18, facecolor=INK))
         write(652, y, f"{row.value:.2f}", ha="right")
-    for number, reason in enumerate(verdict.reasons[:3] if verdict else ()):
-        agrees = reason.code == "attribute-agrees"
-        write(22, 248 + 26 * number, "+" if agrees else "\u2013", 16, color=GREEN if agrees else RED, weight="bold")
-        write(40, 248 + 26 * number, short(reason_text(reason, decision.label), 92), 14)
+
+
+def _mask_of(
+    axes: Axes, write: Callable[..., None], image: Tensor, explanans: SaliencyMask, left: int, top: int
+) -> None:
+    """The mask of a card over its image, with its colours beside it."""
+    write(652, 69, "bright: shown to the classifier; dark: hidden", 12, ha="right", color=GREY)
+    mask = explanans.values()
+    how = "nearest" if max(image.shape[1:]) <= CRISP_PX else "antialiased"
+    extent = (left + 190, left + 328, top + 222, top + 84)
+    axes.imshow(np.asarray(overlay(image, mask)), extent=extent, aspect="auto", interpolation=how).set_zorder(1)
+    axes.add_patch(Rectangle((left + 190, top + 84), 138, 138, facecolor="none", edgecolor=RULE, zorder=2))
+    write(360, 110, f"The mask shows {percent(float(mask.mean()))} of the image.")
+    shades = np.linspace(0, 1, 64)[None]
+    axes.imshow(_SHADES(shades), extent=(left + 360, left + 652, top + 170, top + 154), aspect="auto").set_zorder(1)
+    write(360, 186, "0: hidden", 12, color=GREY)
+    write(652, 186, "1: shown", 12, ha="right", color=GREY)

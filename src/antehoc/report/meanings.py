@@ -5,12 +5,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from antehoc.runs import Reproduction
-from antehoc.types import Reason
+from antehoc.types import Reason, ReasonCode
+
+AGREE: frozenset[ReasonCode] = frozenset({"attribute-agrees", "mask-enough", "mask-needed"})  #: reasons for a decision
 
 Intervals = Mapping[str, tuple[float, float]]
 
+_OF_MAPS = r"(?:(paper|hybrid|posthoc)_)?"
 _GROUPS = {  # in the order of reading
-    "Decisions": r"accuracy",
+    "Decisions": r"(plain_)?accuracy",
+    "Explanations": rf"{_OF_MAPS}(pointing|energy|iou|pompom|aopc_(coarse_blur|fine_gray))|mask_area[\w-]*"
+    r"|cost_ratio\w*",
     "Attributes": r"attributes?_\w+|argmax_agreement|(all_zeros|majority)_accuracy|class_repeat_map",
     "Verdicts on errors": r"(?!(msp_|peer_)?ood_)[\w-]+_(questioned_(wrong|correct)(_at_\d+|_over_draws\w*)?"
     r"|auroc|aurc|augrc|fpr_at_95_tpr|minus_msp)",
@@ -18,6 +23,14 @@ _GROUPS = {  # in the order of reading
     "Others": r".*",
 }
 _SAYS = {  # first match tells; {0} and {1} are what the pattern's brackets held, in words
+    r"plain_accuracy": "the same for the classifier without explainer, trained as long",
+    rf"{_OF_MAPS}pointing": "maps whose highest value lies on the object{0}",
+    rf"{_OF_MAPS}energy": "share of the map that lies on the object{0}",
+    rf"{_OF_MAPS}iou": "overlap of map and object, at the threshold best on other images{0}",
+    rf"{_OF_MAPS}pompom": "share of what is not the object that the map shows at all{0}; lower is better",
+    rf"{_OF_MAPS}aopc_coarse_blur": "AOPC, patches of 1/7 of the side blurred{0}",
+    rf"{_OF_MAPS}aopc_fine_gray": "AOPC, patches of 1/14 of the side made gray{0}",
+    r"mask_area[\w-]*": "mean of the mask over the image",
     r"accuracy": "test images decided rightly",
     r"attributes_unseen": "how many attributes the mirror is not shown to see: no better than chance",
     r"attribute_accuracy": "attributes named rightly, each by itself",
@@ -66,15 +79,21 @@ _WORDS = {
     "distance": "the distance of the features from the class",
     "rival": "the rival (the features look like another class's)",
     "stages": "the stages (the image as a whole is unlike the training images)",
+    "sufficiency": "sufficiency (what the mask shows does not carry the decision)",
+    "necessity": "necessity (the decision stays without what the mask shows)",
+    "whole": "the whole image (without its mask the classifier decides otherwise)",
     "margin": "the margin between the two best logits",
     "entropy": "the entropy of the class probabilities",
+    "paper": ", the paper's loss and settings",
+    "hybrid": ", trained with object masks",
+    "posthoc": ", the best post-hoc method",
     "msp_": " by maximum softmax",
     "peer_": " by the best detector of pytorch-ood, chosen by this figure itself",
     "left_out": "the classes left out",
     None: "",
 }
 _HEADLINES = (  # what is shown first, besides what was published
-    r"accuracy|attributes_unseen|attribute_(accuracy|exact|map|balanced_accuracy|group_accuracy)|class_repeat_map"
+    r"(plain_)?accuracy|(paper_|hybrid_|posthoc_)?(pointing|energy|iou|pompom|aopc_\w+)|mask_area[\w-]*|attributes_unseen|attribute_(accuracy|exact|map|balanced_accuracy|group_accuracy)|class_repeat_map"
     r"|(all_zeros|majority)_accuracy|(verdict|msp|support|topn)_questioned_(wrong|correct)|\w+_questioned_wrong_at_\d+"
     r"|(verdict|msp)_(auroc|aurc)|\w+_minus_msp|(msp_|peer_)?ood_(near|far|shapes)_auroc"
     r"|verdict_questioned_correct_over_draws\w*|twins_across_roles"

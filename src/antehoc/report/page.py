@@ -6,12 +6,13 @@ from itertools import count
 from pathlib import Path
 
 import yaml
+from PIL import Image
 
 from antehoc.data.images import read_image
 from antehoc.errors import AntehocError
 from antehoc.evaluation import Evaluation
 from antehoc.model import Model
-from antehoc.report import cases, figures, sections, studies
+from antehoc.report import cases, figures, masks, sections, studies
 from antehoc.report.html import Html, join, table, tag
 from antehoc.report.meanings import by_variant, grouped
 from antehoc.runs import Reproduction
@@ -40,8 +41,8 @@ def reproduction(result: Reproduction) -> str:
     parts.append(("Explanation card", sections.card(result.models[result.recipe].system.card)))
     recipe = str(result.models[result.recipe].about.get("values", ""))
     parts.append(("The recipe as it ran", tag("pre", recipe)))
-    return _document(
-        f"{name}: report", [_kicker("report of a run"), tag("h1", name), sections.headline(main), _ran(result)], parts
+    return document(
+        f"{name}: report", [kicker("report of a run"), tag("h1", name), sections.headline(main), _ran(result)], parts
     )
 
 
@@ -56,12 +57,12 @@ def evaluation(evaluation: Evaluation, model: Model) -> str:
         ("Explanation card", sections.card(model.system.card)),
     ]
     head = [
-        _kicker("evaluation of a saved model"),
+        kicker("evaluation of a saved model"),
         tag("h1", name),
         sections.headline(evaluation),
         sections.pairs(about),
     ]
-    return _document(f"{name}: evaluation", head, parts)
+    return document(f"{name}: evaluation", head, parts)
 
 
 def decisions(results: Sequence[tuple[Path, Decision | AntehocError]], model: Model) -> str:
@@ -72,7 +73,7 @@ def decisions(results: Sequence[tuple[Path, Decision | AntehocError]], model: Mo
     side = int(min(_THUMBNAIL_PX, max(64, _THUMBNAIL_PX * (_FULL_SIZE / max(len(results), 1)) ** 0.5)))
     listed = join(_decided(path, item, model, side) for path, item in results)
     parts = [
-        ("Images", join([cases.legend(truth=False) if model.spec.attributes else Html(""), listed])),
+        ("Images", join([_legend(results, model), listed])),
         (
             "How to read this",
             join([sections.reading(model), tag("h3", "Explanation card"), sections.card(model.system.card)]),
@@ -80,11 +81,17 @@ def decisions(results: Sequence[tuple[Path, Decision | AntehocError]], model: Mo
     ]
     images = "1 image" if len(results) == 1 else f"{len(results):,} images"
     head = [
-        _kicker(f"{model.arguments['name']}: {_few(model.spec.classes)}"),
+        kicker(f"{model.arguments['name']}: {_few(model.spec.classes)}"),
         tag("h1", "Decisions and their reasons"),
         tag("p", f"{images}: {said}.", class_="headline"),
     ]
-    return _document("Decisions and their reasons", head, parts)
+    return document("Decisions and their reasons", head, parts)
+
+
+def _legend(results: Sequence[tuple[Path, Decision | AntehocError]], model: Model) -> Html:
+    kinds = [item.explanans.kind for _, item in results if isinstance(item, Decision)]
+    nothing = not kinds or (kinds[0] == "attributes" and not model.spec.attributes)
+    return Html("") if nothing else cases.legend(kinds[0], truth=False)
 
 
 def _outcome(item: Decision | AntehocError) -> str:
@@ -100,7 +107,16 @@ def _decided(path: Path, item: Decision | AntehocError, model: Model, side: int)
             "article", tag("h3", str(path)), tag("p", badge, class_="decision"), tag("p", str(item)), class_="case"
         )
     doubts = " · ".join(f"{name} {value:.3g}" for name, value in item.doubt.items())
-    panels = [tag("figure", _thumbnail(path, side)), *cases.panels(item, model.spec)]
+    try:
+        image = read_image(path)
+    except AntehocError as error:  # it could be read a moment ago: the decision still stands
+        picture, parts = tag("p", f"No picture: {error}", class_="note"), cases.panels(item, model.spec)
+    else:
+        picture = _thumbnail(path, image, side)
+        image.thumbnail((side, side))
+        own = masks.at_source(item, model.preprocessing, image.height, image.width)
+        parts = cases.panels(own, model.spec, image=image)
+    panels = [tag("figure", picture), *parts]
     return tag(
         "article",
         tag("h3", str(path)),
@@ -115,11 +131,7 @@ def _decided(path: Path, item: Decision | AntehocError, model: Model, side: int)
     )
 
 
-def _thumbnail(path: Path, side: int) -> Html:
-    try:
-        image = read_image(path)
-    except AntehocError as error:  # it could be read a moment ago: the decision still stands
-        return tag("p", f"No picture: {error}", class_="note")
+def _thumbnail(path: Path, image: Image.Image, side: int) -> Html:
     crisp = max(image.size) <= figures.CRISP_PX
     width = min(side, max(3 * image.width, 1)) if crisp else None
     return tag(
@@ -193,11 +205,12 @@ def _few(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _kicker(text: str) -> Html:
+def kicker(text: str) -> Html:
+    """The line above a title: what kind of page it is."""
     return tag("p", f"antehoc · {text}", class_="eyebrow")
 
 
-def _document(title: str, head: Iterable[Html], parts: Sequence[tuple[str, Html]]) -> str:
+def document(title: str, head: Iterable[Html], parts: Sequence[tuple[str, Html]]) -> str:
     """The page: head, a line of links, and a section for each part."""
     anchors = [f"part-{number}" for _, number in zip(parts, count(1), strict=False)]
     links = [tag("li", tag("a", name, href=f"#{anchor}")) for anchor, (name, _) in zip(anchors, parts, strict=True)]

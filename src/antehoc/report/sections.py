@@ -127,11 +127,14 @@ def _cell(value: object) -> str:
 def _cases(evaluation: Evaluation, model: Model) -> Html:
     if not evaluation.shown:
         return Html("")
-    said = (
-        "Images of this run. The class probabilities come from the classifier; the classes by the attributes alone from"
-        " what the mirror sees and the table of what each class asks for; the confidence of a class by support is the"
-        " share of its attributes that are seen."
-    )
+    kind = evaluation.shown[0].decision.explanans.kind
+    said = {
+        "attributes": "Images of this run. The class probabilities come from the classifier; the classes by the"
+        " attributes alone from what the mirror sees and the table of what each class asks for; the confidence of a"
+        " class by support is the share of its attributes that are seen.",
+        "mask": "Images of this run. The class probabilities come from the classifier, which sees the image through"
+        " the mask.",
+    }[kind]
     known: list[Html] = []
     others: list[Html] = []
     for each in evaluation.shown:
@@ -140,7 +143,7 @@ def _cases(evaluation: Evaluation, model: Model) -> Html:
     if len(others) > _UNKNOWN_CASES:
         summary = tag("summary", f"{len(others)} cases more: one of each set of unknown or altered images")
         others = [tag("details", summary, *others)]
-    return join([tag("h3", "Cases"), tag("p", said, class_="note"), cases.legend(), *known, *others])
+    return join([tag("h3", "Cases"), tag("p", said, class_="note"), cases.legend(kind), *known, *others])
 
 
 def _unknown(evaluation: Evaluation) -> Html:

@@ -1,12 +1,13 @@
 """Results for the terminal, in plain ASCII but for the names that people gave."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from antehoc.data.images import shown
 from antehoc.evaluation import Evaluation
-from antehoc.report.meanings import Group, Row, by_variant, grouped, is_of_one_set, is_shown, number
+from antehoc.report.meanings import AGREE, Group, Row, by_variant, grouped, is_of_one_set, is_shown, number, percent
 from antehoc.runs import Reproduction, Trained
-from antehoc.types import Decision, Reason, Verdict
+from antehoc.types import AttributeScores, Decision, Explanans, Reason, SaliencyMask, Verdict
 
 _TOP = 3  # supporting reasons that an accepted decision shows
 _MANY = 8  # reasons that any decision shows
@@ -63,7 +64,19 @@ def decision(path: str, decision: Decision) -> str:
     """
     verdict = decision.verdict
     head = f"{shown(path)}  {shown(decision.label)} {decision.probabilities[decision.label]:.2f}  {_verdict(verdict)}"
-    return "\n".join([head, *(f"    {shown(text)}" for text in _reasons(verdict))]) + "\n"
+    below = [*_explanans(decision.explanans), *_reasons(verdict)]
+    return "\n".join([head, *(f"    {shown(text)}" for text in below)]) + "\n"
+
+
+def _explanans(explanans: Explanans) -> list[str]:
+    """What no reason says of it: attributes stand in the reasons, of a mask only its size can be said."""
+    match explanans:
+        case AttributeScores():
+            return []
+        case SaliencyMask():
+            return [f"the mask shows {percent(float(explanans.values().mean()))} of the image"]
+        case _:
+            assert_never(explanans)
 
 
 def _verdict(verdict: Verdict | None) -> str:
@@ -83,7 +96,7 @@ def _reasons(verdict: Verdict | None) -> list[str]:
         return []
     chosen: Sequence[Reason] = verdict.reasons
     if verdict.outcome == "accepted":
-        support = [reason for reason in chosen if reason.code == "attribute-agrees"]
+        support = [reason for reason in chosen if reason.code in AGREE]
         chosen = [reason for reason in chosen if reason not in support[_TOP:]]
     left = len(chosen) - _MANY
     return [reason.text for reason in chosen[:_MANY]] + ([f"and {left} more"] if left > 0 else [])

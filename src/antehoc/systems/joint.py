@@ -25,7 +25,7 @@ class JointOutput(NamedTuple):
 
     logits: Tensor  #: (B, K) of the decision: the image seen through the mask
     mask: Tensor  #: (B, 1, H, W) in 0..1
-    features: Tensor  #: (B, D) what the dense layer reads, for the doubt `distance`
+    features: Tensor  #: (B, D) what the dense layer reads of the whole image or, without looks, of what is shown
     kept: Tensor  #: (B, K) of the image with all hidden that the mask hides
     removed: Tensor  #: (B, K) of the image with all hidden that the mask shows
     whole: Tensor  #: (B, K) of the whole image
@@ -55,7 +55,8 @@ class Joint(System[JointOutput]):
         look_again: whether a decision comes with the doubts `sufficiency`, `necessity` and `whole`, each for one more
             pass of the classifier (two in all with `gate_at: image`, else three).
         weights, options, batch_norm: of the classifier's backbone, as for `mirror`.
-        covariance, shrinkage: of the feature distance (`questions.ClassGaussians`).
+        covariance, shrinkage: of the feature distance (`questions.ClassGaussians`). It looks at the whole image: of a
+            strange one an empty mask leaves what it leaves of any other.
     Raises:
         RecipeError: where the parts do not fit each other.
     Source:
@@ -173,7 +174,7 @@ class Joint(System[JointOutput]):
         if self.gate == "hard" and not self.training:
             mask = mask * gate  # nothing is shown of what is hidden
         network = self.classifier.network
-        if self.training and "whole" in self.losses and self.gate_at == "image":
+        if self.training and self._teaches_whole() and self.gate_at == "image":
             # in one pass: batch norm must not see hidden and whole images turn by turn
             features, beside = network.features(torch.cat([self._hide(image, gate), image]), None).chunk(2)
             logits, whole = network.head(features), network.head(beside)
@@ -182,7 +183,18 @@ class Joint(System[JointOutput]):
         logits = network.head(features)
         if self.training or not self.look_again:
             return JointOutput(logits, mask, features.detach(), *(logits[:, :0],) * 3, image)
-        return JointOutput(logits, mask, features.detach(), *self._looks(image, gate, logits), image[:0])
+        features, kept, removed, whole = self._looks(image, gate, logits)
+        return JointOutput(logits, mask, features, kept, removed, whole, image[:0])
+
+    def as_classifier(self) -> nn.Module:
+        """The decision alone, without the looks of the doubts."""
+        return _Decision(self)
+
+    def decision(self, image: Tensor) -> Tensor:
+        """(B, K) logits of images seen through their masks."""
+        gate = opened(self.explainer(image - self.hidden), self.gate)
+        logits: Tensor = self.classifier.network.head(self._seen(image, gate))
+        return logits
 
     def cacheable(self, parts: tuple[str, ...]) -> bool:
         return False
@@ -218,9 +230,7 @@ class Joint(System[JointOutput]):
             "area_sum": lambda: mask.sum((1, 2, 3)).mean(),
             "variation": lambda: _variation(mask),
             "outside": lambda: outside(mask, _object(batch)),
-            "whole": lambda: F.cross_entropy(
-                output.whole if output.whole.shape[1] else self.classifier.network(output.image), batch.label
-            ),
+            "whole": lambda: self._whole(output, batch.label),
             "removed": lambda: self._removed(output, batch.label),
             "empty": lambda: (mask.mean((1, 2, 3)) * (batch.label == self.absent)).mean(),
         }
@@ -259,19 +269,19 @@ class Joint(System[JointOutput]):
 
     def doubts(self, output: JointOutput) -> dict[str, Tensor]:
         predicted = output.logits.argmax(1)
-        found = {
+        found = {}
+        if output.kept.shape[1]:
+            found = {
+                "sufficiency": 1 - questions.probability(output.kept, predicted),
+                "necessity": self._necessity(output.removed, predicted),
+                "whole": 1 - questions.probability(output.whole, predicted),
+            }
+        return {
+            **found,
             "distance": self.distance(output.features, predicted),
             "margin": questions.margin(output.logits),
             "entropy": questions.entropy(output.logits),
             "softmax": questions.maximum_softmax(output.logits),
-        }
-        if not output.kept.shape[1]:
-            return found
-        return {
-            "sufficiency": 1 - questions.probability(output.kept, predicted),
-            "necessity": self._necessity(output.removed, predicted),
-            "whole": 1 - questions.probability(output.whole, predicted),
-            **found,
         }
 
     def table(self, output: JointOutput) -> dict[str, Tensor]:
@@ -353,14 +363,26 @@ class Joint(System[JointOutput]):
         """Images with every pixel as far at the brightness `hidden` as the mask does not show it."""
         return self.hidden + (image - self.hidden) * mask
 
-    def _looks(self, image: Tensor, mask: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of the image kept, removed and whole, in one pass."""
-        pictures = [self._hide(image, 1 - mask), image]
-        if self.gate_at == "image":  # the decision has looked at what is kept
-            removed, whole = self.classifier.network(torch.cat(pictures)).chunk(2)
-            return logits, removed, whole
-        kept, removed, whole = self.classifier.network(torch.cat([self._hide(image, mask), *pictures])).chunk(3)
-        return kept, removed, whole
+    def _looks(self, image: Tensor, mask: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features of the whole image, and the logits of the image kept, removed and whole, in one pass."""
+        network, pictures = self.classifier.network, [self._hide(image, 1 - mask), image]
+        if self.gate_at != "image":  # else the decision has looked at what is kept
+            pictures = [self._hide(image, mask), *pictures]
+        parts = network.features(torch.cat(pictures), None).chunk(len(pictures))
+        seen = [network.head(part) for part in parts]
+        kept = logits if self.gate_at == "image" else seen[0]
+        return parts[-1], kept, seen[-2], seen[-1]
+
+    def _teaches_whole(self) -> bool:
+        """Whether the whole image is looked at for the loss: a classifier that stands still learns nothing from it."""
+        return "whole" in self.losses and self.classifier.network.head.weight.requires_grad
+
+    def _whole(self, output: JointOutput, label: Tensor) -> Tensor:
+        if output.whole.shape[1]:
+            return F.cross_entropy(output.whole, label)
+        if not self._teaches_whole():
+            return output.logits.new_zeros(())
+        return F.cross_entropy(self.classifier.network(output.image), label)
 
     def _removed(self, output: JointOutput, label: Tensor) -> Tensor:
         """Raised by what is left to see without what the mask shows; the classifier does not learn by it."""
@@ -379,6 +401,15 @@ class Joint(System[JointOutput]):
         logits: Tensor = torch.func.functional_call(network, weights, (image,))
         network.train(training)
         return logits
+
+
+class _Decision(nn.Module):
+    def __init__(self, system: Joint) -> None:
+        super().__init__()
+        self.system = system
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.system.decision(image)
 
 
 class ClassifierOutput(NamedTuple):

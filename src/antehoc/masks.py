@@ -1,0 +1,246 @@
+"""How good a model's masks are: where they lie, against post-hoc methods on the same classifier, and what they cost."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from antehoc.comparison import OWN, Comparison, compare
+from antehoc.data.examples import Examples
+from antehoc.errors import DataError
+from antehoc.evaluation import outputs
+from antehoc.metrics import placement
+from antehoc.model import Model
+from antehoc.posthoc import METHODS
+from antehoc.systems.joint import Joint
+from antehoc.types import DataSpec
+
+_HALF = 0.5  # the threshold that nobody chose
+_BAND = 3  # pixels: how wide the band around an outline is
+_MEASURES = {"pointing": max, "energy": max, "iou": max, "pompom": min, "aopc_coarse_blur": max, "aopc_fine_gray": max}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Means over the test images that hold an object, of masks against the object's own, shares in 0..1."""
+
+    images: int
+    object_share: float  #: of the image that the object covers: what a mask of ones has as its energy
+    mask_area: float  #: mean of the mask
+    mask_area_absent: float | None  #: the same on images of the class for nothing there
+    pointing: float
+    energy: float
+    iou: float  #: at the threshold below
+    iou_half: float  #: at 0.5
+    f1: float
+    coverage: float
+    pompom: float
+    threshold: float  #: best on validation images, of maps divided by their largest value
+    pointing_band: float  #: the same against a band around the object's outline
+    energy_band: float
+    band_share: float
+    box_iou: float  #: of a centred box as large as the mean object: what a mask that looks at nothing reaches
+    box_energy: float
+
+    def figures(self) -> dict[str, float | None]:
+        """All but what is a count."""
+        return {name: value for name, value in vars(self).items() if name != "images"}
+
+    def summary(self) -> str:
+        """A few lines for a report."""
+        return (
+            f"{self.images} test images with an object, which covers {self.object_share:.3f} of the image.\n"
+            f"Masks: mean {self.mask_area:.3f}, highest value on the object {self.pointing:.3f}, share of the mask on "
+            f"it {self.energy:.3f}, overlap {self.iou:.3f} (at 0.5: {self.iou_half:.3f}).\n"
+            f"A centred box of the object's mean size: overlap {self.box_iou:.3f}, share on the object "
+            f"{self.box_energy:.3f}."
+        )
+
+
+@torch.no_grad()
+def placed(model: Model, validation: Examples, test: Examples) -> Placed:
+    """Where a model's masks lie on test images whose object is known.
+
+    Raises:
+        DataError: where the data have no object masks, or the model draws none.
+    """
+    chosen, inside, _ = _masks(model, validation)
+    threshold = placement.best_threshold(placement.max_scaled(chosen), inside)
+    maps, inside, empty = _masks(model, test)
+    scaled, band = placement.max_scaled(maps), outline(inside)
+    box = _centred(inside)
+
+    def mean(values: Tensor) -> float:
+        return float(values.double().nanmean())
+
+    return Placed(
+        images=len(maps),
+        object_share=mean(inside.double()),
+        mask_area=mean(maps),
+        mask_area_absent=mean(empty) if len(empty) else None,
+        pointing=mean(placement.pointing_game(maps, inside)),
+        energy=mean(placement.energy(maps, inside)),
+        iou=mean(placement.iou(scaled, inside, threshold)),
+        iou_half=mean(placement.iou(maps, inside, _HALF)),
+        f1=mean(placement.f1(scaled, inside, threshold)),
+        coverage=mean(placement.coverage(scaled, inside, threshold)),
+        pompom=mean(placement.pompom(maps, inside)),
+        threshold=threshold,
+        pointing_band=mean(placement.pointing_game(maps, band)),
+        energy_band=mean(placement.energy(maps, band)),
+        band_share=mean(band.double()),
+        box_iou=mean(placement.iou(box, inside, _HALF)),
+        box_energy=mean(placement.energy(box, inside)),
+    )
+
+
+def outline(inside: Tensor) -> Tensor:
+    """A band of 3 pixels along the edge of masks (B, 1, H, W), as bool."""
+    value = inside.float()
+    grown = F.max_pool2d(value, _BAND, 1, _BAND // 2)
+    shrunk = 1 - F.max_pool2d(1 - value, _BAND, 1, _BAND // 2)
+    return (grown - shrunk) > 0
+
+
+def _masks(model: Model, examples: Examples) -> tuple[Tensor, Tensor, Tensor]:
+    """Masks (n, 1, H, W) and object masks of the images that hold an object, and the masks of the others."""
+    found: list[Tensor] = []
+    inside: list[Tensor] = []
+    for output in outputs(model.system, examples):
+        mask = getattr(output, "mask", None)
+        first = sum(len(part) for part in found)
+        objects = examples.object_masks(range(first, first + len(output.logits)))
+        if not isinstance(mask, Tensor) or objects is None:
+            raise DataError("studies: `masks` needs a system that draws masks, and data with object masks.")
+        found.append(mask.cpu())
+        inside.append(objects >= _HALF)
+    maps, objects = torch.cat(found), torch.cat(inside)
+    there = objects.flatten(1).any(1)
+    return maps[there], objects[there], maps[~there]
+
+
+def _centred(inside: Tensor) -> Tensor:
+    """A box in the middle of each image, as large as the mean object."""
+    height, width = inside.shape[2:]
+    part = float(inside.float().mean()) ** 0.5
+    box = torch.zeros(inside.shape)
+    rows, columns = (max(1, round(part * side)) for side in (height, width))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    box[:, :, top : top + rows, left : left + columns] = 1
+    return box
+
+
+@dataclass(frozen=True)
+class AgainstPosthoc:
+    """The model's own mask beside the best post-hoc method by each measure; the whole table is in `table`."""
+
+    own: dict[str, float | None]
+    best: dict[str, float | None]
+    best_name: dict[str, str]
+    table: dict[str, Any]
+
+    def figures(self) -> dict[str, float | None]:
+        """AOPC of both, and the best method's placement under names that begin with `posthoc_`."""
+        own = {name: value for name, value in self.own.items() if name.startswith("aopc")}
+        return {**own, **{f"posthoc_{name}": value for name, value in self.best.items()}}
+
+    def summary(self) -> str:
+        """A few lines for a report."""
+        return "\n".join(
+            f"{name}: own mask {_words(self.own[name])}, best post-hoc method {_words(self.best[name])} "
+            f"({self.best_name.get(name, 'none')})"
+            for name in _MEASURES
+        )
+
+
+def against_posthoc(
+    model: Model, test: Examples, *, count: int, seed: int, methods: Sequence[str] = tuple(METHODS)
+) -> AgainstPosthoc:
+    """Compare a model's masks with post-hoc methods on its own classifier, on images that hold an object.
+
+    Args:
+        model: one that explains by masks.
+        test: images that chose nothing, with object masks.
+        count: of the images.
+        seed: of the draw and of the methods.
+        methods: names in `antehoc.posthoc.METHODS`.
+    """
+    objects = test.object_masks(range(len(test)))
+    if objects is None:
+        raise DataError("studies: `compare` needs data with object masks.")
+    positive = (objects > _HALF).flatten(1).any(1).nonzero()[:, 0].tolist()
+    found: Comparison = compare(model, test.select(positive), methods=methods, count=count, seed=seed)
+    own = next(row for row in found.rows if row.name == OWN)
+    best = {name: found.best(name) for name in _MEASURES}
+    return AgainstPosthoc(
+        own={name: _value(own.values[name].estimate) for name in _MEASURES},
+        best={name: _value(row.values[name].estimate) if row else None for name, row in best.items()},
+        best_name={name: row.name for name, row in best.items() if row},
+        table=found.to_plain(),
+    )
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of a pass over a batch, each the median of paired rounds, as ratios to the bare classifier's."""
+
+    seconds_bare: float
+    cost_ratio_paper: float
+    cost_ratio_half: float
+    cost_ratio_light: float
+    images: int
+    rounds: int
+
+    def figures(self) -> dict[str, float | None]:
+        """The ratios."""
+        return {name: value for name, value in vars(self).items() if name.startswith("cost")}
+
+    def summary(self) -> str:
+        """A few lines for a report."""
+        return (
+            f"ResNet-18 at 224 pixels decides on {self.images} images in {1000 * self.seconds_bare:.0f} ms. With the "
+            f"paper's explainer a decision costs {self.cost_ratio_paper:.2f} times as much, with the same at half size "
+            f"{self.cost_ratio_half:.2f}, with half of its filters as well {self.cost_ratio_light:.2f}."
+        )
+
+
+@torch.no_grad()
+def costs(*, seed: int = 0, images: int = 4, rounds: int = 9) -> Costs:
+    """Decide and explain over decide alone: ResNet-18 at 224 pixels, in eval mode, without the looks of the doubts.
+
+    `paper`: the paper's explainer and gates. `half`: the same explainer on the image at half its size. `light`: half
+    of its filters as well. Rounds go through all four in turn, so that a busy machine is equally busy for each.
+    """
+    spec = DataSpec(("no", "yes"), 3, 224, 224)
+    forms: dict[str, dict[str, Any]] = {
+        "paper": {"filters": (32, 64, 128), "scale": 1, "gate": "tanh", "bias": 3.0, "norm": False},
+        "half": {"filters": (32, 64, 128), "scale": 2},
+        "light": {"filters": (16, 32, 64), "scale": 2},
+    }
+    built: dict[str, Joint] = {}
+    for name, form in forms.items():
+        built[name] = Joint(spec, classifier="resnet18", gate_at="blocks", look_again=False, **form).eval()
+    bare = built["paper"].classifier.network
+    image = torch.rand(images, 3, 224, 224, generator=torch.Generator().manual_seed(seed))
+    seconds: dict[str, list[float]] = {name: [] for name in ("bare", *built)}
+    for number in range(rounds + 1):  # the first round warms up
+        for name in seconds:
+            start = time.perf_counter()
+            built[name](image) if name in built else bare(image)
+            if number:
+                seconds[name].append(time.perf_counter() - start)
+    ratios = {name: float((torch.tensor(seconds[name]) / torch.tensor(seconds["bare"])).median()) for name in built}
+    middle = float(torch.tensor(seconds["bare"]).median())
+    return Costs(middle, ratios["paper"], ratios["half"], ratios["light"], images, rounds)
+
+
+def _words(number: float | None) -> str:
+    return "undefined" if number is None else f"{number:.3f}"
+
+
+def _value(number: float) -> float | None:
+    return None if number != number else float(number)

@@ -1,0 +1,423 @@
+"""Does the classifier need what a map calls relevant? Curves of the class's probability as the image is taken apart.
+
+Maps are raw: only the order of their values counts. Every curve starts with the image (or picture) that it sets out
+from and has one more point for each step. Curves are pure functions of their arguments: ties are broken by a seeded
+order, random pictures are the same for every image, so neither the batch nor `chunk` changes a value. Images are looked
+at once, however many maps reach them: the image itself, the last step, the same patches taken in another order, and
+patches whose replacement changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from antehoc.errors import DataError, RecipeError
+from antehoc.metrics.maps import Maps, grid, target_probability, usable
+from antehoc.types import Images, Labels, Scores, checked
+
+Perturbation = Literal["black", "white", "gray", "blur", "uniform"]
+Mode = Literal["morf", "deletion", "insertion"]
+Curve = Float[Tensor, "batch points"]
+FILL = {"black": 0.0, "white": 1.0, "gray": 0.5}
+BLUR = 1 / 22  # standard deviation as a share of the shorter side: some 10 of 224 pixels
+SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+class _States(NamedTuple):
+    """Different pictures to look at, and where each point of each curve finds its own."""
+
+    map: list[int]  # (states,)
+    image: list[int]  # (states,)
+    gone: Tensor  # (states,) number of cells replaced
+    place: Tensor  # (maps, batch, points) number of the state
+
+
+@checked
+def replacement(images: Images, perturbation: Perturbation, *, seed: int = 0) -> Images:
+    """What a patch is replaced by: the whole picture, from which patches are taken.
+
+    Args:
+        images: in 0..1.
+        perturbation: `black` 0, `white` 1, `gray` 0.5; `blur` the image under a Gaussian of 1/22 of the shorter side
+            (cut off and made to sum to 1 at the border); `uniform` one picture of even noise for all images.
+        seed: of `uniform`.
+    """
+    if perturbation == "uniform":
+        noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(seed), dtype=images.dtype)
+        return noise.to(images.device).expand_as(images)
+    if perturbation != "blur":
+        return torch.full_like(images[:1], FILL[perturbation]).expand_as(images)
+    deviation = BLUR * min(images.shape[2:])
+    rows, columns = (_gaussian(side, deviation).to(images) for side in images.shape[2:])
+    return rows @ images @ columns.T
+
+
+@checked
+def curves(
+    mode: Mode,
+    classifier: nn.Module,
+    images: Images,
+    maps: Mapping[str, Tensor],
+    target: Labels,
+    *,
+    patch: int | float,
+    perturbation: Perturbation,
+    steps: int | None = None,
+    absolute: bool = False,
+    seed: int = 0,
+    chunk: int | None = None,
+) -> dict[str, Curve]:
+    """The curves of several maps of the same images, which share what they have in common.
+
+    Args:
+        mode: `morf` replaces one patch a step, most relevant first; `deletion` replaces as many a step as end with the
+            whole image replaced; `insertion` brings the image back into the replaced one in the same way.
+        classifier: images (B, C, H, W) in 0..1 to logits (B, K).
+        images: in 0..1.
+        maps: raw maps (B, 1, H, W) by name.
+        target: the class whose probability is followed.
+        patch: side in pixels (int) or share of the side (float), see `grid`; a patch counts by its mean relevance.
+        perturbation: what replaces a patch, see `replacement`.
+        steps: at most this many (and never more than patches); without it one for each patch.
+        absolute: whether the size of a value counts, whatever its sign.
+        seed: of the order among ties, and of `uniform`.
+        chunk: images in one forward pass; the curves do not depend on it.
+    Returns:
+        By name the softmax probability of the target, in 0..1.
+    Raises:
+        DataError: if maps do not fit the images or are not finite, or a target is no class.
+        RecipeError: if a patch, the steps or the chunk cannot be.
+    """
+    if steps is not None and steps < 1:
+        raise RecipeError(f"a curve needs one step or more; got {steps}.")
+    cells = grid(images.shape[2], images.shape[3], patch)
+    count = int(cells.max()) + 1
+    last = min(steps or count, count)
+    gone = torch.arange(last + 1) if mode == "morf" else torch.arange(last + 1) * count // last
+    other = replacement(images, perturbation, seed=seed)
+    start, end = (other, images) if mode == "insertion" else (images, other)
+    order = torch.stack([_order(usable(own, images, name), cells, absolute, seed) for name, own in maps.items()])
+    states = _distinct(order, gone, _changes(start, end, cells))
+    rank = torch.empty_like(order).scatter_(2, order, torch.arange(count).expand_as(order)).to(images.device)
+    cells = cells.to(images.device)
+
+    sources = list(zip(states.map, states.image, strict=True))
+
+    def batch_at(first: int, stop: int) -> Tensor:
+        batch = images.new_empty(stop - first, *images.shape[1:])
+        for (number, row), run in groupby(range(first, stop), key=sources.__getitem__):
+            own = list(run)
+            replaced = rank[number, row][cells] < states.gone[own].to(images.device)[:, None, None]
+            part = batch[own[0] - first : own[-1] + 1 - first]
+            # lerp is exact at 0 and 1, and many times faster than where
+            torch.lerp(start[row], end[row], replaced[:, None].to(images), out=part)
+        return batch
+
+    wanted = target[torch.tensor(states.image, dtype=torch.long, device=target.device)]
+    found = target_probability(classifier, batch_at, wanted, pixels=cells.numel(), chunk=chunk)
+    return dict(zip(maps, found[states.place].unbind(0), strict=True))
+
+
+@checked
+def morf_many(
+    classifier: nn.Module,
+    images: Images,
+    maps: Mapping[str, Tensor],
+    target: Labels,
+    *,
+    patch: int | float = 1 / 7,
+    perturbation: Perturbation = "blur",
+    steps: int | None = None,
+    absolute: bool = False,
+    seed: int = 0,
+    chunk: int | None = None,
+) -> dict[str, Curve]:
+    """`morf` of several maps of the same images at once: see `curves`."""
+    return curves("morf", classifier, images, maps, target, patch=patch, perturbation=perturbation, steps=steps,
+                  absolute=absolute, seed=seed, chunk=chunk)  # fmt: skip
+
+
+@checked
+def morf(
+    classifier: nn.Module,
+    images: Images,
+    maps: Maps,
+    target: Labels,
+    *,
+    patch: int | float = 1 / 7,
+    perturbation: Perturbation = "blur",
+    steps: int | None = None,
+    absolute: bool = False,
+    seed: int = 0,
+    chunk: int | None = None,
+) -> Curve:
+    """The class's probability while patches are replaced one by one, most relevant first.
+
+    A faithful map makes it fall fast. Arguments and errors: see `curves`.
+
+    Returns:
+        f(x0), f(x1), ... f(xL): probabilities in 0..1.
+    Source:
+        Samek et al., "Evaluating the Visualization of What a Deep Neural Network Has Learned", IEEE TNNLS 2017, eq. 7.
+        Differs: the raw map ranks the patches; `absolute` gives the published choice of the `joint` paper.
+    Example:
+        >>> class Mean(nn.Module):
+        ...     def forward(self, images):
+        ...         brightness = images.mean((1, 2, 3))
+        ...         return torch.stack([brightness, 1 - brightness], 1).log()
+        >>> image, map = torch.tensor([[[[0.8, 0.4]]]]), torch.tensor([[[[2.0, 1.0]]]])
+        >>> morf(Mean(), image, map, torch.tensor([0]), patch=1, perturbation="black")
+        tensor([[0.6000, 0.2000, 0.0000]], dtype=torch.float64)
+    """
+    return morf_many(classifier, images, {"": maps}, target, patch=patch, perturbation=perturbation, steps=steps,
+                     absolute=absolute, seed=seed, chunk=chunk)[""]  # fmt: skip
+
+
+@checked
+def deletion(
+    classifier: nn.Module,
+    images: Images,
+    maps: Maps,
+    target: Labels,
+    *,
+    patch: int | float = 1,
+    perturbation: Perturbation = "black",
+    steps: int | None = 100,
+    absolute: bool = False,
+    seed: int = 0,
+    chunk: int | None = None,
+) -> Curve:
+    """The class's probability while equal shares of the pixels are replaced, most relevant first, down to none.
+
+    Its `area` is lower for a more faithful map. Arguments and errors: see `curves`.
+
+    Source:
+        Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", BMVC 2018.
+    """
+    return curves("deletion", classifier, images, {"": maps}, target, patch=patch, perturbation=perturbation,
+                  steps=steps, absolute=absolute, seed=seed, chunk=chunk)[""]  # fmt: skip
+
+
+@checked
+def insertion(
+    classifier: nn.Module,
+    images: Images,
+    maps: Maps,
+    target: Labels,
+    *,
+    patch: int | float = 1,
+    perturbation: Perturbation = "blur",
+    steps: int | None = 100,
+    absolute: bool = False,
+    seed: int = 0,
+    chunk: int | None = None,
+) -> Curve:
+    """The class's probability while equal shares of the pixels come back, most relevant first, up to the image.
+
+    Its `area` is higher for a more faithful map. Arguments and errors: see `curves`.
+
+    Source:
+        Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", BMVC 2018.
+    """
+    return curves("insertion", classifier, images, {"": maps}, target, patch=patch, perturbation=perturbation,
+                  steps=steps, absolute=absolute, seed=seed, chunk=chunk)[""]  # fmt: skip
+
+
+@checked
+def road(
+    classifier: nn.Module,
+    images: Images,
+    maps: Maps,
+    target: Labels,
+    *,
+    shares: Sequence[float] = SHARES,
+    noise: float = 0.01,
+    absolute: bool = False,
+    seed: int = 0,
+    chunk: int | None = None,
+) -> Curve:
+    """The class's probability when the most relevant pixels are filled in from their neighbours: "remove and debias".
+
+    What is filled in blends with its surroundings, so the shape of the removed region tells the classifier little.
+
+    Args:
+        classifier: images (B, C, H, W) in 0..1 to logits (B, K).
+        images: in 0..1.
+        maps: raw maps.
+        target: the class whose probability is followed.
+        shares: of the pixels that are removed, each in 0..1 (1 excluded), rounded down to whole pixels.
+        noise: standard deviation of the Gaussian noise on each filled-in value; the same picture for every image.
+        absolute: whether the size of a value counts, whatever its sign.
+        seed: of the order among ties and of the noise.
+        chunk: images in one forward pass; the curve does not depend on it.
+    Returns:
+        f(x0), then one probability for each share.
+    Raises:
+        DataError: if maps are not finite, or a target is no class.
+        RecipeError: if a share lies outside 0..1.
+    Source:
+        Rong et al., "A Consistent and Efficient Evaluation Strategy for Attribution Methods", ICML 2022, section 4.
+        Differs: the probability of each image in place of the accuracy over all.
+    """
+    if not all(0 <= share < 1 for share in shares):
+        raise RecipeError(f"ROAD removes shares from 0 to below 1, since something must stay; got {list(shares)}.")
+    cells = grid(images.shape[2], images.shape[3], 1)
+    order = _order(usable(maps, images), cells, absolute, seed)
+    rank = torch.empty_like(order).scatter_(1, order, torch.arange(cells.numel()).expand_as(order))
+    rank = rank.view_as(maps).to(images.device)
+    gone = torch.tensor([0, *(int(share * cells.numel()) for share in shares)], device=images.device)
+    draws = torch.Generator().manual_seed(seed)
+    speckle = noise * torch.randn(images.shape[1:], generator=draws, dtype=images.dtype).to(images.device)
+    state = torch.cartesian_prod(torch.arange(len(images)), torch.arange(len(gone))).to(images.device)
+
+    def batch_at(first: int, stop: int) -> Tensor:
+        row, point = state[first:stop].T
+        removed = rank[row] < gone[point][:, None, None, None]
+        return imputed(images[row], removed) + speckle * removed
+
+    wanted = target[state[:, 0].to(target.device)]
+    found = target_probability(classifier, batch_at, wanted, pixels=cells.numel(), chunk=chunk)
+    return found.view(len(images), len(gone))
+
+
+@checked
+def imputed(images: Images, removed: Bool[Tensor, "batch 1 height width"], *, tolerance: float = 1e-5) -> Images:
+    """Removed pixels as the weighted mean of their eight neighbours, removed ones included.
+
+    Neighbours beside a pixel weigh 1/6, those across a corner 1/12; at the border they share out what is missing. That
+    is one symmetric linear system for each image, solved by conjugate gradients from the solution at half the size.
+
+    Args:
+        images: what is there; removed values are not read.
+        removed: True where a pixel is to be filled in; each image keeps a pixel at least.
+        tolerance: how far, as a root mean square, filled-in pixels may lie off their neighbours' mean. With 1e-5 the
+            pixels are some 0.001 off the exact solution, a tenth of ROAD's noise; smaller takes longer.
+    Raises:
+        DataError: if no pixel of an image stays.
+    Source:
+        Rong et al., ICML 2022, section 4.2 (noisy linear imputation, without its noise).
+    Example:
+        >>> imputed(torch.tensor([[[[0.0, 9.0, 1.0]]]]), torch.tensor([[[[False, True, False]]]]))
+        tensor([[[[0.0000, 0.5000, 1.0000]]]])
+    """
+    if removed.flatten(1).all(1).any():
+        raise DataError("an image whose pixels are all removed has nothing to be filled in from; keep one.")
+    return _imputed(images, removed.to(images), tolerance)
+
+
+@checked
+def aopc(curve: Curve) -> Scores:
+    """Area over the perturbation curve: how far the probability falls on average. Higher is better.
+
+    AOPC(L) = 1/(L+1) sum over k = 0..L of f(x0) - f(xk).
+
+    Args:
+        curve: of `morf` or `road`, f(x0) first.
+    Returns:
+        For each image a number in -1..1.
+    Source:
+        Samek et al., IEEE TNNLS 2017, eq. 12; its mean over images is the published figure.
+    Example:
+        >>> aopc(torch.tensor([[0.9, 0.5, 0.1]]))
+        tensor([0.4000])
+    """
+    return (curve[:, :1] - curve).mean(1)
+
+
+@checked
+def area(curve: Curve) -> Scores:
+    """Area under a curve whose steps are equal shares of 0..1, by trapezoids.
+
+    Lower is better for `deletion`, higher for `insertion`.
+
+    Returns:
+        For each image a number in 0..1.
+    Example:
+        >>> area(torch.tensor([[1.0, 0.5, 0.0]]))
+        tensor([0.5000])
+    """
+    return torch.trapezoid(curve, dx=1 / (curve.shape[1] - 1), dim=1)
+
+
+def _gaussian(side: int, deviation: float) -> Tensor:
+    """(side, side) matrix that blurs along one axis; each row sums to 1."""
+    place = torch.arange(side, dtype=torch.float64)
+    return (-((place[:, None] - place) ** 2) / (2 * deviation**2)).softmax(1)
+
+
+def _order(maps: Tensor, cells: Tensor, absolute: bool, seed: int) -> Tensor:
+    """(B, cells) numbers of the cells, highest mean relevance first; ties as a seeded shuffle leaves them."""
+    relevance = (maps.abs() if absolute else maps).flatten(1).cpu()
+    count = int(cells.max()) + 1
+    if count < relevance.shape[1]:  # in double, for sums of equal floats are then exact: no tie is lost to rounding
+        total = torch.zeros(len(maps), count, dtype=torch.float64).index_add_(1, cells.flatten(), relevance.double())
+        relevance = total / cells.flatten().bincount()
+    shuffle = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    return shuffle[relevance[:, shuffle].argsort(dim=1, descending=True, stable=True)]
+
+
+def _changes(start: Tensor, end: Tensor, cells: Tensor) -> Tensor:
+    """(B, cells) where replacing a cell changes a pixel."""
+    differs = (start != end).any(1).flatten(1).cpu().long()
+    return differs.new_zeros(len(start), int(cells.max()) + 1).index_add_(1, cells.flatten(), differs) > 0
+
+
+def _distinct(order: Tensor, gone: Tensor, changes: Tensor) -> _States:
+    """The pictures that differ, each once.
+
+    Every cell that changes something draws 64 random bits; the sum over the replaced cells names the picture, whatever
+    their order. Two of a million pictures share a name by chance once in some ten million runs.
+    """
+    bits = torch.randint(-(2**63), 2**63 - 1, changes.shape[1:], generator=torch.Generator().manual_seed(0))
+    names = F.pad((bits * changes).expand_as(order).gather(2, order).cumsum(2), (1, 0))[..., gone]
+    maps, batch, points = names.shape
+    place, states = torch.empty_like(names), list[tuple[int, int, int]]()
+    for row in range(batch):
+        _, first, inverse = np.unique(names[:, row].numpy(), return_index=True, return_inverse=True)
+        new = np.argsort(np.argsort(first))  # numbered as they come, so that neighbours are of one map
+        place[:, row] = torch.from_numpy(new[inverse].reshape(maps, points)) + len(states)
+        states += [(number // points, row, number % points) for number in sorted(first.tolist())]
+    number, image, point = (list(column) for column in zip(*states, strict=True)) if states else ([], [], [])
+    return _States(number, image, gone[point], place)
+
+
+def _neighbours(values: Tensor) -> Tensor:
+    """Weighted sum over the eight neighbours: the outer product of 1, 2, 1 with itself, less its centre, over 12."""
+    down = F.pad(values, (0, 0, 1, 1))
+    rows = down[:, :, :-2] + 2 * values + down[:, :, 2:]
+    across = F.pad(rows, (1, 1))
+    return (across[..., :-2] + 2 * rows + across[..., 2:] - 4 * values) / 12
+
+
+def _imputed(images: Tensor, free: Tensor, tolerance: float) -> Tensor:
+    """`imputed`, with 1 in `free` where a pixel was removed and 0 elsewhere. No image feels the others of the batch."""
+    if not free.any():
+        return images
+    kept = F.avg_pool2d(1 - free, 2, ceil_mode=True)
+    known, degree = images * (1 - free), _neighbours(torch.ones_like(free))
+    coarse = F.avg_pool2d(known, 2, ceil_mode=True) / kept.where(kept > 0, 1)
+    half = _imputed(coarse, (kept == 0).to(free), tolerance)
+    value = free * F.interpolate(half, images.shape[2:], mode="bilinear")
+    residual = free * (_neighbours(known) - degree * value + _neighbours(value))
+    direction, error = residual, _squares(residual)
+    goal = tolerance**2 * free.sum((1, 2, 3), keepdim=True) * images.shape[1]
+    for _ in range(free[0].numel()):
+        unfinished = error > goal
+        if not unfinished.any():
+            break
+        moved = free * (degree * direction - _neighbours(direction))
+        step = (error / (direction * moved).sum((1, 2, 3), keepdim=True)).where(unfinished, 0)
+        value, residual = value + step * direction, residual - step * moved
+        before, error = error, _squares(residual)
+        direction = residual + (error / before).where(unfinished, 0) * direction
+    return known + value
+
+
+def _squares(values: Tensor) -> Tensor:
+    return values.square().sum((1, 2, 3), keepdim=True)

@@ -1,0 +1,83 @@
+"""What a post-hoc method gives, and whether it may be looked at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Made(NamedTuple):
+    """A method's maps (B, 1, H, W), raw, and its own checks by name, (B,) each."""
+
+    maps: Tensor
+    checks: Mapping[str, Tensor] = {}
+
+
+class Passes(NamedTuple):
+    """Images that went through the classifier for each image that was explained."""
+
+    forward: float
+    backward: float
+
+
+class Bound(NamedTuple):
+    """The least and the largest value of a check in a valid map, and what is wrong with any other."""
+
+    least: float
+    largest: float
+    complaint: str  #: a sentence around the value
+
+
+BOUNDS = {
+    "finite": Bound(1.0, inf, "only {:.3g} of the map's pixels are finite numbers."),
+    "range": Bound(1e-6, inf, "the map is flat: its values differ by {:.2g} of the largest, so it points nowhere."),
+    "completeness": Bound(0.0, 0.05, "its sum misses F(x) - F(x') by {:.2g} of it; more steps would help."),
+    "conservation": Bound(0.0, 0.01, "relevance and the share of constants miss the logit by {:.2g} of it."),
+    "bias_share": Bound(-9.0, 0.9, "constants take {:.3g} of the logit; what is left for the pixels is another size."),
+    "rectifiers": Bound(1.0, inf, "the classifier used {:.0f} ReLUs that can be reached: this is its plain gradient."),
+}  #: a check by any other name only informs
+
+
+@dataclass(frozen=True, eq=False)
+class Attributions:
+    """Raw maps of one method for a batch, what they explain, what they cost, and whether they may be looked at."""
+
+    maps: Tensor  #: (B, 1, H, W), higher = more relevant, in the method's own unit; never normalised
+    target: Tensor  #: (B,) the class whose logit is explained
+    valid: Tensor  #: (B,) bool
+    checks: dict[str, Tensor]  #: (B,) by name
+    why: tuple[str, ...]  #: for each image: what is wrong, in one sentence; empty where it is valid
+    passes: Passes
+    method: str
+    options: dict[str, object]  #: with the defaults
+
+
+def judge(maps: Tensor, checks: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor], tuple[str, ...]]:
+    """Whether each map may be looked at, all its checks, and the first complaint.
+
+    Two checks are made of every map: `finite`, the share of its pixels that are numbers, and `range`, the distance
+    from its least to its largest value as a share of the largest absolute one.
+
+    Args:
+        maps: (B, 1, H, W)
+        checks: of the method itself, (B,) each, by a name in `BOUNDS` or any other, which then only informs.
+    Returns:
+        `valid` (B,), the checks and `why`, as in `Attributions`.
+    Example:
+        >>> judge(torch.ones(1, 1, 2, 2), {})[2]
+        ('the map is flat: its values differ by 0 of the largest, so it points nowhere.',)
+    """
+    rows = maps.flatten(1)
+    extent = (rows.amax(1) - rows.amin(1)) / rows.abs().amax(1).clamp(min=torch.finfo(rows.dtype).tiny)
+    every = {"finite": rows.isfinite().to(rows.dtype).mean(1), "range": extent}
+    every |= {name: values.detach().to(maps) for name, values in checks.items()}
+    why = [""] * len(maps)
+    for name, bound in BOUNDS.items():
+        for row, value in enumerate(every[name].tolist() if name in every else ()):
+            if not bound.least <= value <= bound.largest and not why[row]:
+                why[row] = bound.complaint.format(value)
+    valid = torch.tensor([not sentence for sentence in why], dtype=torch.bool, device=maps.device)
+    return valid, every, tuple(why)

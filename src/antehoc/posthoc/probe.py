@@ -1,0 +1,91 @@
+"""A classifier that is asked in chunks, standing still: what every post-hoc method is made of."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from antehoc.errors import DataError, ModelError
+
+
+class Probe:
+    """A classifier, how many images it may see at once, and how many it has seen.
+
+    Args:
+        classifier: maps images (B, C, H, W) to logits (B, K).
+        chunk: the most images in one call.
+    """
+
+    def __init__(self, classifier: nn.Module, chunk: int) -> None:
+        self.classifier, self.chunk = classifier, chunk
+        self.forward = self.backward = 0  #: images that went through, either way
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(B, K) of at most `chunk` images.
+
+        Raises:
+            ModelError: if the classifier gives anything else.
+        """
+        self.forward += len(images)
+        logits = self.classifier(images)
+        if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images):
+            came = f"a tensor {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+            raise ModelError(
+                f"attributions need a classifier that maps {len(images)} images to logits ({len(images)}, classes); "
+                f"{type(self.classifier).__name__} gave {came}. A system of antehoc has `as_classifier()` for this."
+            )
+        return logits
+
+    def scores(self, images: Tensor, target: Tensor, *, log_probability: bool = False) -> Tensor:
+        """The logit (B,) of each image's target, or its log-probability.
+
+        Raises:
+            DataError: if there is no such class.
+        """
+        logits = self.logits(images)
+        classes = logits.shape[1]
+        if not bool(((target >= 0) & (target < classes)).all()):
+            raise DataError(f"a target must be a class in 0..{classes - 1}; got {target.tolist()}.")
+        if log_probability:
+            logits = logits.log_softmax(1)
+        return logits.gather(1, target[:, None])[:, 0]
+
+    def slopes(self, scores: Tensor, *at: Tensor) -> tuple[Tensor, ...]:
+        """How each image's score changes with each of `at`, of which row i touches score i alone.
+
+        Raises:
+            ModelError: if no gradient flows.
+        """
+        if not scores.requires_grad:
+            raise ModelError(
+                f"no gradient flows through {type(self.classifier).__name__} (a torch.no_grad inside?); "
+                "methods that only look at logits, such as rise or occlusion, would do."
+            )
+        self.backward += len(scores)
+        return torch.autograd.grad(scores.sum(), at, materialize_grads=True)
+
+    def gradient(self, images: Tensor, target: Tensor) -> Tensor:
+        """The gradient (B, C, H, W) of each image's target logit by its pixels."""
+        images = images.detach().clone().requires_grad_()
+        return self.slopes(self.scores(images, target), images)[0]
+
+    def parts(self, count: int) -> Iterator[slice]:
+        """`count` rows in chunks."""
+        return (slice(start, min(start + self.chunk, count)) for start in range(0, count, self.chunk))
+
+
+@contextmanager
+def standing_still(classifier: nn.Module) -> Iterator[None]:
+    """Eval mode and frozen parameters for a while; every mode and flag is put back, whatever happens."""
+    modes = [(part, part.training) for part in classifier.modules()]
+    flags = [(parameter, parameter.requires_grad) for parameter in classifier.parameters()]
+    try:
+        classifier.eval().requires_grad_(False)
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        for part, training in modes:
+            part.training = training
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)

@@ -1,0 +1,314 @@
+"""Values: by hand where a hand can do it, else the same as captum's and the CAM library's."""
+
+import warnings
+
+import pytest
+import timm
+import torch
+import torchvision
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from antehoc.errors import ModelError
+from antehoc.posthoc import attributions, gradient_ascent, judge
+from antehoc.posthoc.cams import last_map
+from antehoc.posthoc.probe import Probe
+from antehoc.systems import Mirror
+
+NETS = {
+    "torchvision": lambda: torchvision.models.resnet18(),
+    "timm": lambda: timm.create_model("resnet18"),
+}
+
+
+def linear(weight, bias=0.0):
+    """Two logits of a grey 2 x 2 image: the weighted sum of the pixels, and 0."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    net[1].weight.data = torch.stack([torch.as_tensor(weight).float().flatten(), torch.zeros(4)])
+    net[1].bias.data = torch.tensor([bias, 0.0])
+    return net
+
+
+class Plain(nn.Module):
+    """What captum's LRP is right on: a chain, whose flattening is no module."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 3), nn.ReLU())
+        self.head = nn.Linear(8 * 13 * 13, 4)
+
+    def forward(self, image):
+        return self.head(self.features(image).flatten(1))
+
+
+@pytest.fixture(scope="module", params=NETS)
+def residual(request):
+    torch.manual_seed(0)
+    net = NETS[request.param]()
+    for part in net.modules():
+        if isinstance(part, nn.BatchNorm2d):  # as if trained
+            for values in (part.bias.data, part.running_mean, part.running_var.sub_(0.8)):
+                values.add_(torch.rand_like(values) / 4)
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+TARGET = torch.tensor([3, 5])
+
+
+@given(st.lists(st.floats(-3, 3, width=32), min_size=4, max_size=4), st.floats(-2, 2, width=32))
+def test_a_linear_classifier_is_explained_by_its_weights(weight, bias):
+    classifier, image = linear(weight, bias), torch.tensor([[[[0.5, 1.0], [0.25, 0.75]]]])
+    weights = torch.tensor(weight).view(1, 1, 2, 2)
+    for method, expected in {
+        "saliency": weights.abs(),
+        "smoothgrad": weights,
+        "input-x-gradient": weights * image,
+        "integrated-gradients": weights * image,
+    }.items():
+        assert_close(attributions(classifier, image, method=method, target=0).maps, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_integrated_gradients_of_a_square_by_hand():
+    class Square(nn.Module):  # F = x^2 a pixel: from 0.5 to x its integral is x^2 - 0.25
+        def forward(self, image):
+            return image.square().sum((2, 3))
+
+    image = torch.tensor([[[[1.0, 0.5]], [[0.0, 0.0]]]])
+    found = attributions(Square(), image, method="integrated-gradients", target=0, baseline=0.5, steps=2)
+    assert_close(found.maps, torch.tensor([[[[0.75, 0.0]]]]))
+    assert found.checks["completeness"].item() < 1e-6
+
+
+def test_lrp_by_hand():
+    # z = 2 a - b + d + 1 = 3.5 on (1, .5, 1, 1): 2 a and d speak for it, two parts to one; the bias has no part
+    classifier, image = linear([2.0, -1.0, 0.0, 1.0], bias=1.0), torch.tensor([[[[1.0, 0.5], [1.0, 1.0]]]])
+    found = attributions(classifier, image, method="lrp", target=0)
+    assert_close(found.maps, torch.tensor([[[[3.5 * 2 / 3, 0.0], [0.0, 3.5 / 3]]]]))
+    assert found.checks["bias_share"].item() == 0
+    assert found.valid.all()
+    black = attributions(classifier, 0 * image, method="lrp", target=0)  # nothing but the bias is left to speak
+    assert black.checks["bias_share"].item() == 1
+    assert not black.valid.any()
+
+
+def test_lrp_gives_a_subtracted_mean_its_share():
+    class Centred(nn.Module):  # 2 (a - .25) on a = 1: the pixel takes 2, the mean -.5
+        def forward(self, image):
+            return F.linear(((image - 0.25) / 0.5).flatten(1), torch.tensor([[1.0], [0.0]]))
+
+    found = attributions(Centred(), torch.ones(1, 1, 1, 1), method="lrp", target=0)
+    assert_close((found.maps.item(), found.checks["bias_share"].item()), (2.0, -0.5 / 1.5))
+
+
+def test_lrp_conserves_the_logit_on_residual_nets(residual, images):
+    found = attributions(residual, images, method="lrp", target=TARGET)
+    assert found.valid.all(), found.why
+    logit = residual(images).detach().gather(1, TARGET[:, None])[:, 0]
+    assert_close(found.maps.sum((1, 2, 3)) + found.checks["bias_share"] * logit.abs(), logit, rtol=1e-3, atol=1e-4)
+
+
+def test_lrp_merges_batch_norm_as_if_the_convolution_had_learned_it(images):
+    torch.manual_seed(0)
+    convolution, norm, head = nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.Linear(4, 2)
+    for values in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
+        values.uniform_(0.5, 1)
+    tail = [nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head]
+    merged = torch.nn.utils.fusion.fuse_conv_bn_eval(convolution.eval(), norm.eval())
+    two = [
+        attributions(nn.Sequential(*parts, *tail), images, method="lrp", target=0).maps
+        for parts in ([convolution, norm], [merged])
+    ]
+    assert_close(*two)
+
+
+def test_lrp_merges_no_batch_norm_when_something_was_added_before_it(images):
+    class Added(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution, self.norm, self.head = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.Linear(3, 2)
+
+        def forward(self, image):
+            state = self.convolution(image)
+            state += image
+            return self.head(self.norm(state).mean((2, 3)))
+
+    torch.manual_seed(0)
+    net = Added()
+    net.head.weight.data.abs_()
+    assert attributions(net, images, method="lrp", target=0).valid.all()
+
+
+def test_lrp_agrees_with_captum_where_captum_is_right(images):
+    lrp = pytest.importorskip("captum.attr", reason="captum is not installed").LRP
+    rules = pytest.importorskip("captum.attr._utils.lrp_rules")
+    torch.manual_seed(0)
+    net = Plain()
+    for part in (net.features[0], net.features[3], net.head):
+        part.bias.data.zero_()
+        part.rule = rules.Alpha1_Beta0_Rule()
+    expected = lrp(net).attribute(images.clone().requires_grad_(), target=2).detach().sum(1, keepdim=True)
+    assert_close(attributions(net, images, method="lrp", target=2).maps, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_captums_relevance_of_a_residual_net_is_no_picture(images):
+    lrp = pytest.importorskip("captum.attr", reason="captum is not installed").LRP
+    torch.manual_seed(0)
+    net = torchvision.models.resnet18().eval()
+    logit = net(images)[:, 3].detach()
+    maps = lrp(net).attribute(images.clone().requires_grad_(), target=3).detach().sum(1, keepdim=True)
+    valid, _, why = judge(maps, {"conservation": (maps.sum((1, 2, 3)) - logit).abs() / logit.abs()})
+    assert not valid.any()
+    assert "miss the logit" in why[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        ("saliency", "Saliency"),
+        ("input-x-gradient", "InputXGradient"),
+        ("integrated-gradients", "IntegratedGradients"),
+        ("guided-backprop", "GuidedBackprop"),
+        ("deconvolution", "Deconvolution"),
+    ],
+)
+def test_the_same_as_captum(method, name, residual, images):
+    attr = pytest.importorskip("captum.attr", reason="captum is not installed")
+    options = {"steps": 8} if name == "IntegratedGradients" else {}
+    found = attributions(residual, images, method=method, target=TARGET, chunk=8, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # captum says of every hook that it will be removed
+        theirs = getattr(attr, name)(residual).attribute(images, target=TARGET, **({"n_steps": 8} if options else {}))
+    theirs = theirs.detach().float()
+    expected = theirs.amax(1, keepdim=True) if method == "saliency" else theirs.sum(1, keepdim=True)
+    assert_close(found.maps, expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
+
+
+def test_grad_cam_is_captums_at_the_last_stage(residual, images):
+    attr = pytest.importorskip("captum.attr", reason="captum is not installed")
+    images = F.interpolate(images, 96)
+    theirs = attr.LayerGradCam(residual, residual.layer4).attribute(images, target=TARGET, relu_attributions=True)
+    expected = F.interpolate(theirs.detach(), 96, mode="bilinear")
+    assert_close(attributions(residual, images, method="grad-cam", target=TARGET).maps, expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("method", "name"), [("grad-cam++", "GradCAMPlusPlus"), ("score-cam", "ScoreCAM")])
+def test_the_same_as_the_cam_library_before_it_scales(method, name, images):
+    cam = pytest.importorskip("pytorch_grad_cam", reason="grad-cam is not installed")
+    targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
+    torch.manual_seed(0)
+    front = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), nn.ReLU())  # at the image's size: the library enlarges else
+    net = nn.Sequential(front, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 6)).eval()
+    net[3].weight.data *= 1e5 if method == "grad-cam++" else 10  # it adds 1e-6, which small gradients do not survive
+    with getattr(cam, name)(net, [front]) as library:  # the weights alone: its maps are scaled to 0..1
+        features = front(images)
+        slopes = torch.autograd.grad(net[1:](features).gather(1, TARGET[:, None]).sum(), features)[0]
+        asked = [targets.ClassifierOutputTarget(int(label)) for label in TARGET]
+        weights = library.get_cam_weights(images, None, asked, features.detach().numpy(), slopes.numpy())
+    expected = (torch.as_tensor(weights)[:, :, None, None] * features.detach()).sum(1, keepdim=True).clamp(min=0)
+    found = attributions(net, images, method=method, target=TARGET)
+    assert_close(found.maps, expected, rtol=1e-3, atol=1e-5 * expected.max().item())
+
+
+def test_guided_grad_cam_is_the_product(residual, images):
+    images = F.interpolate(images, 64)
+    one, two, three = (
+        attributions(residual, images, method=name, target=TARGET).maps
+        for name in ("guided-backprop", "grad-cam", "guided-grad-cam")
+    )
+    assert_close(one * two, three)
+
+
+def test_functional_and_bounded_rectifiers_are_rectified_too():
+    class Functional(nn.Module):  # logit = -relu6(10 a) + relu(b) - relu(-c)
+        def forward(self, image):
+            a, b, c, _ = image.flatten(1).unbind(1)
+            logit = -F.relu6(10 * a) + torch.relu(b) - F.relu(-c, inplace=True)
+            return torch.stack([logit, 0 * logit], 1)
+
+    image = torch.tensor([[[[1.0, 0.5], [0.5, 0.1]]], [[[0.1, -0.5], [-0.5, 0.1]]]])
+    maps = {m: attributions(Functional(), image, method=m, target=0) for m in ("guided-backprop", "deconvolution")}
+    assert_close(maps["guided-backprop"].maps.flatten(1), torch.tensor([[0.0, 1, 0, 0], [0, 0, 0, 0]]))
+    assert_close(maps["deconvolution"].maps.flatten(1), torch.tensor([[0.0, 1, 0, 0], [0, 1, 0, 0]]))
+    assert maps["guided-backprop"].checks["rectifiers"].tolist() == [3, 3]
+
+
+def test_occlusion_by_hand():
+    pytest.importorskip("captum", reason="captum is not installed")
+    image = torch.tensor([[[[1.0, 0.5], [0.0, 0.25]]]])
+    found = attributions(linear([1.0, 2.0, 3.0, 4.0]), image, method="occlusion", target=0, window=0.5, fill=0.5)
+    assert_close(found.maps, torch.tensor([[[[0.5, 0.0], [-1.5, -1.0]]]]))
+
+
+def test_lime_finds_the_weights_of_a_linear_classifier():
+    pytest.importorskip("captum", reason="captum is not installed")
+    image = torch.ones(1, 1, 2, 2)  # against a fill of 0: a shown cell adds its weight
+    found = attributions(linear([1.0, -2, 3, 0]), image, method="lime", target=0, cells=2, fill=0.0, samples=400)
+    assert_close(found.maps.flatten(), torch.tensor([1.0, -2, 3, 0]), atol=0.2, rtol=0)  # the ridge pulls to zero
+
+
+def test_rise_of_a_classifier_that_reads_nothing_is_the_mean_mask():
+    found = attributions(linear([0.0] * 4), torch.rand(1, 1, 2, 2), method="rise", target=0, masks=2000, shown=0.25)
+    assert_close(found.maps, torch.full((1, 1, 2, 2), 0.5), atol=0.05, rtol=0)  # P = 1/2; the chance cancels
+
+
+def test_an_extremal_mask_has_the_area_that_was_asked_for(images):
+    net = nn.Sequential(nn.Conv2d(3, 4, 5), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+    for area in (0.1, 0.4):
+        found = attributions(net, images, method="extremal-perturbation", target=0, area=area)
+        assert_close(found.maps.mean((1, 2, 3)), torch.full((2,), area), atol=0.03, rtol=0)
+        assert ((found.maps > 0.1) & (found.maps < 0.9)).float().mean() < 0.2
+
+
+def test_gradient_ascent_of_a_linear_classifier_goes_to_the_sign_of_its_weights():
+    image = gradient_ascent(linear([3.0, -3.0, 0.0, 0.5]), 0, (1, 2, 2))
+    # d/dx (w x - (x - .5)^2 / 4) is zero at .5 + 2 w: beyond the borders for all weights but the third
+    assert_close(image, torch.tensor([[[[1.0, 0.0], [0.5, 1.0]]]]))
+    bound = gradient_ascent(linear([3.0, -3.0, 0.0, 0.5]), 0, (1, 2, 2), decay=8.0)
+    assert_close(bound, torch.tensor([[[[1.0, 0.0], [0.5, 0.625]]]]), atol=1e-2, rtol=0)  # .5 + .5 / 4
+
+
+class TwoBranches(nn.Module):
+    """Decides by `deep`; `aside` runs later and is not asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.deep = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(True))
+        self.aside, self.head = nn.Conv2d(4, 4, 1), nn.Linear(4, 2)
+
+    def forward(self, image):
+        features = self.deep(image)
+        self.aside(features)
+        return self.head(features.mean((2, 3)))
+
+
+def test_the_last_map_is_the_one_that_the_logit_is_made_from(images):
+    net = TwoBranches()
+    assert last_map(Probe(net, 4), images[:1], torch.tensor([0])) == (net.deep, 0)
+    loose = nn.Sequential(*net.deep, nn.AdaptiveAvgPool2d(1), nn.Flatten(), net.head)
+    assert last_map(Probe(loose, 4), images[:1], torch.tensor([0])) == (loose[3], 0)  # what follows in the same shape
+    ours = torchvision.models.vgg11()
+    assert last_map(Probe(ours, 4), images[:1], torch.tensor([0]))[0] is ours.features[19]  # ReLU on 2 x 2; then 1 x 1
+
+
+def test_a_system_of_ours_is_explained_at_its_classifier(shapes_spec):
+    system = Mirror(shapes_spec, backbone="paper-shapes", mirror="paper-shapes", join="concat", head="flatten").eval()
+    image = torch.rand(1, 1, 64, 64)
+    module, _ = last_map(Probe(system.as_classifier(), 4), image, torch.tensor([0]))
+    assert any(module is part for part in system.main.modules())
+    assert attributions(system.as_classifier(), image, method="guided-backprop").checks["rectifiers"].item() >= 3
+
+
+def test_transformers_have_no_map_to_weight():
+    net = timm.create_model("vit_tiny_patch16_224", img_size=32, depth=1)
+    with pytest.raises(ModelError, match="convolutional feature map"):
+        attributions(net, torch.rand(1, 3, 32, 32), method="grad-cam")
+    with pytest.raises(ModelError, match="no rule for the operation 'layer_norm'"):
+        attributions(net, torch.rand(1, 3, 32, 32), method="lrp")
