@@ -43,7 +43,7 @@ class Line(NamedTuple):
 
     def __str__(self) -> str:
         times = f"{self.times:g} x `{self.figure}`" if self.times != 1 else f"`{self.figure}`"
-        return f"{times} + {self.plus:g}" if self.plus else times
+        return f"{times} {'+' if self.plus > 0 else '-'} {abs(self.plus):g}" if self.plus else times
 
 
 Rule = tuple[Literal[">=", "<="], float | str | Line]  # a number, or the figure to be compared with
@@ -81,6 +81,26 @@ TARGETS: dict[str, dict[str, tuple[Rule, ...]]] = {  # what the recipes' small s
         ),
         "seconds": (("<=", 1800),),
     },
+    "triangles": {
+        "accuracy": ((">=", Line("plain_accuracy", plus=-0.005)),),
+        "pointing": ((">=", 0.90), (">=", "posthoc_pointing")),
+        "energy": ((">=", 0.5), (">=", "posthoc_energy")),
+        "iou": ((">=", 0.4), (">=", "posthoc_iou")),
+        "pompom": (("<=", "posthoc_pompom"),),
+        "hybrid_pointing": ((">=", "pointing"),),
+        "hybrid_energy": ((">=", "energy"),),
+        "hybrid_iou": ((">=", 0.6), (">=", "iou")),
+        "hybrid_pompom": (("<=", "pompom"),),
+        "aopc_coarse_blur": ((">=", "posthoc_aopc_coarse_blur"),),
+        "aopc_fine_gray": ((">=", "posthoc_aopc_fine_gray"),),
+        "verdict_auroc": ((">=", "msp_auroc"),),
+        "verdict_aurc": (("<=", "msp_aurc"),),
+        "ood_noise_auroc": ((">=", "msp_ood_noise_auroc"),),
+        "ood_shapes_auroc": ((">=", "msp_ood_shapes_auroc"),),
+        "cost_ratio_light": (("<=", 1.3),),
+        "seconds": (("<=", 1200),),
+    },
+    "cue-conflict": {},
 }
 COSTS: dict[str, tuple[Literal[">=", "<="], float]] = {
     "whole-resnet18-light": ("<=", 1.20),
@@ -110,13 +130,65 @@ MORE_OF_BIRDS = (
     "verdict_questioned_wrong", "msp_questioned_wrong", "verdict_questioned_correct", "msp_questioned_correct",
     "verdict_questioned_correct_over_draws_standard_error", "near_accuracy", "twins_across_roles",
 )  # fmt: skip
-FIGURES = {"birds": (*BIRDS[:-1], *MORE_OF_BIRDS, "seconds")}
+_PLACED = ("pointing", "energy", "iou", "pompom")
+_AOPC = ("aopc_coarse_blur", "aopc_fine_gray")
+_STRANGE = ("noise", "pentagon", "hexagon", "star", "ellipse", "shapes")
+TRIANGLES = (
+    "accuracy", "plain_accuracy", "object_share", "mask_area",
+    *(f"{prefix}{name}" for prefix in ("", "posthoc_", "hybrid_", "paper_", "paper_awake_") for name in _PLACED),
+    *(f"{prefix}{name}_band" for prefix in ("", "paper_", "paper_awake_") for name in ("pointing", "energy")),
+    "band_share",
+    *(f"{prefix}{name}" for name in _AOPC for prefix in ("", "posthoc_")),
+    *(f"lambda_{name}_mask_area" for name in ("none", "mean_1e_6", "mean_1e_4", "sum_1e_6", "sum_1e_4")),
+    "verdict_auroc", "msp_auroc", "verdict_aurc", "msp_aurc",
+    *(f"{prefix}ood_{kind}_auroc" for kind in _STRANGE for prefix in ("", "msp_")),
+    "cost_ratio_paper", "cost_ratio_half", "cost_ratio_light", "seconds",
+)  # fmt: skip
+TRIANGLES_FIRST = (  # those that README shows
+    "accuracy", "plain_accuracy", "object_share",
+    *(f"{prefix}{name}" for name in _PLACED for prefix in ("", "posthoc_", "hybrid_", "paper_")),
+    *(f"{prefix}{name}" for name in _AOPC for prefix in ("", "posthoc_")), "seconds",
+)  # fmt: skip
+CUE_CONFLICT = (
+    "accuracy", "plain_accuracy", "shape_bias", "plain_shape_bias", "pretrained_shape_bias",
+    "pretrained_shape_bias_all", "mask_area", "verdict_auroc", "msp_auroc", "seconds",
+)  # fmt: skip
+FIGURES = {
+    "birds": (*BIRDS[:-1], *MORE_OF_BIRDS, "seconds"), "triangles": TRIANGLES, "cue-conflict": CUE_CONFLICT,
+}  # fmt: skip
 SAYS = {  # what the report does not say of a figure
     "seconds": "everything included",
+    "object_share": "of the image that the object covers: what a mask of ones has as its energy",
+    "band_share": "of the image that a band of 3 pixels around the outline covers",
+    "pointing_band": "maps whose highest value lies on that band",
+    "energy_band": "share of the map that lies on that band",
     "verdict_auroc_minus_msp_low": "the verdict less maximum softmax: lower end of the 95 % interval",
 }
+VARIANTS = {  # what a figure of a variant is about
+    "plain_": "the classifier without explainer",
+    "hybrid_": "trained with object masks",
+    "paper_": "the paper's loss and settings",
+    "paper_awake_": "the paper's loss, with batch norm in the explainer and a start that is not saturated",
+    "lambda_none_": "no budget",
+    "lambda_mean_1e_6_": "budget on the mean, lambda 1e-6",
+    "lambda_mean_1e_4_": "budget on the mean, lambda 1e-4",
+    "lambda_sum_1e_6_": "budget on the sum, lambda 1e-6",
+    "lambda_sum_1e_4_": "budget on the sum, lambda 1e-4",
+}
+PUBLISHED_AOPC = {  # read off a plot (+-0.005), by patch in pixels of 224: hybrid, unsupervised, best other
+    "black": {4: (0.130, 0.098, 0.040), 8: (0.217, 0.185, 0.150), 16: (0.320, 0.308, 0.315), 32: (0.342, 0.345, 0.345)},
+    "blur": {4: (0.135, 0.122, 0.045), 8: (0.208, 0.210, 0.098), 16: (0.303, 0.310, 0.210), 32: (0.340, 0.350, 0.217)},
+    "gray": {4: (0.126, 0.110, -0.007), 8: (0.203, 0.199, 0.033), 16: (0.325, 0.330, 0.040),
+             32: (0.365, 0.370, -0.01)},
+    "uniform": {4: (0.127, 0.117, 0.017), 8: (0.171, 0.185, 0.020), 16: (0.285, 0.326, 0.152),
+                32: (0.350, 0.397, 0.295)},
+    "white": {4: (0.129, 0.111, 0.011), 8: (0.201, 0.198, 0.072), 16: (0.312, 0.318, 0.145),
+              32: (0.345, 0.352, 0.095)},
+}  # fmt: skip
+MEASURED_AOPC = {("blur", 32): "aopc_coarse_blur", ("gray", 16): "aopc_fine_gray"}  # the same shares of the side
 PLACES = {  # what a recipe needs from the user's disk, on its command line
     "birds": " --data CUB --weights FILE --ood imagenet=PATH --ood cue=PATH --ood coco=PATH",
+    "cue-conflict": " --data CUE --weights FILE",
 }
 TRAINED = {"small": "one step, the mirror does not teach", "two-step": "two steps", "joint": "one step, it teaches"}
 UNKNOWN = ("noise", "pentagon", "hexagon", "star", "ellipse", "parallelogram", "mnist", "fashion-mnist")
@@ -178,11 +250,11 @@ _NUMERIC = {
 }
 
 
-def small(recipe: str, only: Sequence[str] = ()) -> str:
+def small(recipe: str, only: Sequence[str] = (), seeds: Sequence[int] = SEEDS) -> str:
     """The table of a recipe's small scale: published, mean and range over seeds, what is to be reached."""
     found = runs(recipe, "small")
     if not found:
-        return missing(recipe, "small", SEEDS)
+        return missing(recipe, "small", seeds)
     names = only or FIGURES.get(recipe) or [*(prefix + name for prefix in prefixes(found) for name in CORE), "seconds"]
     names = [name for name in names if name in TARGETS[recipe] or any(name in run["figures"] for run in found)]
     published = found[0]["published"]
@@ -191,13 +263,13 @@ def small(recipe: str, only: Sequence[str] = ()) -> str:
     for name in names:
         cells = [number(published.get(name)) if name in published else ""] if published else []
         rows.append([named(name, found), *cells, mean_and_range(name, found), reached(recipe, name, found)])
-    seeds = ", ".join(str(run["seed"]) for run in found)
+    measured = ", ".join(str(run["seed"]) for run in found)
     lines = [
         markdown(head, rows),
         "",
-        f"Mean and range over seed{'s' if len(found) > 1 else ''} {seeds}. {made_by(found)}",
+        f"Mean and range over seed{'s' if len(found) > 1 else ''} {measured}. {made_by(found)}",
     ]
-    if absent := [seed for seed in SEEDS if seed not in {run["seed"] for run in found}]:
+    if absent := [seed for seed in seeds if seed not in {run["seed"] for run in found}]:
         lines += ["", missing(recipe, "small", absent)]
     return "\n".join(lines)
 
@@ -293,6 +365,53 @@ def trained() -> str:
     return "\n\n".join(([markdown(head, rows)] if rows else []) + absent)
 
 
+def aopc() -> str:
+    """The published AOPC beside ours, which is about another task; ours where patch and perturbation are the same."""
+    found = runs("triangles", "small")
+    head = ["replaced by", "patch, of the side", "published: hybrid", "published: unsupervised",
+            "published: best other", "triangles: own mask", "triangles: best post-hoc"]  # fmt: skip
+    rows = [
+        [kind, f"1/{224 // patch}", *(f"{value:.3f}" for value in published), *our_aopc(kind, patch, found)]
+        for kind, own in PUBLISHED_AOPC.items()
+        for patch, published in own.items()
+    ]
+    return markdown(head, rows) + ("" if found else "\n\n" + missing("triangles", "small", SEEDS))
+
+
+def our_aopc(kind: str, patch: int, found: Runs) -> list[str]:
+    """Own mask and best post-hoc method; empty where it is not measured."""
+    name = MEASURED_AOPC.get((kind, patch))
+    return [mean_and_range(f"{prefix}{name}", found) if name and found else "" for prefix in ("", "posthoc_")]
+
+
+def compared() -> str:
+    """Every explanation of the classifier of triangles on one table: means over the seeds."""
+    found = runs("triangles", "small")
+    if not found:
+        return missing("triangles", "small", SEEDS)
+    tables = [run["studies"]["triangles"]["compare"]["table"] for run in found]
+    measures = tables[0]["measures"]
+    rows: dict[str, Runs] = {}
+    for row in (row for table in tables for row in table["rows"]):
+        rows.setdefault(row["name"], []).append(row)
+
+    def means(own: Runs) -> list[str]:
+        values = [[row["values"][name]["estimate"] for row in own if row["values"][name]] for name in measures]
+        values += [[row[name] for row in own if row[name] is not None] for name in ("valid", "forward")]
+        return [number(mean_of(known)) for known in values]
+
+    head = [f"{name.replace('_', ' ')} ({measure['direction']})" for name, measure in measures.items()]
+    return markdown(
+        ["explanation", "kind", *head, "valid", "forward passes"],
+        [[name, own[0]["kind"], *means(own)] for name, own in rows.items()],
+    )
+
+
+def mean_of(known: Sequence[float]) -> float | None:
+    """The mean, or None of nothing."""
+    return statistics.fmean(known) if known else None
+
+
 def best_peer(run: Mapping[str, Any], prefix: str, name: str) -> str:
     """The detector of pytorch-ood with the highest AUROC on a set."""
     table = run.get("peers", {}).get(prefix.removesuffix("_") or run["recipe"], {})
@@ -320,7 +439,9 @@ def studied(recipe: str) -> str:
 def named(name: str, found: Runs) -> str:
     """A figure's name, with its meaning in words."""
     prefix = max((p for p in prefixes(found) if name.startswith(p)), key=len)
-    words = SAYS.get(name) or meaning(name.removeprefix(prefix))
+    bare = name.removeprefix(prefix)
+    words = SAYS.get(name) or SAYS.get(bare) or meaning(bare)
+    words += f": {VARIANTS[prefix]}" if words and prefix in VARIANTS and name not in SAYS else ""
     return f"`{name}`<br>{words}" if words else f"`{name}`"
 
 
@@ -340,8 +461,7 @@ def of(run: Mapping[str, Any], name: str) -> float | None:
 
 def mean(name: str, found: Runs) -> float | None:
     """Over the runs that have the figure."""
-    known = [value for run in found if (value := of(run, name)) is not None]
-    return statistics.fmean(known) if known else None
+    return mean_of([value for run in found if (value := of(run, name)) is not None])
 
 
 def mean_and_range(name: str, found: Runs) -> str:
@@ -599,6 +719,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "birds-unknown": unknown_birds,
     "birds-training": trained,
     "birds-studies": lambda: studied("birds"),
+    "triangles-main": lambda: small("triangles", TRIANGLES_FIRST),
+    "triangles-small": lambda: small("triangles"),
+    "triangles-aopc": aopc,
+    "triangles-compare": compared,
+    "cue-conflict-small": lambda: small("cue-conflict", seeds=(0,)),
     "benchmarks": benchmarks,
     "cli-help": cli_help,
     "recipe-keys": recipe_keys,

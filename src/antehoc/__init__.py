@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from antehoc.errors import AntehocError
     from antehoc.model import Model, load
+    from antehoc.posthoc import attributions
     from antehoc.runs import explain, reproduce, train
     from antehoc.types import DataSpec, Decision, Verdict
 
@@ -22,13 +23,16 @@ _HOME = {
     "Decision": "types",
     "Model": "model",
     "Verdict": "types",
+    "attributions": "posthoc",
     "explain": "runs",
     "load": "model",
     "reproduce": "runs",
     "train": "runs",
 }
 
-__all__ = ["AntehocError", "DataSpec", "Decision", "Model", "Verdict", "explain", "load", "reproduce", "train"]
+__all__ = [
+    "AntehocError", "DataSpec", "Decision", "Model", "Verdict", "attributions", "explain", "load", "reproduce", "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ from antehoc.errors import RecipeError, near_miss
 from antehoc.schema import build, build_named
 from antehoc.training.phases import Phase
 
-Study = Literal["leakage", "background", "masks", "compare", "cost"]  #: `antehoc.studies` and `antehoc.masks`
+Study = Literal["leakage", "background", "masks", "compare", "cost", "shape_bias", "pretrained_shape_bias"]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from antehoc import calibration as calibrations
-from antehoc import masks, studies
+from antehoc import bias, masks, studies
 from antehoc.data import Examples, Files, Source
 from antehoc.data.altered import ALTERATIONS, altered
 from antehoc.data.examples import Fetched, leaks
@@ -35,7 +35,7 @@ from antehoc.types import Decision, Role
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-_STUDIED = {"leakage": 100, "background": 500, "compare": 100}  # images: they are looked at 30, 3 and 10,000 times
+_STUDIED = {"leakage": 100, "background": 500, "compare": 50}  # images: they are looked at 30, 3 and 10,000 times
 
 
 @dataclass(frozen=True)
@@ -490,12 +490,24 @@ def _cost(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float
     return found, found.figures()
 
 
+def _shape_bias(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
+    found = bias.of_model(model, source.roles["test"])
+    return found, found.figures()
+
+
+def _pretrained(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
+    found = bias.of_pretrained(model, source.roles["test"], recipe_of(model)[0].data["path"])
+    return found, found.figures()
+
+
 _STUDIES: dict[str, Callable[[Model, Source, int], tuple[Any, dict[str, float | None]]]] = {
     "leakage": _leakage,
     "background": _background,
     "masks": _masks,
     "compare": _compare,
     "cost": _cost,
+    "shape_bias": _shape_bias,
+    "pretrained_shape_bias": _pretrained,
 }
 
 

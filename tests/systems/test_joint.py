@@ -23,8 +23,7 @@ def joint(spec=SPEC, **changes):
 
 def output_of(mask, **changes):
     count, none = len(mask), torch.zeros(len(mask), 0)
-    given = {"kept": none, "removed": none, "whole": none, "image": torch.rand(count, 1, 16, 16)} | changes
-    given.setdefault("logits", torch.zeros(count, 2))
+    given = {"logits": torch.zeros(count, 2), "kept": none, "removed": none, "whole": none} | changes
     return JointOutput(mask=mask, features=torch.zeros(count, 8), **given)
 
 
@@ -82,18 +81,45 @@ def test_removed_asks_for_the_absent_class_and_without_one_for_no_class():
 
 def test_the_classifier_learns_nothing_from_what_is_removed():
     system, batch = joint(losses=("removed",)), batch_of([1, 0, 1])
-    system.loss_terms(system(batch.image), batch)["removed"].backward()
+    output = system(batch.image)
+    system.loss_terms(output, batch)["removed"].backward()
     assert all(p.grad is None for p in system.classifier.parameters())
     assert any(p.grad is not None and p.grad.any() for p in system.explainer.parameters())
     assert system.classifier.training
 
 
 def test_looking_at_what_is_removed_leaves_batch_norm_alone():
-    system, batch = joint(losses=("removed",)), batch_of([1, 0, 1])
-    output = system(batch.image)
-    before = {key: value.clone() for key, value in system.classifier.state_dict().items()}
-    system.loss_terms(output, batch)
-    assert all(value.equal(before[key]) for key, value in system.classifier.state_dict().items())
+    once, twice, image = joint(losses=("label",)), joint(losses=("label", "removed")), torch.rand(4, 1, 16, 16)
+    once(image)
+    twice(image)
+    assert all(v.equal(twice.state_dict()[k]) for k, v in once.state_dict().items())
+
+
+@pytest.mark.parametrize("gate_at", ["image", "stages"])
+def test_hidden_and_whole_images_share_a_batch_norm(gate_at):
+    system, image = joint(gate_at=gate_at), torch.rand(4, 1, 16, 16)
+    system(image)
+    steps = {int(v) for k, v in system.classifier.state_dict().items() if k.endswith("num_batches_tracked")}
+    assert steps == {1}
+
+
+def test_a_system_is_in_train_mode_while_one_of_its_parts_learns():
+    system = joint().eval()
+    set_modes(system, ("explainer",))
+    assert system.training
+    assert system.explainer.training
+    assert not system.classifier.training
+    set_modes(system, ())
+    assert not system.training
+
+
+def test_nothing_is_shown_of_what_a_hard_gate_hides():
+    system = joint(gate="hard", sharpness=3.0)
+    for mode in (system.train(), system.eval()):
+        with torch.no_grad():
+            mask = mode(torch.rand(2, 1, 16, 16)).mask
+        assert ((mask == 0) | (mask > 0.5)).all()
+        assert (mask == 0).any()
 
 
 def test_a_frozen_classifier_stands_still_while_the_explainer_learns():

@@ -56,6 +56,23 @@ def timm_row(name: str, image_channels: int, *, weights: str | bool, options: Ma
         raise RecipeError(f"timm's {name!r} is no row of stages that give maps; {SUCH_AS}.") from error
 
 
+def whole_network(
+    name: str, *, weights: str | bool, options: Mapping[str, Any]
+) -> tuple[nn.Module, tuple[int, int]]:
+    """A network of timm with the head that its weights bring, in eval mode, and the images' height and width for it.
+
+    It maps images (B, 3, H, W) in 0..1 to logits of the classes that it was pretrained on.
+    """
+    file = weights_file(weights)
+    _check_options(options)
+    net = _timm_net(name, 3, weights=bool(weights and not file) and weights, options=options)
+    facts = net.pretrained_cfg
+    if file:
+        _load(net, file, name, (), facts["first_conv"], resize="img_size" in options)
+    height, width = facts["input_size"][1:]
+    return nn.Sequential(torchvision.transforms.Normalize(facts["mean"], facts["std"]), net).eval(), (height, width)
+
+
 def _timm_net(name: str, image_channels: int, *, weights: str | bool, options: Mapping[str, Any]) -> Any:
     plain = name.partition(".")[0]
     source = weights if isinstance(weights, str) else ""

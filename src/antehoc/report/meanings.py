@@ -16,6 +16,7 @@ _GROUPS = {  # in the order of reading
     "Decisions": r"(plain_)?accuracy",
     "Explanations": rf"{_OF_MAPS}(pointing|energy|iou|pompom|aopc_(coarse_blur|fine_gray))|mask_area[\w-]*"
     r"|cost_ratio\w*",
+    "Shape or texture": r"(pretrained_)?shape_bias\w*",
     "Attributes": r"attributes?_\w+|argmax_agreement|(all_zeros|majority)_accuracy|class_repeat_map",
     "Verdicts on errors": r"(?!(msp_|peer_)?ood_)[\w-]+_(questioned_(wrong|correct)(_at_\d+|_over_draws\w*)?"
     r"|auroc|aurc|augrc|fpr_at_95_tpr|minus_msp)",
@@ -31,6 +32,15 @@ _SAYS = {  # first match tells; {0} and {1} are what the pattern's brackets held
     rf"{_OF_MAPS}aopc_coarse_blur": "AOPC, patches of 1/7 of the side blurred{0}",
     rf"{_OF_MAPS}aopc_fine_gray": "AOPC, patches of 1/14 of the side made gray{0}",
     r"mask_area[\w-]*": "mean of the mask over the image",
+    r"cost_ratio_paper": "deciding with the paper's explainer, as a multiple of deciding without",
+    r"cost_ratio_half": "the same, with the explainer on images of half the size; lower is better",
+    r"cost_ratio_light": "the same, with half of the explainer's filters as well; lower is better",
+    r"shape_bias": "of the cue conflicts decided by shape or by texture, those decided by shape",
+    r"pretrained_shape_bias": "the same for the network of ImageNet's 1000 classes that training began from",
+    r"pretrained_shape_bias_all": "the same for that network on all stimuli",
+    r"shape_bias_decided": "cue conflicts decided by shape or by texture: what that share is of",
+    r"pretrained_shape_bias_decided": "those decided so by the network that training began from",
+    r"pretrained_shape_bias_all_decided": "those of all stimuli decided so by that network",
     r"accuracy": "test images decided rightly",
     r"attributes_unseen": "how many attributes the mirror is not shown to see: no better than chance",
     r"attribute_accuracy": "attributes named rightly, each by itself",
@@ -93,7 +103,8 @@ _WORDS = {
     None: "",
 }
 _HEADLINES = (  # what is shown first, besides what was published
-    r"(plain_)?accuracy|(paper_|hybrid_|posthoc_)?(pointing|energy|iou|pompom|aopc_\w+)|mask_area[\w-]*|attributes_unseen|attribute_(accuracy|exact|map|balanced_accuracy|group_accuracy)|class_repeat_map"
+    r"(plain_)?accuracy|(paper_|hybrid_|posthoc_)?(pointing|energy|iou|pompom|aopc_\w+)|mask_area[\w-]*|cost_ratio_\w+"
+    r"|(pretrained_)?shape_bias\w*|attributes_unseen|attribute_(accuracy|exact|map|balanced_accuracy|group_accuracy)|class_repeat_map"
     r"|(all_zeros|majority)_accuracy|(verdict|msp|support|topn)_questioned_(wrong|correct)|\w+_questioned_wrong_at_\d+"
     r"|(verdict|msp)_(auroc|aurc)|\w+_minus_msp|(msp_|peer_)?ood_(near|far|shapes)_auroc"
     r"|verdict_questioned_correct_over_draws\w*|twins_across_roles"
@@ -224,7 +235,7 @@ def number(value: float | None, name: str = "") -> str:
     """
     if value is None:
         return "-"
-    if name.endswith(("twins_across_roles", "attributes_unseen")):
+    if name.endswith(("twins_across_roles", "attributes_unseen", "_decided")):
         return f"{value:.0f}"
     sign = "+" if name.endswith("_minus_msp") else ""
     return f"{value:{sign}.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:{sign}.2g}"

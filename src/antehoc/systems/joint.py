@@ -21,7 +21,10 @@ _DEAD, _LAZY, _FLAT = 1e-3, 0.99, 0.01  # of masks: means below and above which 
 
 
 class JointOutput(NamedTuple):
-    """What the joint system gives. The looks are (B, 0) in training and where `look_again` is off."""
+    """What the joint system gives. The last three are looks, (B, 0) where nobody looked.
+
+    In training only what the losses ask for is looked at, in use all of them or, without `look_again`, none.
+    """
 
     logits: Tensor  #: (B, K) of the decision: the image seen through the mask
     mask: Tensor  #: (B, 1, H, W) in 0..1
@@ -29,7 +32,6 @@ class JointOutput(NamedTuple):
     kept: Tensor  #: (B, K) of the image with all hidden that the mask hides
     removed: Tensor  #: (B, K) of the image with all hidden that the mask shows
     whole: Tensor  #: (B, K) of the whole image
-    image: Tensor  #: (B, C, H, W) as it came, for the loss; (0, C, H, W) where the looks have all that it needs
 
 
 class Joint(System[JointOutput]):
@@ -169,22 +171,32 @@ class Joint(System[JointOutput]):
 
     def from_activations(self, activations: tuple[Tensor, ...]) -> JointOutput:
         (image,) = activations
-        mask = self.explainer(image - self.hidden)  # so that the padding at the edges looks like what is hidden
-        gate = opened(mask, self.gate)
-        if self.gate == "hard" and not self.training:
-            mask = mask * gate  # nothing is shown of what is hidden
-        network = self.classifier.network
-        if self.training and self._teaches_whole() and self.gate_at == "image":
-            # in one pass: batch norm must not see hidden and whole images turn by turn
-            features, beside = network.features(torch.cat([self._hide(image, gate), image]), None).chunk(2)
-            logits, whole = network.head(features), network.head(beside)
-            return JointOutput(logits, mask, features.detach(), logits[:, :0], logits[:, :0], whole, image)
+        raw = self.explainer(image - self.hidden)  # so that the padding at the edges looks like what is hidden
+        gate = opened(raw, self.gate)
+        mask = raw * gate if self.gate == "hard" else raw  # of a hard gate nothing is shown of what is hidden
+        if self.training:
+            return self._to_learn(image, mask, gate)
         features = self._seen(image, gate)
-        logits = network.head(features)
-        if self.training or not self.look_again:
-            return JointOutput(logits, mask, features.detach(), *(logits[:, :0],) * 3, image)
+        logits = self.classifier.network.head(features)
+        if not self.look_again:
+            return JointOutput(logits, mask, features, *(logits[:, :0],) * 3)
         features, kept, removed, whole = self._looks(image, gate, logits)
-        return JointOutput(logits, mask, features, kept, removed, whole, image[:0])
+        return JointOutput(logits, mask, features, kept, removed, whole)
+
+    def _to_learn(self, image: Tensor, mask: Tensor, gate: Tensor) -> JointOutput:
+        """The output with the looks that the losses ask for, and no others."""
+        network = self.classifier.network
+        none = image.new_zeros(len(image), 0)
+        removed = self._without(image, gate) if "removed" in self.losses else none
+        if "whole" not in self.losses or not network.head.weight.requires_grad:  # it teaches the classifier alone
+            features = self._seen(image, gate)
+            return JointOutput(network.head(features), mask, features, none, removed, none)
+        # in one pass: batch norm must not see hidden and whole images turn by turn
+        pictures, gates = [self._hide(image, gate), image], None
+        if self.gate_at != "image":
+            pictures, gates = [image, image], torch.cat([gate, torch.ones_like(gate)])
+        features, beside = network.features(torch.cat(pictures), gates).chunk(2)
+        return JointOutput(network.head(features), mask, features, none, removed, network.head(beside))
 
     def as_classifier(self) -> nn.Module:
         """The decision alone, without the looks of the doubts."""
@@ -216,9 +228,10 @@ class Joint(System[JointOutput]):
         `label`: cross-entropy of the decision. `area`: mean of the mask (the L1 budget); `area_sum`: its sum over the
         pixels. `variation`: mean absolute difference of neighbours, down plus across. `outside`: share of what lies
         outside the object that the mask shows (`hybrid`). `whole`: cross-entropy on the whole image, which keeps the
-        classifier from learning the mask's shape instead of what it shows. `removed`: with all hidden that the mask
-        shows, cross-entropy with the absent class or, without one, how far from uniform the classes are (in nats); it
-        teaches the explainer alone. `empty`: mean of the mask on images of the absent class.
+        classifier from learning the mask's shape instead of what it shows (0 while the classifier is frozen).
+        `removed`: with all hidden that the mask shows, cross-entropy with the absent class or, without one, how far
+        from uniform the classes are (in nats); it teaches the explainer alone. `empty`: mean of the mask on images of
+        the absent class.
 
         Raises:
             DataError: `outside` is asked for, and the data have no object masks.
@@ -230,8 +243,10 @@ class Joint(System[JointOutput]):
             "area_sum": lambda: mask.sum((1, 2, 3)).mean(),
             "variation": lambda: _variation(mask),
             "outside": lambda: outside(mask, _object(batch)),
-            "whole": lambda: self._whole(output, batch.label),
-            "removed": lambda: self._removed(output, batch.label),
+            "whole": lambda: (
+                F.cross_entropy(output.whole, batch.label) if output.whole.shape[1] else output.whole.sum()
+            ),
+            "removed": lambda: self._removed(output.removed, batch.label),
             "empty": lambda: (mask.mean((1, 2, 3)) * (batch.label == self.absent)).mean(),
         }
         return {name: terms[name]() for name in self.losses}
@@ -373,32 +388,22 @@ class Joint(System[JointOutput]):
         kept = logits if self.gate_at == "image" else seen[0]
         return parts[-1], kept, seen[-2], seen[-1]
 
-    def _teaches_whole(self) -> bool:
-        """Whether the whole image is looked at for the loss: a classifier that stands still learns nothing from it."""
-        return "whole" in self.losses and self.classifier.network.head.weight.requires_grad
-
-    def _whole(self, output: JointOutput, label: Tensor) -> Tensor:
-        if output.whole.shape[1]:
-            return F.cross_entropy(output.whole, label)
-        if not self._teaches_whole():
-            return output.logits.new_zeros(())
-        return F.cross_entropy(self.classifier.network(output.image), label)
-
-    def _removed(self, output: JointOutput, label: Tensor) -> Tensor:
-        """Raised by what is left to see without what the mask shows; the classifier does not learn by it."""
-        logits = output.removed if output.removed.shape[1] else self._without(output)
+    def _removed(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Raised by what is left to see without what the mask shows; 0 where nobody looked."""
+        if not logits.shape[1]:
+            return logits.sum()
         if self.absent is not None:
             return F.cross_entropy(logits, torch.full_like(label, self.absent))
         uniform: Tensor = math.log(logits.shape[1]) - questions.entropy(logits)
         return uniform.mean()
 
-    def _without(self, output: JointOutput) -> Tensor:
+    def _without(self, image: Tensor, gate: Tensor) -> Tensor:
         """Logits of the images with all hidden that the mask shows, by a classifier that stands still."""
-        network, image = self.classifier.network, self._hide(output.image, 1 - opened(output.mask, self.gate))
+        network = self.classifier.network
         training = network.training
         network.eval()
         weights = {name: value.detach() for name, value in network.named_parameters()}
-        logits: Tensor = torch.func.functional_call(network, weights, (image,))
+        logits: Tensor = torch.func.functional_call(network, weights, (self._hide(image, 1 - gate),))
         network.train(training)
         return logits
 

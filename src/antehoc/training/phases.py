@@ -111,6 +111,7 @@ def freeze(system: nn.Module, parts: tuple[str, ...]) -> None:
 
 def set_modes(system: nn.Module, parts: tuple[str, ...]) -> None:
     """Train mode for the parts that learn, eval mode for the frozen ones: batch norm must not drift."""
+    system.training = bool(parts)  # its own flag, which Lightning leaves as it finds it
     for name, part in system.named_children():
         part.train(name in parts)
 
