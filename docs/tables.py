@@ -22,7 +22,8 @@ import yaml
 
 from antehoc import cli
 from antehoc.data import DATASETS
-from antehoc.metrics import METRICS
+from antehoc.metrics import METRICS, MetricEntry
+from antehoc.metrics.explanations import MAP_METRICS, MapMeasure
 from antehoc.recipe import Recipe, Unknown, Verdicts
 from antehoc.report.meanings import meaning, number
 from antehoc.systems import SYSTEMS
@@ -135,7 +136,7 @@ _AOPC = ("aopc_coarse_blur", "aopc_fine_gray")
 _STRANGE = ("noise", "pentagon", "hexagon", "star", "ellipse", "shapes")
 TRIANGLES = (
     "accuracy", "plain_accuracy", "object_share", "mask_area",
-    *(f"{prefix}{name}" for prefix in ("", "posthoc_", "hybrid_", "paper_", "paper_awake_") for name in _PLACED),
+    *(f"{own}{name}" for own in ("", "posthoc_", "hybrid_", "cue_", "paper_", "paper_awake_") for name in _PLACED),
     *(f"{prefix}{name}_band" for prefix in ("", "paper_", "paper_awake_") for name in ("pointing", "energy")),
     "band_share",
     *(f"{prefix}{name}" for name in _AOPC for prefix in ("", "posthoc_")),
@@ -167,6 +168,7 @@ SAYS = {  # what the report does not say of a figure
 VARIANTS = {  # what a figure of a variant is about
     "plain_": "the classifier without explainer",
     "hybrid_": "trained with object masks",
+    "cue_": "the triangle is red",
     "paper_": "the paper's loss and settings",
     "paper_awake_": "the paper's loss, with batch norm in the explainer and a start that is not saturated",
     "lambda_none_": "no budget",
@@ -389,7 +391,7 @@ def compared() -> str:
     found = runs("triangles", "small")
     if not found:
         return missing("triangles", "small", SEEDS)
-    tables = [run["studies"]["triangles"]["compare"]["table"] for run in found]
+    tables = [run["studies"][run["recipe"]]["compare"]["table"] for run in found]
     measures = tables[0]["measures"]
     rows: dict[str, Runs] = {}
     for row in (row for table in tables for row in table["rows"]):
@@ -405,6 +407,25 @@ def compared() -> str:
         ["explanation", "kind", *head, "valid", "forward passes"],
         [[name, own[0]["kind"], *means(own)] for name, own in rows.items()],
     )
+
+
+def biases() -> str:
+    """How often each classifier goes by shape on cue conflicts, with the interval that so few images leave."""
+    found = runs("cue-conflict", "small")
+    if not found:
+        return missing("cue-conflict", "small", (0,))
+    own = [(name, study) for run in found[:1] for name, study in run["studies"].items()]
+    rows = [
+        [f"`{figure}`" if name == found[0]["recipe"] else f"`{name}_{figure}`", f"{row['images']}", f"{row['decided']}",
+         number(row["shape_bias"]), " to ".join(number(end) for end in row["interval"] or ()),
+         number(row["accuracy_shape"]), number(row["accuracy_texture"])]
+        for name, study in own
+        for part in study.values()
+        for figure, row in part.get("rows", {}).items()
+    ]  # fmt: skip
+    head = ["figure", "stimuli", "decided by shape or texture", "of these by shape", "95 % interval",
+            "of all by shape", "of all by texture"]  # fmt: skip
+    return markdown(head, rows) + f"\n\nSeed {found[0]['seed']}."
 
 
 def mean_of(known: Sequence[float]) -> float | None:
@@ -581,11 +602,11 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} µs"
 
 
-def metrics() -> str:
-    """The table of measures, with the better direction of each."""
+def metrics(table: Mapping[str, MetricEntry | MapMeasure]) -> str:
+    """A table of measures, with the better direction of each."""
     rows = [
         [f"`{name}`", first_line(entry.function), entry.direction, f"`metrics.{entry.family}`"]
-        for name, entry in METRICS.items()
+        for name, entry in table.items()
     ]
     return markdown(["measure", "what it is", "better", "file"], rows)
 
@@ -724,10 +745,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "triangles-aopc": aopc,
     "triangles-compare": compared,
     "cue-conflict-small": lambda: small("cue-conflict", seeds=(0,)),
+    "cue-conflict-bias": biases,
     "benchmarks": benchmarks,
     "cli-help": cli_help,
     "recipe-keys": recipe_keys,
-    "metrics": metrics,
+    "metrics": lambda: metrics(METRICS),
+    "map-metrics": lambda: metrics(MAP_METRICS),
     **{name: (lambda name=name: fault(name)) for name in FAULTS},  # type: ignore[misc]
 }
 

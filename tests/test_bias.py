@@ -16,6 +16,7 @@ from antehoc.data.examples import Tensors
 from antehoc.errors import DataError, RecipeError
 from antehoc.model import Model
 from antehoc.nn.rows import whole_network
+from antehoc.report.meanings import meaning
 from antehoc.runs import reproduce
 from antehoc.systems.joint import Joint
 from antehoc.types import DataSpec
@@ -88,7 +89,8 @@ def test_a_model_that_always_says_cat_goes_by_whatever_is_a_cats(two):
     assert figures["shape_bias_decided"] == 5
     assert found.rows["shape_bias"].accuracy_texture == pytest.approx(0.2)
     with torch.no_grad():
-        assert figures["mask_area"] == pytest.approx(float(model.system(images.images(range(13))).mask.mean()), abs=1e-5)
+        masks = model.system(images.images(range(13))).mask
+    assert figures["mask_area"] == pytest.approx(float(masks.mean()), abs=1e-5)
     low, high = found.intervals()["shape_bias"]
     assert (round(low, 4), round(high, 4)) == (0.3755, 0.9638)  # Wilson, 4 of 5
     assert "5 of 5 stimuli" in found.summary()
@@ -144,7 +146,7 @@ def test_the_recipe_gives_all_shares_with_their_counts(tmp_path, weights):
         return red * level, green * level, blue * level + (0 if blue else 10 * names.index(texture) + 3 * m)
 
     (tmp_path / "set").mkdir()
-    phase = "{epochs: 4, batch_size: 8, learning_rate: 0.003, train: %s}"
+    phase = "{epochs: %d, batch_size: 8, learning_rate: 0.003, train: [%s]}"
     result = reproduce(
         "cue-conflict",
         out=tmp_path / "run",
@@ -157,8 +159,8 @@ def test_the_recipe_gives_all_shares_with_their_counts(tmp_path, weights):
             "system.options={replace: true}",
             "system.filters=[4]",
             "system.scale=2",
-            f"phases=[{phase % '[classifier]'}, {phase % '[explainer]'}, {phase % '[classifier, explainer]'}]",
-            f"variants.plain.phases=[{phase % '[classifier]'}]",
+            f"phases=[{phase % (3, 'classifier')}, {phase % (1, 'explainer')}, {phase % (1, 'classifier, explainer')}]",
+            f"variants.plain.phases=[{phase % (3, 'classifier')}]",
             "unknown.count=8",
             "data.calibration=0.5",
             "verdict.method=entropy",  # all rows set its threshold: few will do
@@ -169,5 +171,7 @@ def test_the_recipe_gives_all_shares_with_their_counts(tmp_path, weights):
         assert (result.figures[name] is None) == (result.figures[f"{name}_decided"] == 0)
     assert result.figures["pretrained_shape_bias_all_decided"] <= 4 * 3 * 6 * 3
     assert 0 <= result.figures["mask_area"] < 1 == result.figures["plain_mask_area"]
+    names = {name.removeprefix("plain_") for name in result.figures}
+    assert {name for name in names if not meaning(name)} == set()
     written = json.loads(json.dumps(result.summary(), allow_nan=False))
     assert written["studies"]["cue-conflict"]["shape_bias"]["rows"]["shape_bias"]["images"] == 24

@@ -403,6 +403,89 @@ def test_what_was_not_measured_of_birds_says_what_would(tables, measured, name):
     assert "--ood coco=PATH --seed 0 --json" in tables.TABLES[name]()
 
 
+def triangles(seed: int, energy: float = 0.6, **figures: float) -> dict[str, Any]:
+    """What `antehoc reproduce triangles --json` writes, shortened."""
+
+    def explained(name: str, kind: str, value: float | None) -> dict[str, Any]:
+        estimate = None if value is None else {"estimate": value, "interval": [value, value]}
+        return {"name": name, "kind": kind, "values": {"energy": estimate}, "valid": 0.5, "forward": 2.0}
+
+    table = {
+        "measures": {"energy": {"direction": "higher"}},
+        "rows": [explained("own mask", "own", energy), explained("lrp", "post hoc", None if seed else 0.3)],
+    }
+    reached = {
+        "accuracy": 0.99, "plain_accuracy": 0.994, "energy": energy, "posthoc_energy": 0.3, "hybrid_energy": 0.8,
+        "paper_energy": 0.04, "paper_verdict_auroc": 0.9, "verdict_auroc": 0.9, "msp_auroc": 0.9,
+        "aopc_coarse_blur": 0.2, "posthoc_aopc_coarse_blur": 0.1,
+    }  # fmt: skip
+    return a_run(seed) | {
+        "recipe": "triangles", "published": {}, "figures": reached | figures,
+        "studies": {"triangles": {"compare": {"table": table}}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("figures", "figure", "said"),
+    [
+        ({}, "accuracy", ">= `plain_accuracy` - 0.005"),
+        ({"accuracy": 0.9889}, "accuracy", ">= `plain_accuracy` - 0.005 **missed**"),
+        ({}, "energy", ">= 0.5 and >= `posthoc_energy`"),
+        ({"posthoc_energy": 0.7}, "energy", ">= 0.5 and >= `posthoc_energy` **missed**"),
+        ({"hybrid_energy": 0.5}, "hybrid_energy", ">= `energy` **missed**"),
+    ],
+)
+def test_a_target_of_triangles_may_hang_on_another_figure(tables, measured, figures, figure, said):
+    measured(triangles(0, **figures))
+    assert row(tables.small("triangles"), figure)[-1] == said
+
+
+def test_a_figure_of_a_variant_says_which(tables, measured):
+    measured(triangles(0))
+    assert "`paper_energy`<br>share of the map that lies on the object: the paper's loss and settings |" in (
+        tables.small("triangles")
+    )
+    assert "`energy`<br>share of the map that lies on the object |" in tables.small("triangles")
+
+
+def test_explanations_stand_on_one_table_as_means_of_what_is_defined(tables, measured):
+    measured(triangles(0, energy=0.5), triangles(1, energy=0.7))
+    assert "| own mask | own | 0.6000 | 0.5000 | 2.0000 |" in tables.compared()
+    assert "| lrp | post hoc | 0.3000 | 0.5000 | 2.0000 |" in tables.compared()
+
+
+def test_published_aopc_stands_beside_ours_where_it_is_the_same_share_of_the_side(tables, measured):
+    measured(triangles(0))
+    assert "| blur | 1/7 | 0.340 | 0.350 | 0.217 | 0.2000 | 0.1000 |" in tables.aopc()
+    assert "| blur | 1/14 | 0.303 | 0.310 | 0.210 |  |  |" in tables.aopc()
+
+
+def test_shape_biases_come_with_their_intervals_and_the_variant_in_front(tables, measured):
+    own = {
+        "images": 40, "decided": 20, "shape_bias": 0.5, "interval": [0.3, 0.7],
+        "accuracy_shape": 0.25, "accuracy_texture": 0.25,
+    }  # fmt: skip
+    none = own | {"decided": 0, "shape_bias": None, "interval": None}
+    studies = {
+        "cue-conflict": {"shape_bias": {"rows": {"shape_bias": own}}},
+        "plain": {"x": {"rows": {"shape_bias": none}}},
+    }
+    measured(a_run(0) | {"recipe": "cue-conflict", "published": {}, "studies": studies})
+    assert row(tables.biases(), "shape_bias") == ["40", "20", "0.5000", "0.3000 to 0.7000", "0.2500", "0.2500"]
+    assert row(tables.biases(), "plain_shape_bias")[:4] == ["40", "0", "-", ""]
+
+
+@pytest.mark.parametrize("name", ["triangles-main", "triangles-small", "triangles-compare", "triangles-aopc"])
+def test_what_was_not_measured_of_triangles_says_what_would(tables, measured, name):
+    assert "antehoc reproduce triangles --seed 2 --json" in tables.TABLES[name]()
+
+
+@pytest.mark.parametrize("name", ["cue-conflict-small", "cue-conflict-bias"])
+def test_what_was_not_measured_of_cue_conflicts_says_what_would(tables, measured, name):
+    assert "antehoc reproduce cue-conflict --data CUE --weights FILE --seed 0 --json" in tables.TABLES[name]()
+    assert "--seed 1" not in tables.TABLES[name]()
+
+
 def test_the_check_finds_a_table_that_is_out_of_date(tables, tmp_path, monkeypatch, capsys):
     page = tmp_path / "page.md"
     page.write_text("# Page\n<!-- table: metrics -->\nold\n<!-- end -->\nend\n")

@@ -95,8 +95,8 @@ def of_model(model: Model, test: Examples) -> Biases:
         DataError: where the data are no cue-conflict stimuli.
     """
     images, scored = _stimuli(test), score(model.system, test)
-    area = scored.columns.get("mask_area")
-    return Biases({"shape_bias": bias(scored.predicted, images)}, _TRAINED, None if area is None else float(area.mean()))
+    area = float(scored.columns["mask_area"].mean()) if "mask_area" in scored.columns else None
+    return Biases({"shape_bias": bias(scored.predicted, images)}, _TRAINED, area)
 
 
 @torch.no_grad()
@@ -115,7 +115,7 @@ def of_pretrained(model: Model, test: Examples, path: str) -> Biases:
     """
     tested, given = _stimuli(test), model.arguments
     if not given.get("weights"):
-        raise RecipeError("studies: `pretrained_shape_bias` needs the weights that training began from; give --weights.")
+        raise RecipeError("studies: `pretrained_shape_bias` needs weights that training begins from; give --weights.")
     network, size = whole_network(given["classifier"], weights=given["weights"], options=given.get("options") or {})
     images = stimuli(path, size=size, fit=model.preprocessing.fit)
     parts = []
@@ -129,8 +129,8 @@ def of_pretrained(model: Model, test: Examples, path: str) -> Biases:
         parts.append(shape_bias.sixteen(logits).argmax(1))
     predicted, place = torch.cat(parts), {name: row for row, name in enumerate(map(str, images.paths))}
     rows = [place[name] for name in map(str, tested.paths)]
-    biases = {"pretrained_shape_bias": bias(predicted[rows], tested), "pretrained_shape_bias_all": bias(predicted, images)}
-    return Biases(biases, _PRETRAINED)
+    of_test, of_all = bias(predicted[rows], tested), bias(predicted, images)
+    return Biases({"pretrained_shape_bias": of_test, "pretrained_shape_bias_all": of_all}, _PRETRAINED)
 
 
 def _stimuli(test: Examples) -> Stimuli:

@@ -15,8 +15,8 @@ import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from antehoc import calibration as calibrations
 from antehoc import bias, masks, studies
+from antehoc import calibration as calibrations
 from antehoc.data import Examples, Files, Source
 from antehoc.data.altered import ALTERATIONS, altered
 from antehoc.data.examples import Fetched, leaks

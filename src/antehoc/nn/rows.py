@@ -56,9 +56,7 @@ def timm_row(name: str, image_channels: int, *, weights: str | bool, options: Ma
         raise RecipeError(f"timm's {name!r} is no row of stages that give maps; {SUCH_AS}.") from error
 
 
-def whole_network(
-    name: str, *, weights: str | bool, options: Mapping[str, Any]
-) -> tuple[nn.Module, tuple[int, int]]:
+def whole_network(name: str, *, weights: str | bool, options: Mapping[str, Any]) -> tuple[nn.Module, tuple[int, int]]:
     """A network of timm with the head that its weights bring, in eval mode, and the images' height and width for it.
 
     It maps images (B, 3, H, W) in 0..1 to logits of the classes that it was pretrained on.
