@@ -439,6 +439,8 @@ def _measured(
     for study in recipe.studies:
         found.studies[study], own = _STUDIES[study](trained.model, source, seed)
         figures |= own
+        if isinstance(found.studies[study], bias.Biases):
+            found.intervals.update(found.studies[study].intervals())
         clock.lap("studies")
     notes = [*_notes(trained.model), *found.notes, *source.notes]
     return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
