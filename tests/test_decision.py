@@ -50,29 +50,19 @@ def told() -> Told:
     return Told()
 
 
-class Masked(Mirror):
+def masked(sufficiency: float, necessity: float, *against: Reason) -> Mirror:
     """A mirror told to explain by a mask, with two doubts of its size and a reason that the image alone gives."""
+    system = Mirror(SPEC, backbone="tiny").eval()
 
-    sufficiency, necessity, against = 0.0, 0.0, ()
-
-    def explain(self, output):
-        return [SaliencyMask.of(torch.full((8, 8), 0.25)) for _ in output.logits]
-
-    def doubts(self, output):
+    def doubts(output):
         zero = output.logits[:, 0] * 0
-        return {"margin": zero - 1, "sufficiency": zero + self.sufficiency, "necessity": zero + self.necessity}
+        return {"margin": zero - 1, "sufficiency": zero + sufficiency, "necessity": zero + necessity}
 
-    def reconsider(self, explanans, predicted):
-        raise AssertionError("a mask says nothing without its image")
-
-    def considered(self, output, explanans):
-        rows = len(output.logits)
-        return Reconsidered({}, torch.zeros(rows, 0), [([], list(self.against))] * rows)
-
-
-def masked(sufficiency: float, necessity: float, *against: Reason) -> Masked:
-    system = Masked(SPEC, backbone="tiny").eval()
-    system.sufficiency, system.necessity, system.against = sufficiency, necessity, against
+    system.explain = lambda output: [SaliencyMask.of(torch.full((8, 8), 0.25)) for _ in output.logits]
+    system.doubts = doubts
+    system.considered = lambda output, explanans: Reconsidered(
+        {}, torch.zeros(len(explanans), 0), [([], list(against))] * len(explanans)
+    )
     return system
 
 

@@ -19,6 +19,7 @@ GOOD = {
     "exclusive": ((1, 2),),
     "at_most_one": (),
     "groups": ((1, 2),),
+    "absent": None,
 }
 
 
@@ -37,6 +38,7 @@ def test_a_spec_needs_no_attributes():
         ({"classes": ("cat",), "class_attributes": ((0.0, 1.0, 0.0),)}, "two or more classes"),
         ({"classes": ("cat", "cat")}, "two or more classes of different names"),
         ({"channels": 2}, "got 2"),
+        ({"absent": "dog"}, "the class for nothing there, 'dog', is none of"),
         ({"channels": 4}, "1 channel .* or 3"),
         ({"attributes": ("red", "small", "red")}, "different names"),
         ({"class_attributes": ((0.0, 1.0, 0.0),)}, r"2 rows \(classes\) of 3"),

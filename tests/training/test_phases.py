@@ -63,7 +63,8 @@ def test_orientations_are_closed_under_turning():
 
 @pytest.fixture(params=SYSTEMS)
 def system(request, shapes_spec):
-    return SYSTEMS[request.param](shapes_spec, backbone="tiny")
+    arguments = {"mirror": {"backbone": "tiny"}, "joint": {"classifier": "tiny", "filters": (4, 8)}}
+    return SYSTEMS[request.param](shapes_spec, **arguments[request.param])
 
 
 def parts(system):
