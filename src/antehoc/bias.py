@@ -13,6 +13,7 @@ from antehoc.evaluation import score
 from antehoc.metrics import shape_bias
 from antehoc.model import Model
 from antehoc.nn.rows import whole_network
+from antehoc.studies import Finding
 
 _AT_ONCE = 32
 _IMAGENET = 1000
@@ -50,7 +51,7 @@ class Bias:
 
 
 @dataclass(frozen=True)
-class Biases:
+class Biases(Finding):
     """Shape biases by the name of their figure, and what they mean."""
 
     rows: dict[str, Bias]

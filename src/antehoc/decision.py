@@ -104,7 +104,7 @@ def _attributes(spec: DataSpec, policy: Policy | None, decision: Decision) -> At
         raise DataError(
             "the decision is explained by a mask, and a person can correct attributes only; leave it as it is."
         )
-    if not isinstance(seen, AttributeScores) or not seen.names:
+    if not seen.names:
         raise DataError("the decision names no attributes, so there is nothing to correct.")
     known = set(policy.doubts) <= set(decision.doubt) if policy else True
     if seen.names != spec.attributes or set(decision.probabilities) != set(spec.classes) or not known:

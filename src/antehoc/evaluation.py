@@ -455,7 +455,7 @@ def _show(model: Model, title: str, examples: Examples, index: int, labels: Tens
     decision = decide(model.system, model.policy, image.to(model.device))[0]
     truth = model.spec.classes[int(labels[index])] if labels is not None else None
     confidence: tuple[float, ...] = ()
-    if model.spec.attributes and isinstance(decision.explanans, AttributeScores):
+    if isinstance(decision.explanans, AttributeScores):
         seen = torch.tensor([decision.explanans.probabilities])
         confidence = tuple(questions.support_confidence(seen, torch.tensor(model.spec.class_attributes))[0].tolist())
     return Shown(title, image[0], decision, truth, confidence)

@@ -16,16 +16,17 @@ from antehoc.evaluation import outputs
 from antehoc.metrics import placement
 from antehoc.model import Model
 from antehoc.posthoc import METHODS
+from antehoc.studies import Finding
 from antehoc.systems.joint import Joint
 from antehoc.types import DataSpec
 
 _HALF = 0.5  # the threshold that nobody chose
 _BAND = 3  # pixels: how wide the band around an outline is
-_MEASURES = {"pointing": max, "energy": max, "iou": max, "pompom": min, "aopc_coarse_blur": max, "aopc_fine_gray": max}
+_MEASURES = ("pointing", "energy", "iou", "pompom", "aopc_coarse_blur", "aopc_fine_gray")
 
 
 @dataclass(frozen=True)
-class Placed:
+class Placed(Finding):
     """Means over the test images that hold an object, of masks against the object's own, shares in 0..1."""
 
     images: int
@@ -135,7 +136,7 @@ def _centred(inside: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class AgainstPosthoc:
+class AgainstPosthoc(Finding):
     """The model's own mask beside the best post-hoc method by each measure; the whole table is in `table`."""
 
     own: dict[str, float | None]
@@ -185,7 +186,7 @@ def against_posthoc(
 
 
 @dataclass(frozen=True)
-class Costs:
+class Costs(Finding):
     """Seconds of a pass over a batch, each the median of paired rounds, as ratios to the bare classifier's."""
 
     seconds_bare: float
@@ -222,8 +223,9 @@ def costs(*, seed: int = 0, images: int = 4, rounds: int = 9) -> Costs:
         "light": {"filters": (16, 32, 64), "scale": 2},
     }
     built: dict[str, Joint] = {}
-    for name, form in forms.items():
-        built[name] = Joint(spec, classifier="resnet18", gate_at="blocks", look_again=False, **form).eval()
+    with torch.random.fork_rng():
+        for name, form in forms.items():
+            built[name] = Joint(spec, classifier="resnet18", gate_at="blocks", look_again=False, **form).eval()
     bare = built["paper"].classifier.network
     image = torch.rand(images, 3, 224, 224, generator=torch.Generator().manual_seed(seed))
     seconds: dict[str, list[float]] = {name: [] for name in ("bare", *built)}

@@ -437,10 +437,10 @@ def _measured(
     if recipe.draws:
         figures |= _over_draws(recipe, trained, scored, seed, found.studies)
     for study in recipe.studies:
-        found.studies[study], own = _STUDIES[study](trained.model, source, seed)
-        figures |= own
-        if isinstance(found.studies[study], bias.Biases):
-            found.intervals.update(found.studies[study].intervals())
+        finding = _STUDIES[study](trained.model, source, seed)
+        found.studies[study] = finding
+        figures |= finding.figures()
+        found.intervals.update(finding.intervals())
         clock.lap("studies")
     notes = [*_notes(trained.model), *found.notes, *source.notes]
     return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
@@ -467,42 +467,35 @@ def _for_peers(recipe: Recipe, trained: Trained, source: Source) -> Fetched | No
     )
 
 
-def _leakage(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
-    files = _files(source.roles["test"], "leakage")
-    return studies.leakage(model, files, seed=seed, limit=_STUDIED["leakage"]), {}
+def _leakage(model: Model, source: Source, seed: int) -> studies.Finding:
+    return studies.leakage(model, _files(source, "leakage"), seed=seed, limit=_STUDIED["leakage"])
 
 
-def _background(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
-    files = _files(source.roles["test"], "background")
-    return studies.background(model, files, seed=seed, limit=_STUDIED["background"]), {}
+def _background(model: Model, source: Source, seed: int) -> studies.Finding:
+    return studies.background(model, _files(source, "background"), seed=seed, limit=_STUDIED["background"])
 
 
-def _masks(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
-    found = masks.placed(model, source.roles["validation"], source.roles["test"])
-    return found, found.figures()
+def _masks(model: Model, source: Source, seed: int) -> studies.Finding:
+    return masks.placed(model, source.roles["validation"], source.roles["test"])
 
 
-def _compare(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
-    found = masks.against_posthoc(model, source.roles["test"], count=_STUDIED["compare"], seed=seed)
-    return found, found.figures()
+def _compare(model: Model, source: Source, seed: int) -> studies.Finding:
+    return masks.against_posthoc(model, source.roles["test"], count=_STUDIED["compare"], seed=seed)
 
 
-def _cost(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
-    found = masks.costs(seed=seed)
-    return found, found.figures()
+def _cost(model: Model, source: Source, seed: int) -> studies.Finding:
+    return masks.costs(seed=seed)
 
 
-def _shape_bias(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
-    found = bias.of_model(model, source.roles["test"])
-    return found, found.figures()
+def _shape_bias(model: Model, source: Source, seed: int) -> studies.Finding:
+    return bias.of_model(model, source.roles["test"])
 
 
-def _pretrained(model: Model, source: Source, seed: int) -> tuple[Any, dict[str, float | None]]:
-    found = bias.of_pretrained(model, source.roles["test"], recipe_of(model)[0].data["path"])
-    return found, found.figures()
+def _pretrained(model: Model, source: Source, seed: int) -> studies.Finding:
+    return bias.of_pretrained(model, source.roles["test"], recipe_of(model)[0].data["path"])
 
 
-_STUDIES: dict[str, Callable[[Model, Source, int], tuple[Any, dict[str, float | None]]]] = {
+_STUDIES: dict[str, Callable[[Model, Source, int], studies.Finding]] = {
     "leakage": _leakage,
     "background": _background,
     "masks": _masks,
@@ -513,10 +506,11 @@ _STUDIES: dict[str, Callable[[Model, Source, int], tuple[Any, dict[str, float | 
 }
 
 
-def _files(examples: Examples, study: str) -> Files:
-    if not isinstance(examples, Files):
-        raise RecipeError(f"studies: {study!r} needs image files with boxes, and these images are in memory.")
-    return examples
+def _files(source: Source, need: str) -> Files:
+    test = source.roles["test"]
+    if not isinstance(test, Files):
+        raise RecipeError(f"studies: {need!r} needs image files with boxes, and these images are in memory.")
+    return test
 
 
 def _over_draws(
@@ -552,7 +546,7 @@ def unknown_sets(
     found: dict[str, Examples] = {}
     for kind in unknown.kinds:
         if kind in ALTERATIONS:
-            test = _files(source.roles["test"], kind)
+            test = _files(source, kind)
             order = torch.randperm(len(test), generator=torch.Generator().manual_seed(mix(seed, 6)))
             found[kind] = altered(kind, test.select(order[: unknown.count].tolist()), seed=mix(seed, 3))
         else:

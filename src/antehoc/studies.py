@@ -61,6 +61,22 @@ _Box = tuple[int, int, int, int]
 _Interval = tuple[float, float]
 
 
+class Finding:
+    """What a study found: figures and their intervals, for a run's record, and a few lines for a report."""
+
+    def figures(self) -> dict[str, float | None]:
+        """By name; a study that only tells of other figures has none of its own."""
+        return {}
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 %, by the name of their figure."""
+        return {}
+
+    def summary(self) -> str:
+        """A few lines for a report."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class Change:
     """Mean absolute change of the attributes' probabilities where images are altered, all in 0..1."""
@@ -85,7 +101,7 @@ class HiddenPart:
 
 
 @dataclass(frozen=True)
-class Leakage:
+class Leakage(Finding):
     """Whether the mirror sees attributes or repeats the class; see `MEANINGS`."""
 
     images: int
@@ -142,7 +158,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Background:
+class Background(Finding):
     """What a model reads from the background, attributes that keep most first; see `MEANINGS`."""
 
     images: int
@@ -181,7 +197,7 @@ class Contribution:
 
 
 @dataclass(frozen=True)
-class Deciding:
+class Deciding(Finding):
     """Which attributes decide between two classes, those that help most first; see `MEANINGS`."""
 
     a: str
@@ -198,7 +214,7 @@ class Deciding:
 
 
 @dataclass(frozen=True)
-class RepeatedCalibration:
+class RepeatedCalibration(Finding):
     """The share of correct decisions questioned over many random calibration sets; see `MEANINGS`."""
 
     draws: int

@@ -171,9 +171,7 @@ class Joint(System[JointOutput]):
 
     def from_activations(self, activations: tuple[Tensor, ...]) -> JointOutput:
         (image,) = activations
-        raw = self.explainer(image - self.hidden)  # so that the padding at the edges looks like what is hidden
-        gate = opened(raw, self.gate)
-        mask = raw * gate if self.gate == "hard" else raw  # of a hard gate nothing is shown of what is hidden
+        mask, gate = self._masked(image)
         if self.training:
             return self._to_learn(image, mask, gate)
         features = self._seen(image, gate)
@@ -204,9 +202,14 @@ class Joint(System[JointOutput]):
 
     def decision(self, image: Tensor) -> Tensor:
         """(B, K) logits of images seen through their masks."""
-        gate = opened(self.explainer(image - self.hidden), self.gate)
-        logits: Tensor = self.classifier.network.head(self._seen(image, gate))
+        logits: Tensor = self.classifier.network.head(self._seen(image, self._masked(image)[1]))
         return logits
+
+    def _masked(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What is shown of each pixel, and what the classifier is gated by, (B, 1, H, W) both."""
+        mask = self.explainer(image - self.hidden)  # so that the padding at the edges looks like what is hidden
+        gate = opened(mask, self.gate)
+        return (mask * gate if self.gate == "hard" else mask), gate  # a hard gate shows nothing of what it hides
 
     def cacheable(self, parts: tuple[str, ...]) -> bool:
         return False
