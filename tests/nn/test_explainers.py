@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 from antehoc.errors import RecipeError
 from antehoc.nn.explainers import MaskHead, UNet, build_explainer, opened
 
+GIVEN = {
+    "filters": (4, 8), "scale": 1, "grain": 1, "norm": True, "gate": "sigmoid", "bias": 0.0, "sharpness": 1.0,
+    "smooth": 0.0,
+}  # fmt: skip
 GATES = ("tanh", "sigmoid", "hard")
 
 
 def explainer(**changes):
-    given = {"filters": (4, 8), "scale": 1, "grain": 1, "norm": True, "gate": "sigmoid", "bias": 0.0, "sharpness": 1.0}
-    return build_explainer("unet", 3, **given | changes)
+    return build_explainer("unet", 3, **GIVEN | changes)
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -77,13 +80,27 @@ def test_a_scale_of_2_reads_squares_of_2_pixels():
 
 
 def test_no_explainer_shows_all():
-    assert (
-        build_explainer("none", 3, filters=(), scale=1, grain=1, norm=False, gate="tanh", bias=0.0, sharpness=1.0)(
-            torch.rand(2, 3, 5, 7)
-        )
-        .eq(1)
-        .all()
-    )
+    assert build_explainer("none", 3, **GIVEN)(torch.rand(2, 3, 5, 7)).eq(1).all()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_smoothed_mask_is_highest_inside_a_square_and_not_along_its_edge(seed):
+    activation = 0.1 * torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(seed))
+    activation[..., 4:11, 4:11] += 1
+    heads = [MaskHead(1, gate="sigmoid", bias=0.0, sharpness=1.0, smooth=smooth).eval() for smooth in (0.0, 2.0)]
+    for head in heads:
+        torch.nn.init.ones_(head.convolution.weight)
+        torch.nn.init.zeros_(head.convolution.bias)
+    plain, smooth = (head(activation)[0, 0].flatten() for head in heads)
+    middle = torch.tensor([7, 7])
+    places = [torch.stack([at // 16, at % 16]) for at in (plain.argmax(), smooth.argmax())]
+    assert (places[1] - middle).abs().max() <= 1
+    assert smooth.max() < plain.max()
+
+
+def test_smoothing_is_in_pixels_of_the_image():
+    assert explainer(scale=2, smooth=3.0).head.smooth == 1.5
+    assert explainer(scale=2, grain=4, smooth=3.0).head.smooth == 0.75
 
 
 @pytest.mark.parametrize(
@@ -96,25 +113,14 @@ def test_no_explainer_shows_all():
     ],
 )
 def test_what_cannot_be_built_is_said(name, changes, says):
-    given = {
-        "filters": (4,),
-        "scale": 1,
-        "grain": 1,
-        "norm": True,
-        "gate": "sigmoid",
-        "bias": 0.0,
-        "sharpness": 1.0,
-    } | changes
     with pytest.raises(RecipeError, match=says):
-        build_explainer(name, 3, **given)
+        build_explainer(name, 3, **GIVEN | changes)
 
 
 def test_decoders_of_segmentation_models():
     pytest.importorskip("segmentation_models_pytorch", reason="needs the extra `segmentation`")
     name = "smp/unet/tu-mobilenetv3_small_050"
-    network = build_explainer(
-        name, 3, filters=(), scale=1, grain=1, norm=False, gate="sigmoid", bias=0.0, sharpness=1.0
-    )
+    network = build_explainer(name, 3, **GIVEN)
     mask = network.eval()(torch.rand(1, 3, 64, 64))
     assert mask.shape == (1, 1, 64, 64)
     assert 0 <= mask.min() <= mask.max() <= 1

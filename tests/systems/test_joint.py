@@ -23,7 +23,8 @@ def joint(spec=SPEC, **changes):
 
 def output_of(mask, **changes):
     count, none = len(mask), torch.zeros(len(mask), 0)
-    given = {"logits": torch.zeros(count, 2), "kept": none, "removed": none, "whole": none} | changes
+    looks = dict.fromkeys(("kept", "removed", "whole", "damaged", "erased"), none)
+    given = {"logits": torch.zeros(count, 2)} | looks | changes
     return JointOutput(mask=mask, features=torch.zeros(count, 8), **given)
 
 
@@ -47,6 +48,69 @@ def test_terms_of_the_mask_by_hand():
     assert terms["outside"] == 0  # the object is everywhere
     assert terms["empty"] == 0  # the image of the absent class shows nothing
     assert joint().loss_terms(output_of(both), batch_of([0, 1], both))["empty"] == 0.25
+
+
+def test_the_budget_is_how_far_a_mask_lies_outside_its_bounds():
+    def beyond(low, high, label):
+        system = joint(losses=("budget",), budget=(low, high))
+        return system.loss_terms(output_of(half()), batch_of([label]))["budget"].item()
+
+    assert beyond(0.2, 0.6, 1) == 0  # it shows one half
+    assert beyond(0.6, 0.9, 1) == pytest.approx(0.1)
+    assert beyond(0.1, 0.2, 1) == pytest.approx(0.3)
+    assert beyond(0.1, 0.2, 0) == 0  # nothing there has no size
+
+
+def test_of_a_damaged_image_what_the_mask_shows_decides():
+    output = output_of(
+        torch.zeros(4, 1, 16, 16), damaged=torch.tensor([[0.0, 20.0]] * 2), erased=torch.tensor([False, True])
+    )
+    term = joint(losses=("damaged",)).loss_terms(output, batch_of([1, 1, 0, 0]))["damaged"]
+    assert term.item() == pytest.approx(10, abs=1e-3)  # the first is a fox still, the second is sure of one
+
+
+NOTHING_LEFT = torch.tensor([[9.0, 0.0]]).expand(64, 2)
+
+
+def middle():
+    gate = torch.zeros(64, 1, 16, 16)
+    gate[..., 6:10, 6:10] = 1
+    return gate
+
+
+def test_damage_leaves_what_is_shown_or_takes_all_of_it_with_a_margin():
+    torch.manual_seed(1)
+    image = torch.rand(64, 1, 16, 16)
+    picture, erased = joint()._damage(image, middle(), NOTHING_LEFT)
+    changed = (picture != image[:32])[:, 0]
+    assert 0 < erased.sum() < 32
+    assert changed[erased][:, 4:12, 4:12].float().mean() > 0.99  # two pixels around
+    assert not changed[~erased][:, 4:12, 4:12].any()
+    assert changed[:, :4].any()
+
+
+def test_nothing_is_erased_where_without_it_something_is_left():
+    torch.manual_seed(1)
+    _, erased = joint()._damage(torch.rand(64, 1, 16, 16), middle(), NOTHING_LEFT.flip(1))
+    assert not erased.any()
+
+
+def test_damage_teaches_both_parts_and_a_frozen_classifier_nothing():
+    torch.manual_seed(0)
+    system, batch = joint(losses=("damaged",)), batch_of([1, 0, 1, 0])
+    system.loss_terms(system(batch.image), batch)["damaged"].backward()
+    for part in (system.classifier, system.explainer):
+        assert any(p.grad is not None and p.grad.any() for p in part.parameters())
+    freeze(system, ("explainer",))
+    set_modes(system, ("explainer",))
+    assert system.loss_terms(system(batch.image), batch)["damaged"] == 0
+
+
+def test_a_batch_of_one_has_no_half_to_damage():
+    system, batch = joint().eval(), batch_of([1], torch.ones(1, 1, 16, 16))
+    system.training = True
+    terms = system.loss_terms(system(batch.image), batch)
+    assert all(term.isfinite() for term in terms.values())
 
 
 def test_outside_is_the_share_of_the_rest_that_is_shown():
@@ -261,6 +325,8 @@ def test_the_paper_form_is_the_published_network():
     [
         (SPEC, {"losses": ("label", "aera")}, "Did you mean 'area'"),
         (DataSpec(("cat", "fox"), 1, 16, 16), {"losses": ("empty",)}, "nothing is there"),
+        (DataSpec(("cat", "fox"), 1, 16, 16), {"losses": ("label", "damaged")}, "`damaged` .* nothing is there"),
+        (SPEC, {"budget": (0.5, 0.2)}, "two shares of the image"),
         (SPEC, {"hidden": 1.5}, "brightness in 0..1"),
         (DataSpec(("cat", "fox"), 1, 18, 16), {"losses": ("label",)}, "multiples of 4 pixels; got 18x16"),
     ],

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import logging
+import math
 import warnings
 from dataclasses import replace
 
@@ -746,3 +747,27 @@ def test_activations_cached_in_half_the_room_are_the_same_but_for_rounding(build
         assert other.dtype == torch.float32
         assert not one.equal(other)
         torch.testing.assert_close(one, other, rtol=0.05, atol=0.05)
+
+
+def test_in_bfloat16_a_phase_rounds_its_steps_and_keeps_its_weights_whole(build, run):
+    whole, half, again = (build() for _ in range(3))
+    for system, precision in ((whole, "float32"), (half, "bfloat16"), (again, "bfloat16")):
+        run(system, precision=precision)
+    after = [state(system) for system in (whole, half, again)]
+    assert all(value.dtype != torch.bfloat16 for value in after[1].values())
+    name = next(key for key in after[0] if key.startswith("main") and key.endswith("weight"))
+    assert not after[0][name].equal(after[1][name])
+    assert_close(after[0][name], after[1][name], rtol=0.1, atol=0.05)
+    assert all(value.equal(after[2][key]) for key, value in after[1].items())  # the same seed, the same figures
+
+
+def test_every_loss_of_joint_trains_in_bfloat16(run):
+    spec = DataSpec(("nothing", "fox"), 1, 16, 16, absent="nothing")
+    images = Tensors(torch.randint(0, 256, (32, 1, 16, 16), dtype=torch.uint8), torch.arange(2).repeat(16),
+                     masks=torch.full((32, 1, 16, 16), 255, dtype=torch.uint8))  # fmt: skip
+    system = SYSTEMS["joint"](
+        spec, classifier="tiny", filters=(4, 8), gate="hard", smooth=1.0, losses=tuple(SYSTEMS["joint"].weights)
+    )
+    figures = run(system, roles={"train": images, "validation": images}, train=("classifier", "explainer"),
+                  epochs=2, precision="bfloat16")  # fmt: skip
+    assert all(math.isfinite(value) for epoch in figures for value in epoch.values())

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from antehoc.errors import DataError, RecipeError
 from antehoc.metrics.maps import Maps, grid, target_probability, usable
+from antehoc.nn.blur import blurred
 from antehoc.types import Images, Labels, Scores, checked
 
 Perturbation = Literal["black", "white", "gray", "blur", "uniform"]
@@ -53,9 +54,7 @@ def replacement(images: Images, perturbation: Perturbation, *, seed: int = 0) ->
         return noise.to(images.device).expand_as(images)
     if perturbation != "blur":
         return torch.full_like(images[:1], FILL[perturbation]).expand_as(images)
-    deviation = BLUR * min(images.shape[2:])
-    rows, columns = (_gaussian(side, deviation).to(images) for side in images.shape[2:])
-    return rows @ images @ columns.T
+    return blurred(images, BLUR * min(images.shape[2:]))
 
 
 @checked
@@ -343,12 +342,6 @@ def area(curve: Curve) -> Scores:
         tensor([0.5000])
     """
     return torch.trapezoid(curve, dx=1 / (curve.shape[1] - 1), dim=1)
-
-
-def _gaussian(side: int, deviation: float) -> Tensor:
-    """(side, side) matrix that blurs along one axis; each row sums to 1."""
-    place = torch.arange(side, dtype=torch.float64)
-    return (-((place[:, None] - place) ** 2) / (2 * deviation**2)).softmax(1)
 
 
 def _order(maps: Tensor, cells: Tensor, absolute: bool, seed: int) -> Tensor:

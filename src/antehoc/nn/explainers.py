@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antehoc.errors import RecipeError, near_miss
+from antehoc.nn.blur import blurred
 
 Gate = Literal["tanh", "sigmoid", "hard"]
 
@@ -25,11 +26,13 @@ class MaskHead(nn.Module):
             one half. At 3 a tanh lets through 1 % of the gradient.
         sharpness: weight of that batch norm at the start: its output's deviation. At 1 (the paper's) a sigmoid stays
             between .1 and .9 until the weight has grown.
+        smooth: deviation of a Gaussian that evens out what comes before the gate, in places of the activation; 0 is
+            none (the paper's). The mask then is highest inside what it shows, not somewhere along its edge.
     """
 
-    def __init__(self, channels: int, *, gate: Gate, bias: float, sharpness: float = 1.0) -> None:
+    def __init__(self, channels: int, *, gate: Gate, bias: float, sharpness: float = 1.0, smooth: float = 0.0) -> None:
         super().__init__()
-        self.gate = gate
+        self.gate, self.smooth = gate, smooth
         self.convolution = nn.Conv2d(channels, 1, 1)
         self.norm = nn.BatchNorm2d(1)
         nn.init.constant_(self.norm.weight, sharpness)
@@ -37,6 +40,8 @@ class MaskHead(nn.Module):
 
     def forward(self, activation: Tensor) -> Tensor:
         value = self.norm(self.convolution(activation))
+        value = blurred(value, self.smooth) if self.smooth else value
+        value = value.to(torch.promote_types(value.dtype, torch.float32))  # half a precision has too few ranks
         return torch.tanh(value).relu() if self.gate == "tanh" else torch.sigmoid(value)
 
 
@@ -70,10 +75,11 @@ class UNet(Explainer):
         gate: as `MaskHead` says.
         bias: as `MaskHead` says.
         sharpness: as `MaskHead` says.
+        smooth: as `MaskHead` says, but in pixels of the image.
     Source:
         "Producing joint decisions and explanations with CNNs", slide "Proposed architecture"; the authors' PyTorch code
         for the layers.
-    Differs: `scale`, `grain`, `norm`, and every gate but `tanh`.
+    Differs: `scale`, `grain`, `norm`, `smooth`, and every gate but `tanh`.
     Example:
         >>> UNet(3, filters=(4, 8))(torch.rand(2, 3, 16, 16)).shape
         torch.Size([2, 1, 16, 16])
@@ -90,6 +96,7 @@ class UNet(Explainer):
         gate: Gate = "tanh",
         bias: float = 3.0,
         sharpness: float = 1.0,
+        smooth: float = 0.0,
     ) -> None:
         super().__init__()
         if not filters or min(filters) < 1 or scale < 1:
@@ -106,7 +113,8 @@ class UNet(Explainer):
         below = (widths[-1], *rising[:-1])
         self.rise = nn.ModuleList(nn.ConvTranspose2d(i, o, 2, 2) for i, o in zip(below, rising, strict=True))
         self.decoder = nn.ModuleList(_twice(width, width, norm) for width in rising)
-        self.head = MaskHead(widths[0], gate=gate, bias=bias, sharpness=sharpness)
+        place = scale * self.squares  # pixels
+        self.head = MaskHead(widths[0], gate=gate, bias=bias, sharpness=sharpness, smooth=smooth / place)
 
     def forward(self, image: Tensor) -> Tensor:
         value = F.avg_pool2d(image, self.scale) if self.scale > 1 else image
@@ -142,6 +150,7 @@ class Segmentation(Explainer):
         gate: Gate = "sigmoid",
         bias: float = 0.0,
         sharpness: float = 1.0,
+        smooth: float = 0.0,
     ) -> None:
         super().__init__()
         try:
@@ -164,7 +173,7 @@ class Segmentation(Explainer):
             said = " ".join(str(error).split())[:200]
             raise RecipeError(f"explainer smp/{architecture}/{encoder}: cannot be built ({said}).") from error
         self.smallest = 32
-        self.head = MaskHead(8, gate=gate, bias=bias, sharpness=sharpness)
+        self.head = MaskHead(8, gate=gate, bias=bias, sharpness=sharpness, smooth=smooth)
 
     def forward(self, image: Tensor) -> Tensor:
         return _enlarged(self.head(self.network(image)), image)
@@ -181,6 +190,7 @@ def build_explainer(
     gate: Gate,
     bias: float,
     sharpness: float,
+    smooth: float,
 ) -> Explainer:
     """The explainer of that name.
 
@@ -199,6 +209,7 @@ def build_explainer(
             gate=gate,
             bias=bias,
             sharpness=sharpness,
+            smooth=smooth,
         )
     if name == "none":
         return Open()
@@ -206,7 +217,13 @@ def build_explainer(
     if library == "smp" and "/" in rest:
         architecture, _, encoder = rest.partition("/")
         return Segmentation(
-            image_channels, architecture=architecture, encoder=encoder, gate=gate, bias=bias, sharpness=sharpness
+            image_channels,
+            architecture=architecture,
+            encoder=encoder,
+            gate=gate,
+            bias=bias,
+            sharpness=sharpness,
+            smooth=smooth,
         )
     raise RecipeError(f"no explainer is called {name!r}; known: unet, none, smp/ARCHITECTURE/ENCODER.")
 

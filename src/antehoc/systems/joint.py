@@ -11,19 +11,23 @@ from torch import Tensor, nn
 from antehoc import questions
 from antehoc.cards import Card
 from antehoc.errors import DataError, RecipeError, near_miss
+from antehoc.nn.damage import fill, squares
 from antehoc.nn.explainers import Gate, build_explainer, opened
 from antehoc.nn.gated import Gated, build_gated
 from antehoc.systems.base import Reconsidered, System, Trainable
 from antehoc.types import Batch, DataSpec, Explanans, Reason, SaliencyMask
 
 _TINY = 1e-6  # of the share of the mask outside the object, as published
+_MARGIN = 2  # pixels around what a mask shows that are erased with it
+_BESIDE = 0.7  # of what lies beside, the largest share that is damaged
 _DEAD, _LAZY, _FLAT = 1e-3, 0.99, 0.01  # of masks: means below and above which nothing is said, and the least contrast
 
 
 class JointOutput(NamedTuple):
-    """What the joint system gives. The last three are looks, (B, 0) where nobody looked.
+    """What the joint system gives. The last five are looks, (B, 0) where nobody looked.
 
-    In training only what the losses ask for is looked at, in use all of them or, without `look_again`, none.
+    In training only what the losses ask for is looked at, in use `kept`, `removed` and `whole` or, without
+    `look_again`, nothing.
     """
 
     logits: Tensor  #: (B, K) of the decision: the image seen through the mask
@@ -32,6 +36,8 @@ class JointOutput(NamedTuple):
     kept: Tensor  #: (B, K) of the image with all hidden that the mask hides
     removed: Tensor  #: (B, K) of the image with all hidden that the mask shows
     whole: Tensor  #: (B, K) of the whole image
+    damaged: Tensor  #: (B // 2, K) of the first half's images after damage beside what the mask shows
+    erased: Tensor  #: (B // 2,) bool: of which what the mask shows was taken as well
 
 
 class Joint(System[JointOutput]):
@@ -53,6 +59,9 @@ class Joint(System[JointOutput]):
         gate: `tanh` (the paper's), `sigmoid`, or `hard`: the classifier sees a pixel or does not.
         bias: before the gate, at the start: 3 shows all (the paper's), and lets 1 % of the gradient through a tanh.
         sharpness: how far the masks' values reach at the start (1 is the paper's); masks of a small one stay grey.
+        smooth: deviation in pixels of a Gaussian that evens out the U-Net's map before the gate: masks are highest
+            inside what they show, and single pixels do not stand out. 0 (the paper's) is none.
+        budget: least and largest share of an image that an object covers, as far as is known: for the term `budget`.
         losses: the terms that are computed; `Joint.weights` has their names and default weights.
         look_again: whether a decision comes with the doubts `sufficiency`, `necessity` and `whole`, each for one more
             pass of the classifier (two in all with `gate_at: image`, else three).
@@ -64,8 +73,9 @@ class Joint(System[JointOutput]):
     Source:
         "Producing joint decisions and explanations with CNNs" (slides); the authors' PyTorch code; slide "Loss" for
         `label` and `area_sum` / `area`, the code for `variation` and `outside`.
-    Differs: gates on the image, hard gates, batch norm in the explainer and the terms `whole`, `removed` and `empty`
-        are ours. The first stage of training sees the whole image; the authors' untrained explainer let 99.5 % through.
+    Differs: gates on the image, hard gates, batch norm and smoothing in the explainer, and the terms `budget`,
+        `whole`, `removed`, `damaged` and `empty` are ours. The first stage of training sees the whole image; the
+        authors' untrained explainer let 99.5 % through.
     Example:
         >>> spec = DataSpec(("nothing", "fox"), 3, 16, 16, absent="nothing")
         >>> system = Joint(spec, classifier="tiny", filters=(4, 8)).eval()
@@ -77,10 +87,12 @@ class Joint(System[JointOutput]):
         "label": 1.0,
         "area": 1.0,
         "area_sum": 1.0,
+        "budget": 1.0,
         "variation": 1.0,
         "outside": 1.0,
         "whole": 1.0,
         "removed": 1.0,
+        "damaged": 1.0,
         "empty": 1.0,
     }
     card: ClassVar = Card(
@@ -113,6 +125,8 @@ class Joint(System[JointOutput]):
         gate: Gate = "sigmoid",
         bias: float = 0.0,
         sharpness: float = 1.0,
+        smooth: float = 0.0,
+        budget: tuple[float, float] = (0.0, 1.0),
         losses: Sequence[str] = ("label", "area", "variation"),
         look_again: bool = True,
         weights: bool | str = False,
@@ -128,10 +142,15 @@ class Joint(System[JointOutput]):
                     f"losses: no term is called {name!r}.{near_miss(name, [*self.weights])} "
                     f"Known: {', '.join(self.weights)}."
                 )
-        if "empty" in losses and spec.absent is None:
-            raise RecipeError("losses: `empty` is for data with a class that means nothing is there; these have none.")
+        if spec.absent is None and (wrong := [name for name in ("empty", "damaged") if name in losses]):
+            raise RecipeError(
+                f"losses: `{wrong[0]}` is for data with a class that means nothing is there; these have none."
+            )
         if not 0 <= hidden <= 1:
             raise RecipeError(f"hidden is a brightness in 0..1; got {hidden}.")
+        if not 0 <= budget[0] <= budget[1] <= 1:
+            raise RecipeError(f"budget is two shares of the image, the lesser first; got {[*budget]}.")
+        self.budget = budget
         self.spec, self.gate_at, self.hidden, self.gate = spec, gate_at, hidden, gate
         self.losses, self.look_again = tuple(losses), look_again
         self.absent = None if spec.absent is None else spec.classes.index(spec.absent)
@@ -155,6 +174,7 @@ class Joint(System[JointOutput]):
             gate=gate,
             bias=bias,
             sharpness=sharpness,
+            smooth=smooth,
         )
         side = self.explainer.smallest
         if spec.height % side or spec.width % side:
@@ -177,24 +197,45 @@ class Joint(System[JointOutput]):
         features = self._seen(image, gate)
         logits = self.classifier.network.head(features)
         if not self.look_again:
-            return JointOutput(logits, mask, features, *(logits[:, :0],) * 3)
+            return JointOutput(logits, mask, features, *(logits[:, :0],) * 5)
         features, kept, removed, whole = self._looks(image, gate, logits)
-        return JointOutput(logits, mask, features, kept, removed, whole)
+        return JointOutput(logits, mask, features, kept, removed, whole, *(logits[:, :0],) * 2)
 
     def _to_learn(self, image: Tensor, mask: Tensor, gate: Tensor) -> JointOutput:
         """The output with the looks that the losses ask for, and no others."""
         network = self.classifier.network
         none = image.new_zeros(len(image), 0)
-        removed = self._without(image, gate) if "removed" in self.losses else none
-        if "whole" not in self.losses or not network.head.weight.requires_grad:  # it teaches the classifier alone
-            features = self._seen(image, gate)
-            return JointOutput(network.head(features), mask, features, none, removed, none)
-        # in one pass: batch norm must not see hidden and whole images turn by turn
-        pictures, gates = [self._hide(image, gate), image], None
-        if self.gate_at != "image":
-            pictures, gates = [image, image], torch.cat([gate, torch.ones_like(gate)])
-        features, beside = network.features(torch.cat(pictures), gates).chunk(2)
-        return JointOutput(network.head(features), mask, features, none, removed, network.head(beside))
+        removed = self._without(image, gate) if {"removed", "damaged"} & set(self.losses) else none
+        looks, erased = {"label": (image, gate)}, none
+        if network.head.weight.requires_grad:  # the others teach the classifier
+            if "whole" in self.losses:
+                looks["whole"] = image, torch.ones_like(gate)
+            if "damaged" in self.losses:
+                picture, erased = self._damage(image, gate, removed)
+                looks["damaged"] = picture, self._masked(picture)[1]
+        # in one pass: batch norm must not see hidden, whole and damaged images turn by turn
+        features = self._seen(*(torch.cat(parts) for parts in zip(*looks.values(), strict=True)))
+        sizes = [len(picture) for picture, _ in looks.values()]
+        seen = dict(zip(looks, torch.split(features, sizes), strict=True))
+        logits = {name: network.head(own) for name, own in seen.items()}
+        whole, damaged = logits.get("whole", none), logits.get("damaged", none)
+        return JointOutput(logits["label"], mask, seen["label"], none, removed, whole, damaged, erased)
+
+    @torch.no_grad()
+    def _damage(self, image: Tensor, gate: Tensor, removed: Tensor) -> tuple[Tensor, Tensor]:
+        """The first half of the images with squares replaced beside what the gate shows, and of some all that it shows
+        as well; and which these are.
+
+        These are drawn at random from those where nothing is left without what the gate shows: of the others, what is
+        left must not be called nothing, or masks and what is seen in them shrink together until both are gone.
+        """
+        half = len(image) // 2
+        image, gate, left = image[:half], gate[:half], removed[:half].argmax(1) != self.absent
+        shown = F.max_pool2d(gate, 2 * _MARGIN + 1, 1, _MARGIN)
+        erased = (torch.rand(half, device=image.device) < 0.5) & ~left
+        beside = squares(image, _BESIDE) * (1 - shown)
+        gone = beside + shown * erased[:, None, None, None]
+        return torch.lerp(image, fill(image, self.hidden), gone), erased
 
     def as_classifier(self) -> nn.Module:
         """The decision alone, without the looks of the doubts."""
@@ -229,12 +270,15 @@ class Joint(System[JointOutput]):
         """The terms of `losses`; each a mean over the images.
 
         `label`: cross-entropy of the decision. `area`: mean of the mask (the L1 budget); `area_sum`: its sum over the
-        pixels. `variation`: mean absolute difference of neighbours, down plus across. `outside`: share of what lies
-        outside the object that the mask shows (`hybrid`). `whole`: cross-entropy on the whole image, which keeps the
-        classifier from learning the mask's shape instead of what it shows (0 while the classifier is frozen).
-        `removed`: with all hidden that the mask shows, cross-entropy with the absent class or, without one, how far
-        from uniform the classes are (in nats); it teaches the explainer alone. `empty`: mean of the mask on images of
-        the absent class.
+        pixels. `budget`: how far the mask's mean lies outside `budget`, but for the absent class. `variation`: mean
+        absolute difference of neighbours, down plus across. `outside`: share of what lies outside the object that the
+        mask shows (`hybrid`). `whole`: cross-entropy on the whole image, which keeps the classifier from learning the
+        mask's shape instead of what it shows (0 while the classifier is frozen). `removed`: with all hidden that the
+        mask shows, cross-entropy with the absent class or, without one, how far from uniform the classes are (in
+        nats); it teaches the explainer alone. `damaged`: cross-entropy of the decision on damaged images, with their
+        label where what the mask shows was left, with the absent class where it was erased (0 while the classifier is
+        frozen): damage must not look like something, and once the evidence is gone the explainer must find no more.
+        `empty`: mean of the mask on images of the absent class.
 
         Raises:
             DataError: `outside` is asked for, and the data have no object masks.
@@ -244,12 +288,14 @@ class Joint(System[JointOutput]):
             "label": lambda: F.cross_entropy(output.logits, batch.label),
             "area": lambda: mask.mean(),
             "area_sum": lambda: mask.sum((1, 2, 3)).mean(),
+            "budget": lambda: self._beyond(mask, batch.label),
             "variation": lambda: _variation(mask),
             "outside": lambda: outside(mask, _object(batch)),
             "whole": lambda: (
                 F.cross_entropy(output.whole, batch.label) if output.whole.shape[1] else output.whole.sum()
             ),
-            "removed": lambda: self._removed(output.removed, batch.label),
+            "removed": lambda: self._removed(output.removed),
+            "damaged": lambda: self._damaged(output, batch.label),
             "empty": lambda: (mask.mean((1, 2, 3)) * (batch.label == self.absent)).mean(),
         }
         return {name: terms[name]() for name in self.losses}
@@ -391,14 +437,27 @@ class Joint(System[JointOutput]):
         kept = logits if self.gate_at == "image" else seen[0]
         return parts[-1], kept, seen[-2], seen[-1]
 
-    def _removed(self, logits: Tensor, label: Tensor) -> Tensor:
+    def _removed(self, logits: Tensor) -> Tensor:
         """Raised by what is left to see without what the mask shows; 0 where nobody looked."""
         if not logits.shape[1]:
             return logits.sum()
         if self.absent is not None:
-            return F.cross_entropy(logits, torch.full_like(label, self.absent))
+            return F.cross_entropy(logits, torch.full((len(logits),), self.absent, device=logits.device))
         uniform: Tensor = math.log(logits.shape[1]) - questions.entropy(logits)
         return uniform.mean()
+
+    def _damaged(self, output: JointOutput, label: Tensor) -> Tensor:
+        """Cross-entropy on damaged images; 0 where nobody looked."""
+        if not output.damaged.numel():
+            return output.damaged.sum()
+        assert self.absent is not None
+        return F.cross_entropy(output.damaged, label[: len(output.erased)].where(~output.erased, self.absent))
+
+    def _beyond(self, mask: Tensor, label: Tensor) -> Tensor:
+        """How far masks are smaller or larger than the budget."""
+        area, (low, high) = mask.mean((1, 2, 3)), self.budget
+        beyond = (low - area).relu() + (area - high).relu()
+        return beyond.mean() if self.absent is None else (beyond * (label != self.absent)).mean()
 
     def _without(self, image: Tensor, gate: Tensor) -> Tensor:
         """Logits of the images with all hidden that the mask shows, by a classifier that stands still."""

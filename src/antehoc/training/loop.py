@@ -388,6 +388,7 @@ def _fit(
             num_sanity_val_steps=0,
             use_distributed_sampler=False,  # EpochBatches shares out by itself
             default_root_dir=folder,
+            precision="bf16-mixed" if phase.precision == "bfloat16" else "32-true",
         )
         trainer.fit(
             module,

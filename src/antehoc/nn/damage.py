@@ -1,0 +1,31 @@
+"""Damaged pictures, drawn anew in every training step from torch's own random numbers."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from antehoc.nn.blur import blurred
+
+BLUR = 1 / 22  #: deviation of a blurred fill as a share of the shorter side
+_SQUARES = (5, 16)  # to a side: the coarsest and the finest grid of squares, as many as measures of patches take
+
+
+def squares(images: Tensor, share: float) -> Tensor:
+    """(B, 1, H, W), 1 on squares of one random size, 0 elsewhere: of each image a random share, up to `share`."""
+    side = int(torch.randint(_SQUARES[0], _SQUARES[1] + 1, ()))
+    chance = share * torch.rand(len(images), 1, 1, 1, device=images.device)
+    hit = torch.rand(len(images), 1, side, side, device=images.device) < chance
+    return F.interpolate(hit.to(images.dtype), images.shape[2:], mode="nearest")
+
+
+def fill(images: Tensor, hidden: float) -> Tensor:
+    """What stands in the place of what is gone, drawn for all images of a step alike.
+
+    The brightness of hidden pixels, grey, a random brightness for each image, or the image itself blurred.
+    """
+    kind = int(torch.randint(4, ()))
+    if kind == 3:
+        return blurred(images, BLUR * min(images.shape[2:]))
+    if kind == 2:
+        return torch.rand(len(images), 1, 1, 1, device=images.device).to(images).expand_as(images)
+    return torch.full_like(images, hidden if kind else 0.5)

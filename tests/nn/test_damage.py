@@ -1,0 +1,41 @@
+"""Damage of images in training: squares, and what stands in their place."""
+
+import pytest
+import torch
+
+from antehoc.nn.damage import fill, squares
+
+
+def test_squares_come_whole_and_as_many_as_asked_for():
+    torch.manual_seed(0)
+    images = torch.zeros(400, 3, 48, 48)
+    found = squares(images, 0.6)
+    assert found.shape == (400, 1, 48, 48)
+    assert set(found.unique().tolist()) == {0.0, 1.0}
+    shares = found.mean((1, 2, 3))
+    assert shares.mean().item() == pytest.approx(0.3, abs=0.03)  # evenly from 0 to .6
+    assert shares.max() > 0.5
+    changes = (found[..., 1:] != found[..., :-1]).flatten(0, 2).any(0).sum()
+    assert changes < 16  # squares begin at the same columns in each image
+
+
+def test_nothing_is_damaged_where_the_share_is_none():
+    assert not squares(torch.zeros(8, 1, 16, 16), 0.0).any()
+
+
+def test_the_four_fills():
+    images = torch.rand(4, 3, 16, 16)
+    kinds = set()
+    for seed in range(40):
+        torch.manual_seed(seed)
+        found = fill(images, 0.25)
+        assert found.shape == images.shape
+        flat = found.flatten(1)
+        if not (flat == flat[:, :1]).all():
+            assert (found.std((2, 3)) < images.std((2, 3))).all()
+            kinds.add("blurred")
+        elif (flat == flat[0, 0]).all():
+            kinds.add(float(flat[0, 0]))
+        else:
+            kinds.add("levels")
+    assert kinds == {"blurred", "levels", 0.25, 0.5}
