@@ -191,9 +191,9 @@ class Joint(System[JointOutput]):
 
     def from_activations(self, activations: tuple[Tensor, ...]) -> JointOutput:
         (image,) = activations
-        mask, gate = self._masked(image)
         if self.training:
-            return self._to_learn(image, mask, gate)
+            return self._to_learn(image)
+        mask, gate = self._masked(image)
         features = self._seen(image, gate)
         logits = self.classifier.network.head(features)
         if not self.look_again:
@@ -201,41 +201,48 @@ class Joint(System[JointOutput]):
         features, kept, removed, whole = self._looks(image, gate, logits)
         return JointOutput(logits, mask, features, kept, removed, whole, *(logits[:, :0],) * 2)
 
-    def _to_learn(self, image: Tensor, mask: Tensor, gate: Tensor) -> JointOutput:
-        """The output with the looks that the losses ask for, and no others."""
-        network = self.classifier.network
-        none = image.new_zeros(len(image), 0)
-        removed = self._without(image, gate) if {"removed", "damaged"} & set(self.losses) else none
+    def _to_learn(self, image: Tensor) -> JointOutput:
+        """The output with the looks that the losses ask for, and no others.
+
+        The classifier sees all its pictures in one pass: batch norm must not meet hidden and whole ones turn by turn,
+        or what it remembers fits neither.
+        """
+        network, none = self.classifier.network, image.new_zeros(len(image), 0)
+        asked = set(self.losses) if network.head.weight.requires_grad else set(self.losses) - {"whole", "damaged"}
+        mask, gate = self._masked(image)
+        removed = self._without(image, gate) if {"removed", "damaged"} & asked else none
         looks, erased = {"label": (image, gate)}, none
-        if network.head.weight.requires_grad:  # the others teach the classifier
-            if "whole" in self.losses:
-                looks["whole"] = image, torch.ones_like(gate)
-            if "damaged" in self.losses:
-                picture, erased = self._damage(image, gate, removed)
-                looks["damaged"] = picture, self._masked(picture)[1]
-        # in one pass: batch norm must not see hidden, whole and damaged images turn by turn
+        if "whole" in asked:
+            looks["whole"] = image, torch.ones_like(gate)
+        if "damaged" in asked:
+            picture, again, erased = self._damaged(image, gate, removed)
+            looks["damaged"] = picture, again
         features = self._seen(*(torch.cat(parts) for parts in zip(*looks.values(), strict=True)))
-        sizes = [len(picture) for picture, _ in looks.values()]
-        seen = dict(zip(looks, torch.split(features, sizes), strict=True))
+        seen = dict(zip(looks, torch.split(features, [len(one) for one, _ in looks.values()]), strict=True))
         logits = {name: network.head(own) for name, own in seen.items()}
         whole, damaged = logits.get("whole", none), logits.get("damaged", none)
         return JointOutput(logits["label"], mask, seen["label"], none, removed, whole, damaged, erased)
 
     @torch.no_grad()
-    def _damage(self, image: Tensor, gate: Tensor, removed: Tensor) -> tuple[Tensor, Tensor]:
+    def _damaged(self, image: Tensor, gate: Tensor, removed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The first half of the images with squares replaced beside what the gate shows, and of some all that it shows
-        as well; and which these are.
+        as well; their gates; and which these are, (B // 2,).
 
         These are drawn at random from those where nothing is left without what the gate shows: of the others, what is
-        left must not be called nothing, or masks and what is seen in them shrink together until both are gone.
+        left must not be called nothing, or masks and what is seen in them shrink together until both are gone. Nor does
+        the explainer learn from them: it would, and did, learn to show nothing at all.
         """
         half = len(image) // 2
         image, gate, left = image[:half], gate[:half], removed[:half].argmax(1) != self.absent
         shown = F.max_pool2d(gate, 2 * _MARGIN + 1, 1, _MARGIN)
         erased = (torch.rand(half, device=image.device) < 0.5) & ~left
-        beside = squares(image, _BESIDE) * (1 - shown)
-        gone = beside + shown * erased[:, None, None, None]
-        return torch.lerp(image, fill(image, self.hidden), gone), erased
+        gone = squares(image, _BESIDE) * (1 - shown) + shown * erased[:, None, None, None]
+        picture = torch.lerp(image, fill(image, self.hidden), gone)
+        learning = self.explainer.training
+        self.explainer.eval()  # its batch norm must not learn the brightness of damage
+        found = self._masked(picture)[1]
+        self.explainer.train(learning)
+        return picture, found, erased
 
     def as_classifier(self) -> nn.Module:
         """The decision alone, without the looks of the doubts."""
@@ -269,6 +276,8 @@ class Joint(System[JointOutput]):
     def loss_terms(self, output: JointOutput, batch: Batch) -> dict[str, Tensor]:
         """The terms of `losses`; each a mean over the images.
 
+        The mask's terms are those of what the classifier is gated by: of a `hard` gate pixels count, not values.
+
         `label`: cross-entropy of the decision. `area`: mean of the mask (the L1 budget); `area_sum`: its sum over the
         pixels. `budget`: how far the mask's mean lies outside `budget`, but for the absent class. `variation`: mean
         absolute difference of neighbours, down plus across. `outside`: share of what lies outside the object that the
@@ -276,27 +285,27 @@ class Joint(System[JointOutput]):
         mask's shape instead of what it shows (0 while the classifier is frozen). `removed`: with all hidden that the
         mask shows, cross-entropy with the absent class or, without one, how far from uniform the classes are (in
         nats); it teaches the explainer alone. `damaged`: cross-entropy of the decision on damaged images, with their
-        label where what the mask shows was left, with the absent class where it was erased (0 while the classifier is
-        frozen): damage must not look like something, and once the evidence is gone the explainer must find no more.
+        label where what the mask shows was left, with the absent class where it was erased: neither damage nor what
+        the explainer shows of it must look like something. It teaches the classifier alone (0 while that is frozen).
         `empty`: mean of the mask on images of the absent class.
 
         Raises:
             DataError: `outside` is asked for, and the data have no object masks.
         """
-        mask = output.mask
+        shown = opened(output.mask, self.gate)
         terms = {
             "label": lambda: F.cross_entropy(output.logits, batch.label),
-            "area": lambda: mask.mean(),
-            "area_sum": lambda: mask.sum((1, 2, 3)).mean(),
-            "budget": lambda: self._beyond(mask, batch.label),
-            "variation": lambda: _variation(mask),
-            "outside": lambda: outside(mask, _object(batch)),
+            "area": lambda: shown.mean(),
+            "area_sum": lambda: shown.sum((1, 2, 3)).mean(),
+            "budget": lambda: self._beyond(shown, batch.label),
+            "variation": lambda: _variation(shown),
+            "outside": lambda: outside(shown, _object(batch)),
             "whole": lambda: (
                 F.cross_entropy(output.whole, batch.label) if output.whole.shape[1] else output.whole.sum()
             ),
             "removed": lambda: self._removed(output.removed),
-            "damaged": lambda: self._damaged(output, batch.label),
-            "empty": lambda: (mask.mean((1, 2, 3)) * (batch.label == self.absent)).mean(),
+            "damaged": lambda: self._despite_damage(output, batch.label),
+            "empty": lambda: (shown.mean((1, 2, 3)) * (batch.label == self.absent)).mean(),
         }
         return {name: terms[name]() for name in self.losses}
 
@@ -446,16 +455,16 @@ class Joint(System[JointOutput]):
         uniform: Tensor = math.log(logits.shape[1]) - questions.entropy(logits)
         return uniform.mean()
 
-    def _damaged(self, output: JointOutput, label: Tensor) -> Tensor:
+    def _despite_damage(self, output: JointOutput, label: Tensor) -> Tensor:
         """Cross-entropy on damaged images; 0 where nobody looked."""
         if not output.damaged.numel():
             return output.damaged.sum()
         assert self.absent is not None
         return F.cross_entropy(output.damaged, label[: len(output.erased)].where(~output.erased, self.absent))
 
-    def _beyond(self, mask: Tensor, label: Tensor) -> Tensor:
-        """How far masks are smaller or larger than the budget."""
-        area, (low, high) = mask.mean((1, 2, 3)), self.budget
+    def _beyond(self, shown: Tensor, label: Tensor) -> Tensor:
+        """How far more or less is shown than the budget allows."""
+        area, (low, high) = shown.mean((1, 2, 3)), self.budget
         beyond = (low - area).relu() + (area - high).relu()
         return beyond.mean() if self.absent is None else (beyond * (label != self.absent)).mean()
 
