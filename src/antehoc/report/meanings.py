@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from antehoc.runs import Reproduction
 from antehoc.types import Reason, ReasonCode
 
-AGREE: frozenset[ReasonCode] = frozenset({"attribute-agrees", "mask-enough", "mask-needed"})  #: reasons for a decision
+AGREE: frozenset[ReasonCode] = frozenset(
+    {"attribute-agrees", "mask-enough", "mask-needed", "whole-agrees"}
+)  #: reasons for a decision
 
 Intervals = Mapping[str, tuple[float, float]]
 
