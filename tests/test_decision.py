@@ -50,13 +50,18 @@ def told() -> Told:
     return Told()
 
 
-def masked(sufficiency: float, necessity: float, *against: Reason) -> Mirror:
-    """A mirror told to explain by a mask, with two doubts of its size and a reason that the image alone gives."""
+def masked(sufficiency: float, necessity: float, *against: Reason, whole: float = 0.0) -> Mirror:
+    """A mirror told to explain by a mask, with doubts of its size and a reason that the image alone gives."""
     system = Mirror(SPEC, backbone="tiny").eval()
 
     def doubts(output):
         zero = output.logits[:, 0] * 0
-        return {"margin": zero - 1, "sufficiency": zero + sufficiency, "necessity": zero + necessity}
+        return {
+            "margin": zero - 1,
+            "sufficiency": zero + sufficiency,
+            "necessity": zero + necessity,
+            "whole": zero + whole,
+        }
 
     system.explain = lambda output: [SaliencyMask.of(torch.full((8, 8), 0.25)) for _ in output.logits]
     system.doubts = doubts
@@ -209,7 +214,7 @@ def test_deciding_leaves_no_graph_and_no_trace(told):
 
 # What explains the decision is a mask
 
-MASK_DOUBTS = combined(1.0, sufficiency=1.0, necessity=1.0, margin=1.0)
+MASK_DOUBTS = combined(1.0, sufficiency=1.0, necessity=1.0, margin=1.0, whole=1.0)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +231,14 @@ def test_a_mask_that_is_not_enough_or_not_needed_is_said_the_larger_first(suffic
     assert (decision.explanans.height, decision.explanans.kind) == (8, "mask")
     assert codes(decision) == [*said]
     assert all(decision.label in reason.text for reason in decision.verdict.reasons)
+
+
+def test_a_whole_image_that_is_less_surely_so_is_said_and_once():
+    decision = one(masked(0.0, 0.0, whole=3.0), MASK_DOUBTS)
+    assert codes(decision) == ["whole-disagrees"]
+    assert decision.verdict.reasons[0].text.startswith(f"seen whole, the image is the class '{decision.label}' less")
+    own = Reason("whole-disagrees", "the whole image is decided otherwise: 'cat' (0.93)")
+    assert one(masked(0.0, 0.0, own, whole=3.0), MASK_DOUBTS).verdict.reasons == (own,)
 
 
 def test_what_the_system_says_of_the_image_takes_the_place_of_the_general_words():

@@ -21,6 +21,7 @@ _PROFILE = "the attributes as a whole look more like another class than is usual
 _UNSURE = "the classifier itself is unsure: its second choice is close"
 _NOT_ENOUGH = "what the mask shows carries the class {name!r} less by itself than in decisions that are right"
 _NOT_NEEDED = "with what the mask shows removed, the class {name!r} stays more than in decisions that are right"
+_WHOLE = "seen whole, the image is the class {name!r} less surely than in decisions that are right"
 
 
 @torch.no_grad()
@@ -191,6 +192,7 @@ def _other_reasons(contributions: dict[str, float], score: float, label: str, *,
         "entropy": Reason("unsure", _UNSURE),
         "sufficiency": Reason("mask-not-enough", _NOT_ENOUGH.format(name=label)),
         "necessity": Reason("mask-not-needed", _NOT_NEEDED.format(name=label)),
+        "whole": Reason("whole-disagrees", _WHOLE.format(name=label)),
         "margin": Reason("unsure", _UNSURE),
         "softmax": Reason("unsure", _UNSURE),
     }

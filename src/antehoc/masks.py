@@ -1,9 +1,9 @@
 """How good a model's masks are: where they lie, against post-hoc methods on the same classifier, and what they cost."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,28 @@ from antehoc.types import DataSpec
 _HALF = 0.5  # the threshold that nobody chose
 _BAND = 3  # pixels: how wide the band around an outline is
 _MEASURES = ("pointing", "energy", "iou", "pompom", "aopc_coarse_blur", "aopc_fine_gray")
+_STRIP = 6  # images that are shown
+
+MEANINGS: Mapping[str, str] = {
+    "masks": "The box and the mask of ones look at no image: a mask that does not beat both has found no object. One "
+    "that does lies on the object, but need not have its shape, and nothing here says that the classifier used all "
+    "that it was shown. A mask beside the object need not be wrong: then the classifier may look elsewhere.",
+    "compare": "By each measure the post-hoc method that is best on these very images stands beside the mask. Nobody "
+    "could have named it beforehand, so it is favoured. Intervals that overlap settle nothing, as both rows are of the "
+    "same images: how often the order holds in other draws of them stands under the ranks. The classifier learned to "
+    "see images through masks; of another classifier, methods and masks may rank otherwise.",
+    "cost": "Timed where this run was made, in rounds that go through all four in turn, so that the ratios "
+    "travel farther than the milliseconds. The networks are untrained and not this model's own, and the looks that "
+    "the doubts take again are left out: it is the price of a mask for each decision, not of a verdict.",
+}
+
+
+class Strip(NamedTuple):
+    """A few images, what the model's masks show of them and where their objects are, for a picture."""
+
+    image: Tensor  #: (n, C, H, W) in 0..1
+    mask: Tensor  #: (n, 1, H, W) in 0..1
+    inside: Tensor  #: (n, 1, H, W) bool
 
 
 @dataclass(frozen=True)
@@ -46,10 +68,18 @@ class Placed(Finding):
     band_share: float
     box_iou: float  #: of a centred box as large as the mean object: what a mask that looks at nothing reaches
     box_energy: float
+    box_pompom: float
+    strip: Strip = field(
+        repr=False, compare=False
+    )  #: the first test images that hold an object, chosen by nothing else
 
     def figures(self) -> dict[str, float | None]:
         """All but what is a count."""
-        return {name: value for name, value in vars(self).items() if name != "images"}
+        return {name: value for name, value in self.to_plain().items() if name != "images"}
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values for JSON; the strip's images stay out."""
+        return {name: value for name, value in vars(self).items() if name != "strip"}
 
     def summary(self) -> str:
         """A few lines for a report."""
@@ -69,9 +99,11 @@ def placed(model: Model, validation: Examples, test: Examples) -> Placed:
     Raises:
         DataError: where the data have no object masks, or the model draws none.
     """
-    chosen, inside, _ = _masks(model, validation)
-    threshold = placement.best_threshold(placement.max_scaled(chosen), inside)
-    maps, inside, empty = _masks(model, test)
+    chosen, inside, there = _masks(model, validation)
+    threshold = placement.best_threshold(placement.max_scaled(chosen[there]), inside[there])
+    every, inside, there = _masks(model, test)
+    maps, inside, empty = every[there], inside[there], every[~there]
+    first = there.nonzero()[:_STRIP, 0].tolist()
     scaled, band = placement.max_scaled(maps), outline(inside)
     box = _centred(inside)
 
@@ -96,6 +128,8 @@ def placed(model: Model, validation: Examples, test: Examples) -> Placed:
         band_share=mean(band.double()),
         box_iou=mean(placement.iou(box, inside, _HALF)),
         box_energy=mean(placement.energy(box, inside)),
+        box_pompom=mean(placement.pompom(box, inside)),
+        strip=Strip(test.images(first), maps[:_STRIP], inside[:_STRIP]),
     )
 
 
@@ -108,7 +142,7 @@ def outline(inside: Tensor) -> Tensor:
 
 
 def _masks(model: Model, examples: Examples) -> tuple[Tensor, Tensor, Tensor]:
-    """Masks (n, 1, H, W) and object masks of the images that hold an object, and the masks of the others."""
+    """Masks (n, 1, H, W), object masks (n, 1, H, W) as bool, and whether an image holds an object (n,)."""
     found: list[Tensor] = []
     inside: list[Tensor] = []
     for output in outputs(model.system, examples):
@@ -119,9 +153,8 @@ def _masks(model: Model, examples: Examples) -> tuple[Tensor, Tensor, Tensor]:
             raise DataError("studies: `masks` needs a system that draws masks, and data with object masks.")
         found.append(mask.cpu())
         inside.append(objects >= _HALF)
-    maps, objects = torch.cat(found), torch.cat(inside)
-    there = objects.flatten(1).any(1)
-    return maps[there], objects[there], maps[~there]
+    objects = torch.cat(inside)
+    return torch.cat(found), objects, objects.flatten(1).any(1)
 
 
 def _centred(inside: Tensor) -> Tensor:
@@ -137,12 +170,27 @@ def _centred(inside: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class AgainstPosthoc(Finding):
-    """The model's own mask beside the best post-hoc method by each measure; the whole table is in `table`."""
+    """The model's own mask beside the best post-hoc method by each measure."""
 
-    own: dict[str, float | None]
-    best: dict[str, float | None]
-    best_name: dict[str, str]
-    table: dict[str, Any]
+    comparison: Comparison = field(repr=False)  #: of the own mask, all methods and the controls
+
+    @property
+    def own(self) -> dict[str, float | None]:
+        """The own mask's means over the images, by measure."""
+        row = next(row for row in self.comparison.rows if row.name == OWN)
+        return {name: _value(row.values[name].estimate) for name in _MEASURES}
+
+    @property
+    def best(self) -> dict[str, float | None]:
+        """The same of the post-hoc method that is best by that measure; None where none has an answer."""
+        rows = {name: self.comparison.best(name) for name in _MEASURES}
+        return {name: _value(row.values[name].estimate) if row else None for name, row in rows.items()}
+
+    @property
+    def best_name(self) -> dict[str, str]:
+        """Its name, by measure."""
+        rows = {name: self.comparison.best(name) for name in _MEASURES}
+        return {name: row.name for name, row in rows.items() if row}
 
     def figures(self) -> dict[str, float | None]:
         """AOPC of both, and the best method's placement under names that begin with `posthoc_`."""
@@ -156,6 +204,11 @@ class AgainstPosthoc(Finding):
             f"({self.best_name.get(name, 'none')})"
             for name in _MEASURES
         )
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values for JSON, the whole table under `table`; the sheet's images stay out."""
+        table = self.comparison.to_plain()
+        return {"own": self.own, "best": self.best, "best_name": self.best_name, "table": table}
 
 
 def against_posthoc(
@@ -174,15 +227,7 @@ def against_posthoc(
     if objects is None:
         raise DataError("studies: `compare` needs data with object masks.")
     positive = (objects > _HALF).flatten(1).any(1).nonzero()[:, 0].tolist()
-    found: Comparison = compare(model, test.select(positive), methods=methods, count=count, seed=seed)
-    own = next(row for row in found.rows if row.name == OWN)
-    best = {name: found.best(name) for name in _MEASURES}
-    return AgainstPosthoc(
-        own={name: _value(own.values[name].estimate) for name in _MEASURES},
-        best={name: _value(row.values[name].estimate) if row else None for name, row in best.items()},
-        best_name={name: row.name for name, row in best.items() if row},
-        table=found.to_plain(),
-    )
+    return AgainstPosthoc(compare(model, test.select(positive), methods=methods, count=count, seed=seed))
 
 
 @dataclass(frozen=True)

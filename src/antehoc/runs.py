@@ -5,7 +5,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,7 +80,7 @@ class Reproduction:
             "notes": list(self.notes),
             "peers": {name: one.peers for name, one in self.evaluations.items() if one.peers},
             "studies": {
-                name: {study: asdict(found) for study, found in one.studies.items()}
+                name: {study: found.to_plain() for study, found in one.studies.items()}
                 for name, one in self.evaluations.items()
                 if one.studies
             },

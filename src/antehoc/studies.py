@@ -7,7 +7,8 @@ Results are plain numbers. `MEANINGS` says what each figure can prove, and what 
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from PIL import Image, ImageChops, ImageDraw, ImageStat
@@ -61,6 +62,7 @@ _Box = tuple[int, int, int, int]
 _Interval = tuple[float, float]
 
 
+@dataclass(frozen=True)
 class Finding:
     """What a study found: figures and their intervals, for a run's record, and a few lines for a report."""
 
@@ -75,6 +77,10 @@ class Finding:
     def summary(self) -> str:
         """A few lines for a report."""
         raise NotImplementedError
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values for JSON: all that was found, but for what only a picture needs."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

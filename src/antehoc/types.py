@@ -141,6 +141,8 @@ ReasonCode = Literal[
     "mask-needed",
     "mask-not-enough",
     "mask-not-needed",
+    "whole-agrees",
+    "whole-disagrees",
 ]
 
 

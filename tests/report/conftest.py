@@ -119,9 +119,10 @@ def masked() -> Decision:
     """A questioned decision explained by a mask that shows the upper left quarter of 64x64 pixels."""
     values = torch.zeros(64, 64)
     values[:32, :32] = 1
-    alone = "what the mask shows does not carry the decision by itself: seen alone it is 'circle' (0.83)"
-    stays = "with what the mask shows removed, the decision stays 'square' (0.91)"
-    reasons = (Reason("mask-not-enough", alone), Reason("mask-not-needed", stays))
+    alone = "what the mask shows is not enough: alone it is 'circle' (0.83)"
+    stays = "what the mask shows is not needed: without it this is still 'square' (0.91)"
+    whole = "the whole image is decided alike: 'square' (0.91)"
+    reasons = (Reason("mask-not-enough", alone), Reason("mask-not-needed", stays), Reason("whole-agrees", whole))
     probabilities = {"circle": 0.0, "rectangle": 0.05, "square": 0.95, "triangle": 0.0}
     doubt = {"sufficiency": 0.83, "necessity": 0.91}
     verdict = Verdict("questioned", 8.0, 5.2, 0.01, reasons)

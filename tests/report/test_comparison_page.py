@@ -70,6 +70,14 @@ def test_the_best_explanation_is_bold_and_no_control_is(found):
     assert "<b>0.900</b>" not in table
 
 
+def test_a_value_never_bursts_its_column_nor_is_less_than_nothing(found):
+    wild = values(0.4) | {"sensitivity": Interval(1586510878.6, -0.0001, 2e9)}
+    text = report.page(replace(found, rows=(replace(found.rows[0], values=wild), *found.rows[1:])), "name")
+    assert "1.59e+09" in text
+    assert "0.000 to 2e+09" in text
+    assert "-0.000" not in text
+
+
 def test_invalid_maps_are_named_and_never_drawn(found):
     page = checks(report.page(found, "name"))
     drawn = [value for value in page.values("alt") if value.startswith("map by")]

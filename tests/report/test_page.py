@@ -217,7 +217,8 @@ def test_a_decision_by_a_mask_shows_it_over_its_image_with_its_colours_and_says_
     (alt, alone) = [value for value in found.values("alt") if value.startswith("mask over the image")]
     assert alone == "mask over the image: 25.0 % of it shown, centred at the top left"
     assert re.fullmatch(r"mask over the image: 2\d\.\d % of it shown, centred at the top left", alt)
-    assert "seen alone it is &#x27;circle&#x27; (0.83)" in text
+    assert '<li class="against">what the mask shows is not enough: alone it is &#x27;circle&#x27; (0.83)</li>' in text
+    assert '<li class="for">the whole image is decided alike: &#x27;square&#x27; (0.91)</li>' in text
     sources = [value for value in found.values("src") if value.startswith("data:image/png")]
     overlay = Image.open(BytesIO(b64decode(sources[1].partition(",")[2])))
     assert overlay.size == (96, 64)

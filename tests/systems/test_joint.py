@@ -270,9 +270,34 @@ def test_a_mask_on_the_evidence_is_enough_and_needed_and_elsewhere_neither(side,
     assert doubts["sufficiency"] == pytest.approx(wrong, abs=1e-3)
     assert doubts["necessity"] == pytest.approx(wrong, abs=1e-3)
     assert doubts["whole"] == pytest.approx(0.0, abs=1e-3)
-    codes = [reason.code for reason in (agree if enough else disagree)]
-    assert codes == (["mask-enough", "mask-needed"] if enough else ["mask-not-enough", "mask-not-needed"])
-    assert not (disagree if enough else agree)
+    codes = [[reason.code for reason in side] for side in (agree, disagree)]
+    assert codes == (
+        [["mask-enough", "mask-needed", "whole-agrees"], []]
+        if enough
+        else [["whole-agrees"], ["mask-not-enough", "mask-not-needed"]]
+    )
+
+
+@pytest.mark.parametrize("decided", ["nothing", "fox"])
+def test_a_whole_image_that_is_decided_otherwise_is_named_with_its_probability(decided):
+    nothing, fox = torch.tensor([[0.0, -1.0]]), torch.tensor([[-1.0, 0.0]])
+    own, other = (nothing, fox) if decided == "nothing" else (fox, nothing)
+    for whole in (own, other):
+        given = output_of(half(), logits=own, kept=own, removed=nothing, whole=whole)
+        agree, disagree = joint().reasons(given)[0]
+        (reason,) = [reason for reason in agree + disagree if reason.code.startswith("whole")]
+        assert reason.probability == pytest.approx(1 / (1 + math.exp(-1)))
+        if whole is own:
+            assert reason in agree
+            assert (reason.code, reason.text) == (
+                "whole-agrees",
+                f"the whole image is decided alike: '{decided}' (0.73)",
+            )
+        else:
+            name = "fox" if decided == "nothing" else "nothing"
+            said = f"the whole image is decided otherwise: '{name}' (0.73)"
+            assert reason in disagree
+            assert (reason.code, reason.text) == ("whole-disagrees", said)
 
 
 def test_of_the_absent_class_nothing_needs_to_be_shown():

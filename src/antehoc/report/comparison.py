@@ -11,9 +11,9 @@ from antehoc.data.images import shown
 from antehoc.metrics.bootstrap import Interval
 from antehoc.metrics.placement import max_scaled
 from antehoc.report import figures
+from antehoc.report.document import document, kicker
 from antehoc.report.html import Html, join, table, tag
 from antehoc.report.meanings import percent
-from antehoc.report.page import document, kicker
 from antehoc.report.sections import pairs
 
 _TITLES = {  # of the columns, short
@@ -29,6 +29,7 @@ _GROUPS = {
 }
 _KINDS = {"own": "The model's own", "post hoc": "Post-hoc methods", "control": "Controls: no classifier made these"}
 _SIDE_PX = 116  # of a picture on the sheet
+_WIDE = 1000  # a sensitivity has no upper bound
 
 
 def text(comparison: Comparison) -> str:
@@ -58,20 +59,42 @@ def page(comparison: Comparison, name: str, about: Sequence[tuple[str, str]] = (
         name: of the model.
         about: names and values that say what ran, such as the seed.
     """
-    parts = [
-        ("The table", _table(comparison)),
-        ("Ranks", _ranks(comparison)),
-        ("Curves", _curves(comparison)),
-        ("The maps themselves", _sheet(comparison)),
-        ("How to read this", _reading(comparison)),
-    ]
     head = [
         kicker("comparison of explanations"),
         tag("h1", name),
-        tag("p", f"{_images(comparison)} {_best(comparison)}", class_="headline"),
+        tag("p", headline(comparison), class_="headline"),
         pairs(about),
     ]
-    return document(f"{name}: comparison", head, parts)
+    return document(f"{name}: comparison", head, parts(comparison))
+
+
+def headline(comparison: Comparison) -> str:
+    """Of how many images it is, and which explanation is first most often."""
+    return f"{_images(comparison)} {_best(comparison)}"
+
+
+def parts(comparison: Comparison, name: str = "") -> list[tuple[str, Html]]:
+    """All that a comparison shows, each part with its title; the name tells its charts from those of another."""
+    return [
+        ("The table", _table(comparison)),
+        ("Ranks", _ranks(comparison)),
+        ("Curves", _curves(comparison, name)),
+        ("The maps themselves", _sheet(comparison)),
+        ("How to read this", _reading()),
+    ]
+
+
+def against(comparison: Comparison, own: str, measures: Sequence[str]) -> Html:
+    """One explanation beside the post-hoc method that is best by each measure, with their 95 % intervals."""
+    (row,) = [row for row in comparison.rows if row.name == own]
+    rows = []
+    for measure in measures:
+        best, mine = comparison.best(measure), row.values[measure]
+        cells = [_value(mine), _span(mine)]
+        cells += [best.name, _value(best.values[measure]), _span(best.values[measure])] if best else ["none", "-", ""]
+        rows.append([_TITLES[measure] + _arrow(measure), *cells])
+    head = ["measure", own, "95 % interval", "best post-hoc method", "its value", "95 % interval"]
+    return table(head, rows, class_="numbers spans")
 
 
 def _images(comparison: Comparison) -> str:
@@ -104,7 +127,13 @@ def _arrow(measure: str, up: str = " ↑", down: str = " ↓") -> str:
 
 
 def _value(interval: Interval) -> str:
-    return "-" if math.isnan(interval.estimate) else f"{interval.estimate + 0.0:.3f}".replace("-0.000", "0.000")
+    return "-" if math.isnan(interval.estimate) else _digits(interval.estimate)
+
+
+def _digits(value: float) -> str:
+    """Three decimals, never -0.000; three digits where a value would burst its column."""
+    written = f"{value:.3f}" if abs(value) < _WIDE else f"{value:.3g}"
+    return "0.000" if written == "-0.000" else written
 
 
 def _cost(row: Row) -> list[str]:
@@ -163,7 +192,7 @@ def _intervals(comparison: Comparison, group: str, used: Sequence[str]) -> Html:
 
 
 def _span(interval: Interval) -> str:
-    return "" if math.isnan(interval.estimate) else f"{interval.low:.3f} to {interval.high:.3f}"
+    return "" if math.isnan(interval.estimate) else f"{_digits(interval.low)} to {_digits(interval.high)}"
 
 
 def _ranks(comparison: Comparison) -> Html:
@@ -189,7 +218,7 @@ def _rank(comparison: Comparison, measure: str, name: str) -> str:
     return tag("span", place, tag("span", f" {100 * rank.kept:.0f} %", class_="kept"))
 
 
-def _curves(comparison: Comparison) -> Html:
+def _curves(comparison: Comparison, name: str) -> Html:
     kinds = {row.name: row.kind for row in comparison.rows}
     titles = {name: _TITLES[name] + _arrow(name) for name in comparison.curves}
     if not any(comparison.curves.values()):
@@ -203,7 +232,7 @@ def _curves(comparison: Comparison) -> Html:
         " they come back). A faithful map makes it fall fast, and rise fast for insertion. Blue: the model's own;"
         " orange: the best post-hoc method by that measure; thin grey: the other methods; dashed: the random control."
     )
-    chart = figures.perturbation_curves(comparison.curves, titles, kinds, best)
+    chart = figures.perturbation_curves(comparison.curves, titles, kinds, best, name)
     return tag("figure", Html(chart), tag("figcaption", said))
 
 
@@ -212,7 +241,7 @@ def _sheet(comparison: Comparison) -> Html:
     sheet = comparison.sheet
     columns = range(len(sheet.explained))
     head = ["", *(f"decided: {name}" for name in sheet.explained)]
-    rows: list[list[str]] = [["image", *(_picture(sheet.image[n], f"image {n + 1}") for n in columns)]]
+    rows: list[list[str]] = [["image", *(small(sheet.image[n], f"image {n + 1}") for n in columns)]]
     for name, maps in sheet.maps.items():
         cells = [_map(sheet.image[n], maps[n], name, n, sheet.why[name][n]) for n in columns]
         rows.append([name, *cells])
@@ -228,16 +257,17 @@ def _map(image: Tensor, values: Tensor | None, name: str, number: int, why: str)
     if values is None:
         return tag("div", tag("b", "invalid: "), why, class_="invalid")
     scaled = max_scaled(values[None, None])[0, 0]
-    return _picture(figures.overlay(image, scaled), f"map by {name} over image {number + 1}")
+    return small(figures.overlay(image, scaled), f"map by {name} over image {number + 1}")
 
 
-def _picture(image: Tensor | Image.Image, alt: str) -> Html:
+def small(image: Tensor | Image.Image, alt: str) -> Html:
+    """A picture for a table of pictures."""
     size = image.shape[-2:] if isinstance(image, Tensor) else image.size
     how = "crisp" if max(size) <= figures.CRISP_PX else "smooth"
     return tag("img", src=figures.picture(image, 2 * _SIDE_PX), alt=alt, class_=how, width=_SIDE_PX)
 
 
-def _reading(comparison: Comparison) -> Html:
+def _reading() -> Html:
     rows = [[_TITLES[name], measure.says, measure.direction] for name, measure in MEASURES.items()]
     said = [
         "Explained is the class that the classifier decided, right or wrong. All explanations are of the same images.",

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 import torch.nn.functional as F
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import FixedLocator, FormatStrFormatter, FuncFormatter, MaxNLocator
@@ -34,6 +34,7 @@ _NAMED_CELLS, _NAMED_CLASSES = 12, 40  # up to so many classes a confusion matri
 _SEEN = 0.5  # from this probability on an attribute is said to be present
 _SHADES = matplotlib.colormaps["inferno"]  # of every mask and map: black is 0, light yellow is 1
 _COLOR = 0.62  # of an overlay is the mask's, the rest the image's in grey
+_LINE = 80  # an outline is one part in so many of its image's side
 CRISP_PX = 128  # up to this size an image is shown pixel by pixel
 
 
@@ -266,6 +267,7 @@ def perturbation_curves(
     titles: Mapping[str, str],
     kinds: Mapping[str, str],
     best: Mapping[str, str],
+    name: str = "",
 ) -> str:
     """Probability of the explained class over the share of the image that is replaced, a chart for each measure.
 
@@ -274,9 +276,10 @@ def perturbation_curves(
         titles: of the charts, by measure.
         kinds: `own`, `post hoc` or `control`, by explanation; of the controls only `random` is drawn.
         best: the post-hoc method to stress, by measure.
+        name: tells this picture from that of another comparison on the same page.
     """
     rows = (len(curves) + 1) // 2
-    with drawing(7.6, 2.5 * rows, f"perturbation curves by {', '.join(titles.values())}") as (figure, out):
+    with drawing(7.6, 2.5 * rows, f"perturbation curves by {', '.join(titles.values())}{_of(name)}") as (figure, out):
         charts = figure.subplots(rows, 2, squeeze=False).flat
         for axes, (measure, own) in zip(charts, curves.items(), strict=False):
             for name, values in sorted(
@@ -344,6 +347,16 @@ def overlay(image: Tensor | Image.Image, mask: Tensor) -> Image.Image:
     colors = _SHADES(over[0, 0].numpy())[..., :3]
     mixed = _COLOR * colors + (1 - _COLOR) * np.asarray(under, dtype=np.float64)[..., None] / 255
     return Image.fromarray((255 * mixed).round().astype(np.uint8))
+
+
+def outlined(image: Image.Image, inside: Tensor) -> Image.Image:
+    """An image of Pillow with a green line around an object (height, width), just outside of it so as to hide none."""
+    width = max(1, round(max(image.size) / _LINE))
+    value = inside[None, None].float()
+    ring = (F.max_pool2d(value, 2 * width + 1, 1, width) - value)[0, 0] > 0
+    pixels = np.array(image.convert("RGB"))
+    pixels[ring.numpy()] = [round(255 * part) for part in to_rgb(GREEN)]
+    return Image.fromarray(pixels)
 
 
 def color_bar(low: str = "0: hidden", high: str = "1: shown", *, width_px: int = 208) -> str:

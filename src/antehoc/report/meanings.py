@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from antehoc.runs import Reproduction
 from antehoc.types import Reason, ReasonCode
 
-AGREE: frozenset[ReasonCode] = frozenset({"attribute-agrees", "mask-enough", "mask-needed"})  #: reasons for a decision
+AGREE: frozenset[ReasonCode] = frozenset(
+    {"attribute-agrees", "mask-enough", "mask-needed", "whole-agrees"}
+)  #: reasons for a decision
 
 Intervals = Mapping[str, tuple[float, float]]
 
 _OF_MAPS = r"(?:(paper|hybrid|posthoc)_)?"
 _GROUPS = {  # in the order of reading
     "Decisions": r"(plain_)?accuracy",
-    "Explanations": rf"{_OF_MAPS}(pointing|energy|iou|pompom|aopc_(coarse_blur|fine_gray))|mask_area[\w-]*"
-    r"|cost_ratio\w*",
+    "Explanations": rf"{_OF_MAPS}((pointing|energy)(_band)?|iou(_half)?|f1|coverage|threshold|pompom"
+    r"|(object|band)_share|box_(iou|energy|pompom)|aopc_(coarse_blur|fine_gray))|mask_area[\w-]*|cost_ratio\w*",
     "Shape or texture": r"(pretrained_)?shape_bias\w*",
     "Attributes": r"attributes?_\w+|argmax_agreement|(all_zeros|majority)_accuracy|class_repeat_map",
     "Verdicts on errors": r"(?!(msp_|peer_)?ood_)[\w-]+_(questioned_(wrong|correct)(_at_\d+|_over_draws\w*)?"
@@ -31,6 +33,18 @@ _SAYS = {  # first match tells; {0} and {1} are what the pattern's brackets held
     rf"{_OF_MAPS}pompom": "share of what is not the object that the map shows at all{0}; lower is better",
     rf"{_OF_MAPS}aopc_coarse_blur": "AOPC, patches of 1/7 of the side blurred{0}",
     rf"{_OF_MAPS}aopc_fine_gray": "AOPC, patches of 1/14 of the side made gray{0}",
+    rf"{_OF_MAPS}object_share": "share of the image that the object covers{0}",
+    rf"{_OF_MAPS}iou_half": "overlap of map and object, at the threshold 0.5{0}",
+    rf"{_OF_MAPS}f1": "F1 of map and object, at the threshold best on other images{0}",
+    rf"{_OF_MAPS}coverage": "share of the object that the map shows, at that threshold{0}",
+    rf"{_OF_MAPS}threshold": "that threshold, as a share of each map's largest value{0}",
+    rf"{_OF_MAPS}pointing_band": "maps whose highest value lies on a band of 3 pixels along the object's edge{0}",
+    rf"{_OF_MAPS}energy_band": "share of the map that lies on that band{0}",
+    rf"{_OF_MAPS}band_share": "share of the image that the band covers{0}",
+    rf"{_OF_MAPS}box_iou": "for comparison: overlap of the object and a centred box of its mean size{0}",
+    rf"{_OF_MAPS}box_energy": "for comparison: share of that box that lies on the object{0}",
+    rf"{_OF_MAPS}box_pompom": "for comparison: share of what is not the object that the box covers{0}",
+    r"mask_area_absent": "mean of the mask where no object is",
     r"mask_area[\w-]*": "mean of the mask over the image",
     r"cost_ratio_paper": "deciding with the paper's explainer, as a multiple of deciding without",
     r"cost_ratio_half": "the same, with the explainer on images of half the size; lower is better",

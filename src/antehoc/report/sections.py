@@ -58,7 +58,10 @@ def figure_table(groups: Iterable[Group], *, published: bool, prefix: str = "") 
         folded += [_figure(row, published=published) for row in group.rows if row not in own]
     parts = [table(head, rows, class_="figures")]
     if folded:
-        summary = tag("summary", f"{len(folded)} figures more: single doubts, single sets of unknown images")
+        summary = tag(
+            "summary",
+            f"{len(folded)} figures more: single doubts, single sets of images, more measures",
+        )
         parts.append(tag("details", summary, table(head, folded, class_="figures")))
     return join(parts)
 

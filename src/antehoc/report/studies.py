@@ -3,17 +3,24 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from antehoc.report import figures
+from antehoc.bias import Bias, Biases
+from antehoc.masks import AgainstPosthoc, Costs, Placed
+from antehoc.report import figures, mask_studies
 from antehoc.report.html import Html, join, table, tag
-from antehoc.report.meanings import number, plain
+from antehoc.report.meanings import number, percent, plain
 from antehoc.studies import MEANINGS, Background, Change, HiddenPart, Leakage, RepeatedCalibration
 
 _READINGS = 12  # attributes of the background study that are shown
+_OF_BIAS = {  # what each row of the shape biases is of
+    "shape_bias": "test stimuli",
+    "pretrained_shape_bias": "test stimuli",
+    "pretrained_shape_bias_all": "all stimuli",
+}
 
 
 def section(studies: Mapping[str, Any], name: str = "") -> Html:
     """All studies of an evaluation, each under its heading; empty where there are none."""
-    return join(_study(found, name) for found in studies.values())
+    return join(join([_study(found, name), _in_words(found)]) for found in studies.values())
 
 
 def _study(found: object, name: str) -> Html:
@@ -24,8 +31,16 @@ def _study(found: object, name: str) -> Html:
             return _leakage(found)
         case Background():
             return _background(found)
-        case _:  # a study that has no picture of its own
-            return _in_words(found)
+        case Placed():
+            return mask_studies.placed(found)
+        case AgainstPosthoc():
+            return mask_studies.against_posthoc(found, name)
+        case Costs():
+            return mask_studies.costs(found)
+        case Biases():
+            return _biases(found)
+        case _:  # a study that has no section of its own is told in words alone
+            return Html("")
 
 
 def _guarantee(found: RepeatedCalibration, name: str) -> Html:
@@ -40,7 +55,6 @@ def _guarantee(found: RepeatedCalibration, name: str) -> Html:
             tag("p", said),
             tag("figure", Html(figures.draws(found.each, found.alpha, name))),
             _note("repeated_calibration"),
-            _in_words(found),
         ]
     )
 
@@ -70,7 +84,7 @@ def _leakage(found: Leakage) -> Html:
         parts += [tag("h4", "Colours changed, shapes left"), _edits(found.edits), _note("edits")]
     if found.parts:
         parts += [tag("h4", "Parts hidden, beside an equal disc elsewhere"), _parts(found.parts), _note("parts")]
-    return join([*parts, _in_words(found)])
+    return join(parts)
 
 
 def _edits(edits: Sequence[Change]) -> Html:
@@ -115,7 +129,31 @@ def _background(found: Background) -> Html:
     parts = [tag("h3", "What is read from the background?"), tag("p", said)]
     if rows:
         parts.append(table(head, rows, caption="The attributes of which the background alone keeps most"))
-    return join([*parts, _note("background"), _in_words(found)])
+    return join([*parts, _note("background")])
+
+
+def _biases(found: Biases) -> Html:
+    before = any(name.startswith("pretrained") for name in found.rows)
+    title = "Did the network go by shape before it was trained?" if before else "Does it go by shape or by texture?"
+    said = (
+        "Each stimulus has the shape of one class and the texture of another; the share by shape is of those that are"
+        " given either of the two."
+    )
+    if found.mask_area is not None:
+        said += f" The mask shows {percent(found.mask_area)} of a stimulus on average."
+    head = ["", "stimuli", "given either", "of these by shape", "95 % interval", "of all by shape", "of all by texture"]
+    rows = [[_OF_BIAS.get(name, plain(name)), *_bias(row)] for name, row in found.rows.items()]
+    means = found.means.replace("`", "")  # which set code apart in text; a page would show them
+    note = f"Tossing a coin gives 0.5. The interval is Wilson's, over the stimuli. {means}"
+    return join(
+        [tag("h3", title), tag("p", said), table(head, rows, class_="numbers spans"), tag("p", note, class_="note")]
+    )
+
+
+def _bias(row: Bias) -> list[str]:
+    span = "" if row.interval is None else f"{number(row.interval[0])} to {number(row.interval[1])}"
+    return [f"{row.images:,}", f"{row.decided:,}", number(row.shape_bias), span, number(row.accuracy_shape),
+            number(row.accuracy_texture)]  # fmt: skip
 
 
 def _note(key: str) -> Html:

@@ -15,7 +15,7 @@ from antehoc.nn.damage import fill, squares
 from antehoc.nn.explainers import Gate, build_explainer, opened
 from antehoc.nn.gated import Gated, build_gated
 from antehoc.systems.base import Reconsidered, System, Trainable
-from antehoc.types import Batch, DataSpec, Explanans, Reason, SaliencyMask
+from antehoc.types import Batch, DataSpec, Explanans, Reason, ReasonCode, SaliencyMask
 
 _TINY = 1e-6  # of the share of the mask outside the object, as published
 _MARGIN = 2  # pixels around what a mask shows that are erased with it
@@ -367,57 +367,42 @@ class Joint(System[JointOutput]):
         self.distance.fit(output.features, label)
 
     def considered(self, output: JointOutput, explanans: Sequence[Explanans]) -> Reconsidered:
-        """Class probabilities by what the mask shows alone, and what hiding and removing it say of each decision."""
+        """Class probabilities by what the mask shows alone, and what the looks with, without and past it say."""
         predicted, kept = output.logits.argmax(1), output.kept.softmax(1)
         if not output.kept.shape[1]:
             return Reconsidered({}, kept, [([], [])] * len(predicted))
-        reasons = [
-            self._reasons(*row)
-            for row in zip(predicted.tolist(), kept.tolist(), output.removed.softmax(1).tolist(), strict=True)
-        ]
+        looks = (look.softmax(1).tolist() for look in (output.kept, output.removed, output.whole))
+        reasons = [self._reasons(*row) for row in zip(predicted.tolist(), *looks, strict=True)]
         return Reconsidered({}, kept, reasons)
 
     def reconsider(self, explanans: Sequence[Explanans], predicted: Tensor) -> Reconsidered:
         raise DataError("a mask says nothing without its image, and cannot be corrected; decide on another image.")
 
-    def _reasons(self, decided: int, kept: list[float], removed: list[float]) -> tuple[list[Reason], list[Reason]]:
-        """For and against, by what is seen with the mask alone and without it."""
-        names, alone, without = self.spec.classes, _largest(kept), _largest(removed)
+    def _reasons(
+        self, decided: int, kept: list[float], removed: list[float], whole: list[float]
+    ) -> tuple[list[Reason], list[Reason]]:
+        """For and against, by what is seen with the mask alone, without it, and on the whole image."""
+
+        def say(code: ReasonCode, text: str, look: list[float]) -> Reason:
+            seen = _largest(look)
+            return Reason(code, f"{text} {self.spec.classes[seen]!r} ({look[seen]:.2f})", probability=look[seen])
+
         agree, disagree = [], []
-        if alone == decided:
-            agree.append(
-                Reason(
-                    "mask-enough",
-                    f"what the mask shows is enough: alone it is {names[alone]!r}",
-                    probability=kept[alone],
-                )
-            )
+        if _largest(kept) == decided:
+            agree.append(say("mask-enough", "what the mask shows is enough: alone it is", kept))
         else:
-            disagree.append(
-                Reason(
-                    "mask-not-enough",
-                    f"what the mask shows is not enough: alone it is {names[alone]!r}",
-                    probability=kept[alone],
-                )
-            )
+            disagree.append(say("mask-not-enough", "what the mask shows is not enough: alone it is", kept))
         if decided == self.absent:
-            return agree, disagree
-        if without == decided:
-            disagree.append(
-                Reason(
-                    "mask-not-needed",
-                    f"what the mask shows is not needed: without it this is still {names[without]!r}",
-                    probability=removed[without],
-                )
-            )
+            pass  # nothing needs to be shown for it
+        elif _largest(removed) == decided:
+            text = "what the mask shows is not needed: without it this is still"
+            disagree.append(say("mask-not-needed", text, removed))
         else:
-            agree.append(
-                Reason(
-                    "mask-needed",
-                    f"what the mask shows is needed: without it this is {names[without]!r}",
-                    probability=removed[without],
-                )
-            )
+            agree.append(say("mask-needed", "what the mask shows is needed: without it this is", removed))
+        if _largest(whole) == decided:
+            agree.append(say("whole-agrees", "the whole image is decided alike:", whole))
+        else:
+            disagree.append(say("whole-disagrees", "the whole image is decided otherwise:", whole))
         return agree, disagree
 
     def _necessity(self, removed: Tensor, predicted: Tensor) -> Tensor:
