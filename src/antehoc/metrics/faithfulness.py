@@ -19,14 +19,13 @@ from torch.nn import functional as F
 
 from antehoc.errors import DataError, RecipeError
 from antehoc.metrics.maps import Maps, grid, target_probability, usable
-from antehoc.nn.blur import blurred
+from antehoc.nn.blur import BLUR, blurred
 from antehoc.types import Images, Labels, Scores, checked
 
 Perturbation = Literal["black", "white", "gray", "blur", "uniform"]
 Mode = Literal["morf", "deletion", "insertion"]
 Curve = Float[Tensor, "batch points"]
 FILL = {"black": 0.0, "white": 1.0, "gray": 0.5}
-BLUR = 1 / 22  # standard deviation as a share of the shorter side: some 10 of 224 pixels
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 

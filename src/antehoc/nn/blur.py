@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+BLUR = 1 / 22  #: deviation of a blurred replacement as a share of the shorter side: some 10 of 224 pixels
+
 
 def blurred(images: Tensor, deviation: float) -> Tensor:
     """Images (B, C, H, W) under a Gaussian, cut off and made to sum to 1 at the border.

@@ -4,9 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antehoc.nn.blur import blurred
+from antehoc.nn.blur import BLUR, blurred
 
-BLUR = 1 / 22  #: deviation of a blurred fill as a share of the shorter side
 _SQUARES = (5, 16)  # to a side: the coarsest and the finest grid of squares, as many as measures of patches take
 
 
