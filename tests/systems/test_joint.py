@@ -18,7 +18,7 @@ ALL = tuple(Joint.weights)
 
 def joint(spec=SPEC, **changes):
     torch.manual_seed(0)
-    return Joint(spec, **{"classifier": "tiny", "filters": (4, 8), "losses": ALL} | changes)
+    return Joint(spec, **{"classifier": "tiny", "filters": (4, 8), "losses": ALL, "budget": (0.1, 0.9)} | changes)
 
 
 def output_of(mask, **changes):
@@ -167,10 +167,6 @@ def test_looking_at_what_is_removed_leaves_batch_norm_alone():
     once(image)
     twice(image)
     assert all(v.equal(twice.state_dict()[k]) for k, v in once.state_dict().items())
-
-
-def batch_norm_steps(part):
-    return {int(v) for k, v in part.state_dict().items() if k.endswith("num_batches_tracked")}
 
 
 @pytest.mark.parametrize("gate_at", ["image", "stages"])
@@ -367,6 +363,9 @@ def test_the_paper_form_is_the_published_network():
         (DataSpec(("cat", "fox"), 1, 16, 16), {"losses": ("empty",)}, "nothing is there"),
         (DataSpec(("cat", "fox"), 1, 16, 16), {"losses": ("label", "damaged")}, "`damaged` .* nothing is there"),
         (SPEC, {"budget": (0.5, 0.2)}, "two shares of the image"),
+        (SPEC, {"budget": (0.5,)}, "two shares of the image"),
+        (SPEC, {"budget": (0.0, 1.0)}, "needs its bounds"),
+        (SPEC, {"smooth": -1.0}, "0 or more; got -1"),
         (SPEC, {"hidden": 1.5}, "brightness in 0..1"),
         (DataSpec(("cat", "fox"), 1, 18, 16), {"losses": ("label",)}, "multiples of 4 pixels; got 18x16"),
     ],

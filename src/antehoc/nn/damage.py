@@ -1,4 +1,8 @@
-"""Damaged pictures, drawn anew in every training step from torch's own random numbers."""
+"""Damaged pictures, drawn anew in every training step.
+
+They come from torch's own random numbers, as dropout does: a forward pass has no generator, and the training loop seeds
+these for every epoch.
+"""
 
 import torch
 import torch.nn.functional as F

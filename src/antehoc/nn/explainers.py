@@ -41,7 +41,7 @@ class MaskHead(nn.Module):
     def forward(self, activation: Tensor) -> Tensor:
         value = self.norm(self.convolution(activation))
         value = blurred(value, self.smooth) if self.smooth else value
-        value = value.to(torch.promote_types(value.dtype, torch.float32))  # half a precision has too few ranks
+        value = value.to(torch.promote_types(value.dtype, torch.float32))  # near 1 a sigmoid needs it
         return torch.tanh(value).relu() if self.gate == "tanh" else torch.sigmoid(value)
 
 

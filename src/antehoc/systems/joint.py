@@ -37,7 +37,7 @@ class JointOutput(NamedTuple):
     removed: Tensor  #: (B, K) of the image with all hidden that the mask shows
     whole: Tensor  #: (B, K) of the whole image
     damaged: Tensor  #: (B // 2, K) of the first half's images after damage beside what the mask shows
-    erased: Tensor  #: (B // 2,) bool: of which what the mask shows was taken as well
+    erased: Tensor  #: (B // 2,) bool: of which what the mask shows was taken as well; (B, 0) where nobody looked
 
 
 class Joint(System[JointOutput]):
@@ -148,8 +148,12 @@ class Joint(System[JointOutput]):
             )
         if not 0 <= hidden <= 1:
             raise RecipeError(f"hidden is a brightness in 0..1; got {hidden}.")
-        if not 0 <= budget[0] <= budget[1] <= 1:
+        if len(budget) != 2 or not 0 <= budget[0] <= budget[1] <= 1:
             raise RecipeError(f"budget is two shares of the image, the lesser first; got {[*budget]}.")
+        if "budget" in losses and tuple(budget) == (0, 1):
+            raise RecipeError("losses: `budget` needs its bounds, such as budget: [0.03, 1.0].")
+        if smooth < 0:
+            raise RecipeError(f"smooth is a deviation in pixels, 0 or more; got {smooth}.")
         self.budget = budget
         self.spec, self.gate_at, self.hidden, self.gate = spec, gate_at, hidden, gate
         self.losses, self.look_again = tuple(losses), look_again
@@ -277,17 +281,19 @@ class Joint(System[JointOutput]):
         """The terms of `losses`; each a mean over the images.
 
         The mask's terms are those of what the classifier is gated by: of a `hard` gate pixels count, not values.
+        Their gradient then is the gate plus the map before it: more than 1 where a pixel is shown, less than a half
+        where not.
 
         `label`: cross-entropy of the decision. `area`: mean of the mask (the L1 budget); `area_sum`: its sum over the
         pixels. `budget`: how far the mask's mean lies outside `budget`, but for the absent class. `variation`: mean
         absolute difference of neighbours, down plus across. `outside`: share of what lies outside the object that the
         mask shows (`hybrid`). `whole`: cross-entropy on the whole image, which keeps the classifier from learning the
-        mask's shape instead of what it shows (0 while the classifier is frozen). `removed`: with all hidden that the
-        mask shows, cross-entropy with the absent class or, without one, how far from uniform the classes are (in
-        nats); it teaches the explainer alone. `damaged`: cross-entropy of the decision on damaged images, with their
-        label where what the mask shows was left, with the absent class where it was erased: neither damage nor what
-        the explainer shows of it must look like something. It teaches the classifier alone (0 while that is frozen).
-        `empty`: mean of the mask on images of the absent class.
+        mask's shape instead of what it shows (in training 0 while the classifier is frozen). `removed`: with all
+        hidden that the mask shows, cross-entropy with the absent class or, without one, how far from uniform the
+        classes are (in nats); it teaches the explainer alone. `damaged`: cross-entropy of the decision on damaged
+        images, with their label where what the mask shows was left, with the absent class where it was erased:
+        neither damage nor what the explainer shows of it must look like something. It teaches the classifier alone (0
+        while that is frozen, and in validation). `empty`: mean of the mask on images of the absent class.
 
         Raises:
             DataError: `outside` is asked for, and the data have no object masks.
@@ -392,13 +398,12 @@ class Joint(System[JointOutput]):
             agree.append(say("mask-enough", "what the mask shows is enough: alone it is", kept))
         else:
             disagree.append(say("mask-not-enough", "what the mask shows is not enough: alone it is", kept))
-        if decided == self.absent:
-            pass  # nothing needs to be shown for it
-        elif _largest(removed) == decided:
+        needed = _largest(removed) != decided
+        if decided != self.absent and needed:
+            agree.append(say("mask-needed", "what the mask shows is needed: without it this is", removed))
+        elif decided != self.absent:
             text = "what the mask shows is not needed: without it this is still"
             disagree.append(say("mask-not-needed", text, removed))
-        else:
-            agree.append(say("mask-needed", "what the mask shows is needed: without it this is", removed))
         if _largest(whole) == decided:
             agree.append(say("whole-agrees", "the whole image is decided alike:", whole))
         else:

@@ -66,7 +66,7 @@ class Training(L.LightningModule):
         set_modes(self.system, self.phase.train)
         torch.manual_seed(
             mix(self.seed, self.number, self.current_epoch)
-        )  # dropout; `fit` gives the world its state back
+        )  # dropout and damage; `fit` gives the world its state back
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         if not batch.activations and views(self.phase.augment) > 1:

@@ -42,7 +42,7 @@ class Phase:
         cache_in: precision in which cached activations are computed and kept: `bfloat16` takes half the room, and on
             processors that have it a third of the time.
         precision: of the layers' arithmetic while the phase trains: with `bfloat16` a step takes half of the time on
-            processors that have it; weights, losses and masks stay in float32.
+            processors that have it; weights and losses stay in float32, masks from the gate on.
         average: keep a running average of the weights, of which each step replaces a share of 1 - `average`; the
             phase ends with the averaged weights. 0: none.
         keep: weights that the phase ends with: `last`, or `best` on validation by `monitor`.
