@@ -30,7 +30,7 @@ FORMS = {
     "mirror-paper": Form("mirror", "shapes_spec", PAPER | {"covariance": "class"}),
     "mirror-full": Form("mirror", "shapes_spec", {"backbone": "test_resnet", "mirror": "full", "join": "concat"}),
 }
-SEEN = {"filters": (4, 8), "losses": tuple(SYSTEMS["joint"].weights), "budget": (0.1, 0.9)}
+SEEN = {"filters": (4, 8), "losses": tuple(SYSTEMS["joint"].weights), "budget": (0.95, 1.0)}
 NARROW = {"classifier": "resnet18", "gate_at": "blocks", "options": {"channels": (4, 4, 8, 8), "stem_width": 4}}
 FORMS |= {
     "joint": Form("joint", "scene_spec", SEEN | {"classifier": "tiny"}),

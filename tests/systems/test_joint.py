@@ -363,7 +363,6 @@ def test_the_paper_form_is_the_published_network():
         (DataSpec(("cat", "fox"), 1, 16, 16), {"losses": ("empty",)}, "nothing is there"),
         (DataSpec(("cat", "fox"), 1, 16, 16), {"losses": ("label", "damaged")}, "`damaged` .* nothing is there"),
         (SPEC, {"budget": (0.5, 0.2)}, "two shares of the image"),
-        (SPEC, {"budget": (0.5,)}, "two shares of the image"),
         (SPEC, {"budget": (0.0, 1.0)}, "needs its bounds"),
         (SPEC, {"smooth": -1.0}, "0 or more; got -1"),
         (SPEC, {"hidden": 1.5}, "brightness in 0..1"),
