@@ -144,6 +144,21 @@ def test_what_is_invalid_is_measured_by_nothing_ranked_nowhere_shown_never_and_n
     json.dumps(found.to_plain(), allow_nan=False)
 
 
+def test_where_the_own_mask_shows_nothing_no_row_is_measured():
+    def shy(images: torch.Tensor) -> torch.Tensor:
+        return square(images) * (torch.arange(len(images)) < 4)[:, None, None, None]
+
+    found = compare(Patch(), examples(6), methods=METHODS, own=shy, chunk=6)
+    four = examples(6).select(range(4))
+    alone = compare(Patch(), four, methods=METHODS, own=square, chunk=6)
+    assert row(found, OWN).valid == pytest.approx(4 / 6)
+    for name in ("aopc_fine_gray", "deletion", "energy", "gini"):
+        for one in (OWN, *METHODS, "box"):
+            expected = row(alone, one).values[name].estimate
+            assert row(found, one).values[name].estimate == pytest.approx(expected, abs=1e-6), (name, one)
+    assert "all rows are measured on the 4 images whose own mask is valid" in found.notes
+
+
 def test_a_method_that_cannot_be_used_is_a_row_that_says_why():
     found = compare(Patch(), examples(2), methods=("grad-cam", "saliency"))  # Patch has no feature maps
     assert row(found, "grad-cam").valid == 0

@@ -154,6 +154,8 @@ def compare(
     """Set every explanation of a classifier beside the others: how faithful, well placed, sparse, stable, at what cost.
 
     Explained is the class that is decided. A map that fails its own checks is measured by nothing and never shown.
+    Where the classifier's own masks fail on some images, such as those where they rightly show nothing, all rows are
+    measured on the others: means over different images do not compare.
 
     Args:
         model: a saved model, or any classifier of images (B, C, H, W) in 0..1.
@@ -179,9 +181,12 @@ def compare(
     with standing_still(classifier):
         target = _decided(classifier, images, chunk)
         explained = _explained(classifier, images, mask, target, methods, own, chunk, seed)
-        curves = _curves(classifier, images, explained, target, chunk, seed)
+        common = _common(explained, len(images))
+        curves = _curves(classifier, images, explained, common, target, chunk, seed)
         each = {
-            name: _measured(one, {measure: each[name] for measure, each in curves.items()}, images, mask, target, seed)
+            name: _measured(
+                one, {measure: each[name] for measure, each in curves.items()}, common, images, mask, target, seed
+            )
             for name, one in explained.items()
         }
     weights = _weights(len(images), seed)
@@ -206,7 +211,7 @@ def compare(
         sheet=_sheet(images, mask, target, classes, explained, sorted(shown[:_SHEET].tolist())),
         images=len(images),
         with_object=0 if mask is None else int(mask.flatten(1).any(1).sum()),
-        notes=_notes(explained, mask),
+        notes=_notes(explained, common, mask),
     )
 
 
@@ -289,6 +294,12 @@ def _posthoc(classifier: nn.Module, images: Tensor, target: Tensor, method: str,
     )
 
 
+def _common(explained: Mapping[str, _Explained], images: int) -> Tensor:
+    """(B,) the images on which rows are compared: where the own mask is valid, if there is one and it ever is."""
+    own = explained.get(OWN)
+    return own.valid if own is not None and own.valid.any() else torch.ones(images, dtype=torch.bool)
+
+
 def _timed(run: Callable[[], Any], images: Tensor) -> tuple[Any, float]:
     """What a function gives, and its milliseconds for each image."""
 
@@ -336,9 +347,15 @@ class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _curves(
-    classifier: nn.Module, images: Tensor, explained: Mapping[str, _Explained], target: Tensor, chunk: int, seed: int
+    classifier: nn.Module,
+    images: Tensor,
+    explained: Mapping[str, _Explained],
+    common: Tensor,
+    target: Tensor,
+    chunk: int,
+    seed: int,
 ) -> dict[str, dict[str, Tensor]]:
-    """(B, steps + 1) by measure and row, NaN where a map is invalid."""
+    """(B, steps + 1) by measure and row, NaN where a map is invalid or the image is not `common`."""
     maps = {name: _without_nan(one.maps) for name, one in explained.items() if one.valid.any()}
     found: dict[str, dict[str, Tensor]] = {}
     for measure, (mode, options) in _CURVES.items():
@@ -347,7 +364,7 @@ def _curves(
         points = next(iter(own.values())).shape[1]
         nothing = torch.full((len(images), points), torch.nan, dtype=torch.float64)
         found[measure] = {
-            name: own[name].where(one.valid[:, None], torch.nan) if name in own else nothing
+            name: own[name].where((one.valid & common)[:, None], torch.nan) if name in own else nothing
             for name, one in explained.items()
         }
     return found
@@ -359,9 +376,15 @@ def _without_nan(maps: Tensor) -> Tensor:
 
 
 def _measured(
-    one: _Explained, curves: Mapping[str, Tensor], images: Tensor, mask: Tensor | None, target: Tensor, seed: int
+    one: _Explained,
+    curves: Mapping[str, Tensor],
+    common: Tensor,
+    images: Tensor,
+    mask: Tensor | None,
+    target: Tensor,
+    seed: int,
 ) -> dict[str, Tensor]:
-    """(B,) by measure, NaN where there is no answer."""
+    """(B,) by measure, NaN where there is no answer or the image is not `common`."""
     area, aopc = faithfulness.area, faithfulness.aopc
     found = {name: (aopc if name.startswith("aopc") else area)(curve) for name, curve in curves.items()}
     maps = _without_nan(one.maps)
@@ -369,11 +392,11 @@ def _measured(
         seen = mask.flatten(1).any(1).cpu()
         placed = {"pointing": placement.pointing_game, "energy": placement.energy, "pompom": placement.pompom}
         found |= {name: measure(maps, mask).where(seen, torch.nan) for name, measure in placed.items()}
-        found["iou"] = _iou(maps, mask, one.valid & seen)
+        found["iou"] = _iou(maps, mask, one.valid & seen & common)
     found["gini"] = placement.gini(maps)
     found["sensitivity"] = _sensitivity(one, images, target, seed)
     nothing = torch.full((len(images),), torch.nan, dtype=torch.float64)
-    return {name: found.get(name, nothing).where(one.valid, torch.nan) for name in MEASURES}
+    return {name: found.get(name, nothing).where(one.valid & common, torch.nan) for name in MEASURES}
 
 
 def _iou(maps: Tensor, mask: Tensor, chosen: Tensor) -> Tensor:
@@ -466,12 +489,14 @@ def _sheet(
     )
 
 
-def _notes(explained: Mapping[str, _Explained], mask: Tensor | None) -> tuple[str, ...]:
+def _notes(explained: Mapping[str, _Explained], common: Tensor, mask: Tensor | None) -> tuple[str, ...]:
     notes = [
         f"{name}: {int((~one.valid).sum())} of {len(one.valid)} maps are invalid: {next(why for why in one.why if why)}"
         for name, one in explained.items()
         if one.kind != "control" and not one.valid.all()
     ]
+    if not common.all():
+        notes.append(f"all rows are measured on the {int(common.sum())} images whose own mask is valid")
     if mask is None or not mask.any():
         notes.append("no image says where its object is: how well maps are placed is not measured")
     return tuple(notes)
