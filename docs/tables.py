@@ -415,19 +415,21 @@ def biases() -> str:
     """How often each classifier goes by shape on cue conflicts, with the interval that so few images leave."""
     found = runs("cue-conflict", "small")
     if not found:
-        return missing("cue-conflict", "small", (0,))
-    own = [(name, study) for run in found[:1] for name, study in run["studies"].items()]
+        return missing("cue-conflict", "small", SEEDS)
     rows = [
-        [f"`{figure}`" if name == found[0]["recipe"] else f"`{name}_{figure}`", f"{row['images']}", f"{row['decided']}",
-         number(row["shape_bias"]), " to ".join(number(end) for end in row["interval"] or ()),
+        [f"`{figure}`" if name == run["recipe"] else f"`{name}_{figure}`", f"{run['seed']}", f"{row['images']}",
+         f"{row['decided']}", number(row["shape_bias"]), " to ".join(number(end) for end in row["interval"] or ()),
          number(row["accuracy_shape"]), number(row["accuracy_texture"])]
-        for name, study in own
+        for run in found
+        for name, study in run["studies"].items()
         for part in study.values()
         for figure, row in part.get("rows", {}).items()
+        if run is found[0] or not figure.endswith("_all")  # which no seed changes
     ]  # fmt: skip
-    head = ["figure", "stimuli", "decided by shape or texture", "of these by shape", "95 % interval",
+    rows.sort(key=lambda row: row[0])
+    head = ["figure", "seed", "stimuli", "decided by shape or texture", "of these by shape", "95 % interval",
             "of all by shape", "of all by texture"]  # fmt: skip
-    return markdown(head, rows) + f"\n\nSeed {found[0]['seed']}."
+    return markdown(head, rows)
 
 
 def mean_of(known: Sequence[float]) -> float | None:
@@ -746,7 +748,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "triangles-small": lambda: small("triangles"),
     "triangles-aopc": aopc,
     "triangles-compare": compared,
-    "cue-conflict-small": lambda: small("cue-conflict", seeds=(0,)),
+    "cue-conflict-small": lambda: small("cue-conflict"),
     "cue-conflict-bias": biases,
     "benchmarks": benchmarks,
     "cli-help": cli_help,

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from antehoc.data import Preprocessing
 from antehoc.data.examples import Tensors
 from antehoc.errors import DataError, RecipeError
 from antehoc.metrics import faithfulness, placement
+from antehoc.metrics.bootstrap import Interval
 from antehoc.model import Model
 from antehoc.systems import Joint, Mirror
 
@@ -111,6 +113,14 @@ def test_controls_take_no_rank_and_equal_rows_share_a_place(found):
     assert places == [1, 1, 1]  # neither method shows anything outside the square
     assert found.best("gini", "control").name in ("perfect", "edges")
     assert found.best("deletion") is not None
+
+
+def test_the_best_has_half_of_its_maps_valid(found):
+    saliency = row(found, "saliency")
+    good = replace(saliency, values={**saliency.values, "gini": Interval(1.0, 1.0, 1.0)})
+    for valid, best in ((0.5, "saliency"), (0.49, "input-x-gradient")):
+        rows = (replace(good, valid=valid), row(found, "input-x-gradient"))
+        assert replace(found, rows=rows).best("gini").name == best
 
 
 def test_ranks_and_intervals_by_hand():

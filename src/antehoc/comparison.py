@@ -31,7 +31,7 @@ DEFAULT = (
     "lrp", "occlusion",
 )  # fmt: skip  #: methods that are compared where nobody says which: none takes thousands of passes
 _DRAWS = 1000  # bootstrap draws of the images, the same for every row: so ranks are paired
-_RANKED = 0.5  # a row takes part in ranks where at least this share of its maps is valid
+_RANKED = 0.5  # a row takes part in ranks, and can be best, where at least this share of its maps is valid
 _STABLE = 8  # images whose maps are made again under small noise
 _SHEET = 4  # images that are shown
 
@@ -112,9 +112,16 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     def best(self, measure: str, kind: Kind = "post hoc") -> Row | None:
-        """The row of a kind that is best by a measure; None where none has an answer."""
+        """The row of a kind that is best by a measure; None where none has an answer.
+
+        As for ranks, at least half of its maps must be valid: a mean over the few that are compares with no other.
+        """
         better = 1 if choose("measure", measure, MEASURES).direction == "higher" else -1
-        known = [row for row in self.rows if row.kind == kind and not math.isnan(row.values[measure].estimate)]
+        known = [
+            row
+            for row in self.rows
+            if row.kind == kind and row.valid >= _RANKED and not math.isnan(row.values[measure].estimate)
+        ]
         return max(known, key=lambda row: better * row.values[measure].estimate, default=None)
 
     def to_plain(self) -> dict[str, Any]:
