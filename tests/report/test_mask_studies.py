@@ -162,7 +162,7 @@ def test_a_mask_costs_so_many_times_the_classifier_alone():
     rows = rows_of(studies.section({"cost": COSTS}))
     assert rows["the classifier alone"] == ["50.0", "1.00"]  # 0.2 seconds for 4 images
     assert rows["with the paper&#x27;s explainer"] == ["142.5", "2.85"]
-    assert rows["with half of its filters as well"] == ["59.0", "1.18"]
+    assert rows["with half of its filters and its gate on the image"] == ["59.0", "1.18"]
 
 
 def test_a_shape_bias_stands_with_its_interval_and_its_count():

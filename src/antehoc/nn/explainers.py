@@ -233,7 +233,7 @@ def _twice(inputs: int, outputs: int, norm: bool) -> nn.Sequential:
     for i in (inputs, outputs):
         layers.append(nn.Conv2d(i, outputs, 3, padding=1, bias=not norm))
         layers += [nn.BatchNorm2d(outputs)] if norm else []
-        layers.append(nn.ReLU())
+        layers.append(nn.ReLU(inplace=True))  # a sixth of the explainer's time
     return nn.Sequential(*layers)
 
 

@@ -103,7 +103,7 @@ def costs(found: Costs) -> Html:
         "the classifier alone": 1.0,
         "with the paper's explainer": found.cost_ratio_paper,
         "with that explainer on the image at half its size": found.cost_ratio_half,
-        "with half of its filters as well": found.cost_ratio_light,
+        "with half of its filters and its gate on the image": found.cost_ratio_light,
     }
     rows = [[name, f"{bare * ratio / found.images:,.1f}", f"{ratio:.2f}"] for name, ratio in forms.items()]
     said = (

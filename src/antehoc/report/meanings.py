@@ -48,7 +48,7 @@ _SAYS = {  # first match tells; {0} and {1} are what the pattern's brackets held
     r"mask_area[\w-]*": "mean of the mask over the image",
     r"cost_ratio_paper": "deciding with the paper's explainer, as a multiple of deciding without",
     r"cost_ratio_half": "the same, with the explainer on images of half the size; lower is better",
-    r"cost_ratio_light": "the same, with half of the explainer's filters as well; lower is better",
+    r"cost_ratio_light": "the same, with half of the explainer's filters and one gate, on the image; lower is better",
     r"shape_bias": "of the cue conflicts decided by shape or by texture, those decided by shape",
     r"pretrained_shape_bias": "the same for the network of ImageNet's 1000 classes that training began from",
     r"pretrained_shape_bias_all": "the same for that network on all stimuli",
