@@ -189,7 +189,9 @@ PUBLISHED_AOPC = {  # read off a plot (+-0.005), by patch in pixels of 224: hybr
     "white": {4: (0.129, 0.111, 0.011), 8: (0.201, 0.198, 0.072), 16: (0.312, 0.318, 0.145),
               32: (0.345, 0.352, 0.095)},
 }  # fmt: skip
-MEASURED_AOPC = {("blur", 32): "aopc_coarse_blur", ("gray", 16): "aopc_fine_gray"}  # the same shares of the side
+GRIDDED = """```sh
+antehoc compare FOLDER/main/model --aopc-grid --json grid.json && python docs/tables.py --add grid.json
+```"""
 PLACES = {  # what a recipe needs from the user's disk, on its command line
     "birds": " --data CUB --weights FILE --ood imagenet=PATH --ood cue=PATH --ood coco=PATH",
     "cue-conflict": " --data CUE --weights FILE",
@@ -370,22 +372,41 @@ def trained() -> str:
 
 
 def aopc() -> str:
-    """The published AOPC beside ours, which is about another task; ours where patch and perturbation are the same."""
-    found = runs("triangles", "small")
+    """The published AOPC beside ours, which is about another task; ours by the same patches and perturbations."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(MEASURED.glob("compare-triangles-*.json"))]
     head = ["replaced by", "patch, of the side", "published: hybrid", "published: unsupervised",
-            "published: best other", "triangles: own mask", "triangles: best post-hoc"]  # fmt: skip
+            "published: best other", "triangles: own mask", "triangles: best post-hoc", "which"]  # fmt: skip
     rows = [
-        [kind, f"1/{224 // patch}", *(f"{value:.3f}" for value in published), *our_aopc(kind, patch, found)]
+        [
+            kind,
+            f"1/{224 // patch}",
+            *(f"{value:.3f}" for value in published),
+            *our_aopc(f"{kind} 1/{224 // patch}", found),
+        ]
         for kind, own in PUBLISHED_AOPC.items()
         for patch, published in own.items()
     ]
-    return markdown(head, rows) + ("" if found else "\n\n" + missing("triangles", "small", SEEDS))
+    if not found:
+        return markdown(head, rows) + "\n\n" + missing("triangles", "small", SEEDS) + f"\n\nand then\n\n{GRIDDED}"
+    seeds = ", ".join(str(run["seed"]) for run in found)
+    said = f"Ours: means over {found[0]['images']} test scenes of each seed ({seeds}), made after the run itself by"
+    return markdown(head, rows) + f"\n\n{said}\n\n{GRIDDED}"
 
 
-def our_aopc(kind: str, patch: int, found: Runs) -> list[str]:
-    """Own mask and best post-hoc method; empty where it is not measured."""
-    name = MEASURED_AOPC.get((kind, patch))
-    return [mean_and_range(f"{prefix}{name}", found) if name and found else "" for prefix in ("", "posthoc_")]
+def our_aopc(kind: str, found: Runs) -> list[str]:
+    """Own mask, best post-hoc method of which half of the maps are valid, and its name; empty where not measured."""
+    own, best, names = [], [], []
+    for run in found:
+        methods = [row["name"] for row in run["rows"] if row["kind"] == "post hoc" and row["valid"] >= 0.5]
+        values = run["aopc_grid"][kind]
+        own.append(values["own mask"])
+        best.append(max(values[name] for name in methods))
+        names.append(max(methods, key=values.__getitem__))
+    return [
+        "" if not own else number(mean_of(own)),
+        "" if not best else number(mean_of(best)),
+        ", ".join(dict.fromkeys(names)),
+    ]
 
 
 def compared() -> str:
@@ -794,6 +815,10 @@ def add(path: Path) -> Path:
             ],
         }
         target = MEASURED / "benchmarks.json"
+    elif "aopc_grid" in content:
+        rows = [{key: row[key] for key in ("name", "kind", "valid")} for row in content["rows"]]
+        content = {key: content[key] for key in ("data", "seed", "images", "aopc_grid")} | {"rows": rows}
+        target = MEASURED / f"compare-{Path(content['data']).stem}-seed{content['seed']}.json"
     else:
         recipe = Path(content["recipe"]).stem
         target = MEASURED / f"{recipe}-{content['scale']}-seed{content['seed']}.json"

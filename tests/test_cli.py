@@ -236,10 +236,11 @@ def test_compare_sets_every_explanation_of_a_model_on_one_table(call, tiny_run, 
     path, page = tmp_path / "c.json", tmp_path / "c.html"
     code, printed, _ = call(
         "compare", tiny_run.model, "--methods", "saliency,input-x-gradient", "--count", 3, "--seed", 4, "--json", path,
-        "--html", page, "--device", "cpu", "--quiet",
+        "--html", page, "--device", "cpu", "--quiet", "--aopc-grid",
     )  # fmt: skip
     assert code == 0
     written = json.loads(path.read_text())
+    assert set(written["aopc_grid"]["uniform 1/56"]) == {"saliency", "input-x-gradient", "random"}
     assert [row["name"] for row in written["rows"] if row["kind"] == "post hoc"] == ["saliency", "input-x-gradient"]
     assert (written["images"], written["seed"]) == (3, 4)
     assert {line.split()[0] for line in printed.splitlines() if line} >= {"saliency", "input-x-gradient", "random"}

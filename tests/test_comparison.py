@@ -123,6 +123,18 @@ def test_the_best_has_half_of_its_maps_valid(found):
         assert replace(found, rows=rows).best("gini").name == best
 
 
+def test_the_grid_holds_aopc_by_every_published_patch_and_perturbation(found):
+    assert found.grid == {}
+    assert "aopc_grid" not in found.to_plain()
+    asked = compare(Patch(), examples(), methods=METHODS, own=square, chunk=4, grid=True)
+    assert len(asked.grid) == 5 * 4
+    assert all(list(own) == [OWN, *METHODS, "random"] for own in asked.grid.values())
+    assert asked.grid["blur 1/7"][OWN] == pytest.approx(row(found, OWN).values["aopc_coarse_blur"].estimate)
+    assert asked.grid["gray 1/14"]["random"] == pytest.approx(row(found, "random").values["aopc_fine_gray"].estimate)
+    assert asked.grid["black 1/14"][OWN] > asked.grid["black 1/14"]["random"]
+    assert asked.to_plain()["aopc_grid"] == asked.grid
+
+
 def test_ranks_and_intervals_by_hand():
     values = {"a": torch.tensor([1.0, 0.0]).double(), "b": torch.tensor([0.0, 0.9]).double()}
     weights = torch.tensor([[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]]).double()  # a leads in the first two draws
@@ -141,7 +153,8 @@ def test_what_is_invalid_is_measured_by_nothing_ranked_nowhere_shown_never_and_n
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return super().forward(images) * 0 + torch.tensor([1.0, 0.0])
 
-    found = compare(Flat(), examples(3), methods=("saliency",), own=lambda images: images[:, :1] * torch.nan)
+    none = lambda images: images[:, :1] * torch.nan  # noqa: E731
+    found = compare(Flat(), examples(3), methods=("saliency",), own=none, grid=True)
     for name in ("saliency", OWN):
         flat = row(found, name)
         assert flat.valid == 0
@@ -151,6 +164,7 @@ def test_what_is_invalid_is_measured_by_nothing_ranked_nowhere_shown_never_and_n
         assert not any(name in ranks for ranks in found.ranks.values())
         assert any(note.startswith(f"{name}: 3 of 3 maps are invalid: ") for note in found.notes)
     assert found.best("deletion") is None
+    assert all(list(own) == ["random"] for own in found.grid.values())
     json.dumps(found.to_plain(), allow_nan=False)
 
 

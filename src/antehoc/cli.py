@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--methods", metavar="A,B,...", help="post-hoc methods, or all; default: those of moderate cost")
     sub.add_argument("--count", type=_natural, default=32, metavar="N", help="how many images")
     sub.add_argument("--chunk", type=_natural, default=16, metavar="N", help="images that the model sees at once")
+    sub.add_argument("--aopc-grid", action="store_true", help="AOPC by every published patch and perturbation, too")
     sub = command("explain", _explain, "decide, explain and question images")
     sub.add_argument("model", help="folder of a saved model")
     sub.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP, BMP or TIFF of any size and mode")
@@ -199,6 +200,7 @@ def _compare(options: argparse.Namespace) -> int:
         count=options.count,
         chunk=options.chunk,
         seed=seed,
+        grid=options.aopc_grid,
     )
     sys.stdout.write(report.text(found))
     _write_json(options.json, {"model": options.model, "data": where, "seed": seed, **found.to_plain()})

@@ -5,8 +5,8 @@ import math
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -58,9 +58,15 @@ MEASURES: dict[str, Measure] = {
     "gini": Measure("sparse", "higher", "how few pixels hold the map"),
     "sensitivity": Measure("stable", "lower", "largest relative change of the map under noise of 0.02"),
 }
+GRID: dict[str, tuple[faithfulness.Perturbation, int]] = {
+    f"{perturbation} 1/{parts}": (perturbation, parts)
+    for perturbation in get_args(faithfulness.Perturbation)
+    for parts in (56, 28, 14, 7)
+}  #: the published AOPC: what replaces a patch, and how many patches make a side
+_STEPS = 100  # of AOPC, at most
 _CURVES: dict[str, tuple[faithfulness.Mode, dict[str, Any]]] = {
     "aopc_coarse_blur": ("morf", {"patch": 1 / 7, "perturbation": "blur"}),
-    "aopc_fine_gray": ("morf", {"patch": 1 / 14, "perturbation": "gray", "steps": 100}),
+    "aopc_fine_gray": ("morf", {"patch": 1 / 14, "perturbation": "gray", "steps": _STEPS}),
     "deletion": ("deletion", {"patch": 1 / 14, "perturbation": "black", "steps": 14}),
     "insertion": ("insertion", {"patch": 1 / 14, "perturbation": "blur", "steps": 14}),
 }
@@ -110,6 +116,7 @@ class Comparison:
     images: int
     with_object: int  #: images whose object's place is known
     notes: tuple[str, ...] = ()
+    grid: dict[str, dict[str, float]] = field(default_factory=dict)  #: mean AOPC by `GRID` and row, if asked for
 
     def best(self, measure: str, kind: Kind = "post hoc") -> Row | None:
         """The row of a kind that is best by a measure; None where none has an answer.
@@ -134,6 +141,7 @@ class Comparison:
             "ranks": {name: {row: rank._asdict() for row, rank in ranks.items()} for name, ranks in self.ranks.items()},
             "curves": self.curves,
             "notes": list(self.notes),
+            **({"aopc_grid": self.grid} if self.grid else {}),
         }
 
 
@@ -157,6 +165,7 @@ def compare(
     chunk: int = 16,
     seed: int = 0,
     own: Explain | None = None,
+    grid: bool = False,
 ) -> Comparison:
     """Set every explanation of a classifier beside the others: how faithful, well placed, sparse, stable, at what cost.
 
@@ -172,6 +181,8 @@ def compare(
         chunk: the most images that the classifier sees at once; no figure but time and memory depends on it.
         seed: of the draw, the methods, the controls and the bootstrap.
         own: images to the classifier's own masks (B, 1, H, W); a model that explains by masks has its own.
+        grid: AOPC by every published size of patch and perturbation as well (`GRID`), of the own mask, the methods
+            and the random control: twenty curves for each.
     Raises:
         RecipeError: an unknown method, or a count or chunk below 1.
         DataError: images that the model does not take, or none.
@@ -196,6 +207,7 @@ def compare(
             )
             for name, one in explained.items()
         }
+        gridded = _grid(classifier, images, explained, common, target, chunk, seed) if grid else {}
     weights = _weights(len(images), seed)
     shown = torch.arange(len(images)) if mask is None else mask.flatten(1).any(1).cpu().int().argsort(descending=True)
     return Comparison(
@@ -219,6 +231,7 @@ def compare(
         images=len(images),
         with_object=0 if mask is None else int(mask.flatten(1).any(1).sum()),
         notes=_notes(explained, common, mask),
+        grid=gridded,
     )
 
 
@@ -361,11 +374,12 @@ def _curves(
     target: Tensor,
     chunk: int,
     seed: int,
+    kinds: Mapping[str, tuple[faithfulness.Mode, dict[str, Any]]] = _CURVES,
 ) -> dict[str, dict[str, Tensor]]:
     """(B, steps + 1) by measure and row, NaN where a map is invalid or the image is not `common`."""
     maps = {name: _without_nan(one.maps) for name, one in explained.items() if one.valid.any()}
     found: dict[str, dict[str, Tensor]] = {}
-    for measure, (mode, options) in _CURVES.items():
+    for measure, (mode, options) in kinds.items():
         log.info("%s: %d maps of %d images", measure, len(maps), len(images))
         own = faithfulness.curves(mode, classifier, images, maps, target, seed=seed, chunk=chunk, **options)
         points = next(iter(own.values())).shape[1]
@@ -375,6 +389,29 @@ def _curves(
             for name, one in explained.items()
         }
     return found
+
+
+def _grid(
+    classifier: nn.Module,
+    images: Tensor,
+    explained: Mapping[str, _Explained],
+    common: Tensor,
+    target: Tensor,
+    chunk: int,
+    seed: int,
+) -> dict[str, dict[str, float]]:
+    """Mean AOPC by what replaces a patch of which size, and row; a row that has no valid map is left out."""
+    rows = {name: one for name, one in explained.items() if one.kind != "control" or name == "random"}
+    kinds: dict[str, tuple[faithfulness.Mode, dict[str, Any]]] = {
+        name: ("morf", {"patch": 1 / parts, "perturbation": perturbation, "steps": _STEPS})
+        for name, (perturbation, parts) in GRID.items()
+    }
+    curves = _curves(classifier, images, rows, common, target, chunk, seed, kinds)
+    means = {
+        kind: {name: float(faithfulness.aopc(curve).nanmean()) for name, curve in own.items()}
+        for kind, own in curves.items()
+    }
+    return {kind: {name: mean for name, mean in own.items() if not math.isnan(mean)} for kind, own in means.items()}
 
 
 def _without_nan(maps: Tensor) -> Tensor:

@@ -62,6 +62,17 @@ def test_the_page_is_whole_and_safe_and_has_every_row(found):
     assert '<b>1</b><span class="kept"> 98 %</span>' in text
 
 
+def test_a_grid_of_aopc_has_a_table_and_its_best_are_bold(found):
+    assert "AOPC by patch and perturbation" not in report.page(found, "name")
+    grid = {"blur 1/7": {OWN: 0.25, "saliency": 0.5, "random": 0.75}, "gray 1/56": {OWN: 0.125}}
+    text = report.page(replace(found, grid=grid), "name")
+    checks(text)
+    body = text[text.rindex("AOPC by patch and perturbation") : text.rindex("Ranks")]
+    rows = re.findall(r"<tr>.*?</tr>", body, re.DOTALL)
+    rows = [re.sub(r"<[^b/][^>]*>|</[^b][^>]*>", " ", row).split() for row in rows]
+    assert rows[1:] == [["blur", "1/7", "0.250", "<b>0.500</b>", "0.750"], ["gray", "1/56", "<b>0.125</b>", "-", "-"]]
+
+
 def test_the_best_explanation_is_bold_and_no_control_is(found):
     best = replace(found.rows[3], values=values(0.9))  # better than all, and no explanation
     text = report.page(replace(found, rows=(*found.rows[:3], best)), "name")

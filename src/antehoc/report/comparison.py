@@ -77,6 +77,7 @@ def parts(comparison: Comparison, name: str = "") -> list[tuple[str, Html]]:
     """All that a comparison shows, each part with its title; the name tells its charts from those of another."""
     return [
         ("The table", _table(comparison)),
+        *([("AOPC by patch and perturbation", _grid(comparison))] if comparison.grid else []),
         ("Ranks", _ranks(comparison)),
         ("Curves", _curves(comparison, name)),
         ("The maps themselves", _sheet(comparison)),
@@ -208,6 +209,27 @@ def _ranks(comparison: Comparison) -> Html:
     )
     head = ["explanation", *(_TITLES[name] for name in used)]
     return join([table(head, rows, class_="numbers compared"), tag("p", said, class_="note")])
+
+
+def _grid(comparison: Comparison) -> Html:
+    """AOPC by what replaces a patch of which size; bold: the best of the model's own and the methods."""
+    controls = {row.name for row in comparison.rows if row.kind == "control"}
+    names = [row.name for row in comparison.rows if any(row.name in own for own in comparison.grid.values())]
+    rows = []
+    for kind, own in comparison.grid.items():
+        most = max((mean for name, mean in own.items() if name not in controls), default=math.nan)
+        cells = [_digits(own[name]) if name in own else "-" for name in names]
+        rows.append(
+            [
+                kind,
+                *(tag("b", cell) if own.get(name) == most else cell for name, cell in zip(names, cells, strict=True)),
+            ]
+        )
+    said = (
+        "Mean fall of the class's probability while patches are replaced, most relevant first, in 100 steps at most;"
+        " higher is better. Rows: what replaces a patch, and its side as a share of the image's."
+    )
+    return join([table(["replaced by", *names], rows, class_="numbers compared"), tag("p", said, class_="note")])
 
 
 def _rank(comparison: Comparison, measure: str, name: str) -> str:
