@@ -15,6 +15,7 @@ import torch
 import yaml
 from PIL import Image
 
+from antehoc import runs
 from antehoc.errors import DataError, ModelError, OutputError, RecipeError
 from antehoc.model import load
 from antehoc.recipe import read_recipe
@@ -94,6 +95,11 @@ def test_a_variant_has_figures_of_its_own_under_its_prefix(tiny_run, tmp_path):
     assert result.figures["alone_accuracy"] == result.figures["accuracy"], "the same network, questioned otherwise"
     assert result.figures["alone_verdict_auroc"] == result.figures["margin_auroc"]
     assert (tmp_path / "v" / "narrow" / "model" / "config.json").is_file()
+
+
+def test_a_note_of_a_variant_has_its_name_and_none_is_said_twice():
+    found = {"": ["of the data"], "narrow": ["of the data", "no errors"], "alone": ["no errors"]}
+    assert runs._named_notes(found) == ("of the data", "narrow: no errors", "alone: no errors")
 
 
 def test_notes_say_where_a_promise_could_not_be_kept(tiny_run, tmp_path):

@@ -392,13 +392,19 @@ def reproduce(
         figures=_with_near(_prefixed({name: part.figures for name, part in parts.items()})),
         published=dict(parsed.published),
         intervals=_prefixed({name: part.evaluation.intervals for name, part in parts.items()}),
-        notes=tuple(note for part in parts.values() for note in part.notes),
+        notes=_named_notes({name: part.notes for name, part in parts.items()}),
         evaluations={name or recipe: part.evaluation for name, part in parts.items()},
         models={name or recipe: part.trained.model for name, part in parts.items()},
         history=[epochs for part in parts.values() for epochs in part.trained.history],
         parts=_prefixed({name: part.seconds for name, part in parts.items()}),
         folder=folder,
     )
+
+
+def _named_notes(found: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """What was noted of each variant, with its name where that is not the recipe itself; nothing is said twice."""
+    main = found[""]
+    return (*main, *(f"{name}: {note}" for name, own in found.items() if name for note in own if note not in main))
 
 
 @dataclass(frozen=True)

@@ -259,8 +259,9 @@ def percent(share: float) -> str:
     """A share in per cent, never rounded to all or none where it is neither.
 
     Example:
-        >>> percent(0.8642), percent(0.9997), percent(1.0)
-        ('86.4 %', '99.97 %', '100 %')
+        >>> percent(0.8642), percent(0.9997), percent(1.0), percent(0.000116961)
+        ('86.4 %', '99.97 %', '100 %', '0.012 %')
     """
     rounded = f"{100 * share:.1f}"
-    return (rounded if 0 < float(rounded) < 100 else f"{100 * share:g}") + " %"
+    fine = f"{100 * share:g}" if share > 0.5 else f"{100 * share:.2g}"
+    return (rounded if 0 < float(rounded) < 100 else fine) + " %"
