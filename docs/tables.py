@@ -24,6 +24,7 @@ from antehoc import cli
 from antehoc.data import DATASETS
 from antehoc.metrics import METRICS, MetricEntry
 from antehoc.metrics.explanations import MAP_METRICS, MapMeasure
+from antehoc.posthoc import METHODS
 from antehoc.recipe import Recipe, Unknown, Verdicts
 from antehoc.report.meanings import meaning, number
 from antehoc.systems import SYSTEMS
@@ -192,6 +193,7 @@ PUBLISHED_AOPC = {  # read off a plot (+-0.005), by patch in pixels of 224: hybr
 GRIDDED = """```sh
 antehoc compare FOLDER/main/model --aopc-grid --json grid.json && python docs/tables.py --add grid.json
 ```"""
+EXPLANATIONS = "quantus|several_maps|road|" + "|".join(rf"\[{re.escape(name)}\]" for name in METHODS)  # in names
 PLACES = {  # what a recipe needs from the user's disk, on its command line
     "birds": " --data CUB --weights FILE --ood imagenet=PATH --ood cue=PATH --ood coco=PATH",
     "cue-conflict": " --data CUE --weights FILE",
@@ -575,8 +577,8 @@ def made_by(found: Runs) -> str:
     return "Made with " + ", ".join(words[key].format(" and ".join(own)) for key, own in parts.items() if own) + "."
 
 
-def benchmarks() -> str:
-    """Every benchmark: median, fastest, and what it says beside."""
+def benchmarks(*, explanations: bool = False) -> str:
+    """Every benchmark but those of explanations, or these: median, fastest, and what it says beside."""
     path = MEASURED / "benchmarks.json"
     if not path.exists():
         lines = (
@@ -587,6 +589,7 @@ def benchmarks() -> str:
     rows = [
         [f"`{bench['name']}`", *(seconds(bench["stats"][key]) for key in ("median", "min")), *beside(bench)]
         for bench in sorted(content["benchmarks"], key=lambda bench: str(bench["name"]))
+        if explanations == bool(re.search(EXPLANATIONS, bench["name"]))
     ]
     cpu = content.get("machine_info", {}).get("cpu", {})
     about = f"On {cpu['count']} cores ({cpu.get('arch', 'unknown')})." if cpu.get("count") else ""
@@ -598,10 +601,10 @@ def beside(bench: Mapping[str, Any]) -> tuple[str, str]:
     extra = bench.get("extra_info", {})
     words = [f"{key.replace('_', ' ')} {plain(value)}" for key, value in extra.items() if not isinstance(value, dict)]
     words += [
-        f"{key} {plain(value)} s"
-        for value_ in extra.values()
-        if isinstance(value_, dict)
-        for key, value in value_.items()
+        f"{key} {plain(value)}" if name == "options" else f"{key} {plain(value)} s"
+        for name, own in extra.items()
+        if isinstance(own, dict)
+        for key, value in own.items()
     ]
     case = re.sub(r".*\[(.*)\]", r"\1", str(bench["name"]))
     rule = COSTS.get(case)
@@ -772,6 +775,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "cue-conflict-small": lambda: small("cue-conflict"),
     "cue-conflict-bias": biases,
     "benchmarks": benchmarks,
+    "benchmarks-explanations": lambda: benchmarks(explanations=True),
     "cli-help": cli_help,
     "recipe-keys": recipe_keys,
     "metrics": lambda: metrics(METRICS),
@@ -801,7 +805,10 @@ def files() -> list[Path]:
 
 
 def add(path: Path) -> Path:
-    """Take a measured run into docs/measured/, without names and folders of the machine that made it."""
+    """Take a measured run into docs/measured/, without names and folders of the machine that made it.
+
+    Benchmarks replace those of the same names, so that some can be measured anew by themselves.
+    """
     content = json.loads(path.read_text(encoding="utf-8"))
     if "benchmarks" in content:
         cpu = content.get("machine_info", {}).get("cpu", {})
@@ -815,6 +822,9 @@ def add(path: Path) -> Path:
             ],
         }
         target = MEASURED / "benchmarks.json"
+        known = json.loads(target.read_text(encoding="utf-8"))["benchmarks"] if target.exists() else []
+        measured = {bench["name"] for bench in content["benchmarks"]}
+        content["benchmarks"] += [bench for bench in known if bench["name"] not in measured]
     elif "aopc_grid" in content:
         rows = [{key: row[key] for key in ("name", "kind", "valid")} for row in content["rows"]]
         content = {key: content[key] for key in ("data", "seed", "images", "aopc_grid")} | {"rows": rows}

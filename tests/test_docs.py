@@ -328,6 +328,11 @@ def test_a_measured_run_is_taken_in_without_the_machine_s_name(tables, measured)
     text = (tables.MEASURED / "benchmarks.json").read_text()
     assert "secret" not in text
     assert "ratio <= 1.20 **missed**" in tables.benchmarks()
+    lime = {"name": "test_cost[lime]", "stats": stats, "extra_info": {"ratio": 2.0, "options": {"samples": 20}}}
+    measured({"benchmarks": [lime]}, {"benchmarks": [bench | {"extra_info": {"ratio_to_bare": 1.1}}]})
+    assert "ratio <= 1.20 |" in tables.benchmarks(), "it is replaced, and the other stays"
+    assert "lime" not in tables.benchmarks()
+    assert "| ratio 2, samples 20 |" in tables.benchmarks(explanations=True)
 
 
 def birds(seed: int, **figures: float) -> dict[str, Any]:
