@@ -401,12 +401,18 @@ def _grid(
     seed: int,
 ) -> dict[str, dict[str, float]]:
     """Mean AOPC by what replaces a patch of which size, and row; a row that has no valid map is left out."""
-    rows = {name: one for name, one in explained.items() if one.kind != "control" or name == "random"}
+    seen = common.nonzero()[:, 0]  # no other image's curves are needed
+    rows = {
+        name: one._replace(maps=one.maps[seen.to(one.maps.device)], valid=one.valid[seen])
+        for name, one in explained.items()
+        if one.kind != "control" or name == "random"
+    }
+    here = seen.to(images.device)
     kinds: dict[str, tuple[faithfulness.Mode, dict[str, Any]]] = {
         name: ("morf", {"patch": 1 / parts, "perturbation": perturbation, "steps": _STEPS})
         for name, (perturbation, parts) in GRID.items()
     }
-    curves = _curves(classifier, images, rows, common, target, chunk, seed, kinds)
+    curves = _curves(classifier, images[here], rows, common[seen], target[here], chunk, seed, kinds)
     means = {
         kind: {name: float(faithfulness.aopc(curve).nanmean()) for name, curve in own.items()}
         for kind, own in curves.items()
