@@ -191,7 +191,8 @@ PUBLISHED_AOPC = {  # read off a plot (+-0.005), by patch in pixels of 224: hybr
               32: (0.345, 0.352, 0.095)},
 }  # fmt: skip
 GRIDDED = """```sh
-antehoc compare FOLDER/main/model --aopc-grid --json grid.json && python docs/tables.py --add grid.json
+antehoc compare FOLDER/main/model --methods saliency,grad-cam,occlusion --count 50 --aopc-grid --json grid.json
+python docs/tables.py --add grid.json
 ```"""
 EXPLANATIONS = "quantus|several_maps|road|" + "|".join(rf"\[{re.escape(name)}\]" for name in METHODS)  # in names
 PLACES = {  # what a recipe needs from the user's disk, on its command line
@@ -390,9 +391,12 @@ def aopc() -> str:
     ]
     if not found:
         return markdown(head, rows) + "\n\n" + missing("triangles", "small", SEEDS) + f"\n\nand then\n\n{GRIDDED}"
-    seeds = ", ".join(str(run["seed"]) for run in found)
-    said = f"Ours: means over {found[0]['images']} test scenes of each seed ({seeds}), made after the run itself by"
-    return markdown(head, rows) + f"\n\n{said}\n\n{GRIDDED}"
+    ours = "; ".join(
+        f"{run['images']} test scenes of seed {run['seed']}"
+        + "".join(f" ({note})" for note in run["notes"] if note.startswith("all rows"))
+        for run in found
+    )
+    return markdown(head, rows) + f"\n\nOurs: {ours}. Made after the run itself by\n\n{GRIDDED}"
 
 
 def our_aopc(kind: str, found: Runs) -> list[str]:
@@ -827,7 +831,7 @@ def add(path: Path) -> Path:
         content["benchmarks"] += [bench for bench in known if bench["name"] not in measured]
     elif "aopc_grid" in content:
         rows = [{key: row[key] for key in ("name", "kind", "valid")} for row in content["rows"]]
-        content = {key: content[key] for key in ("data", "seed", "images", "aopc_grid")} | {"rows": rows}
+        content = {key: content[key] for key in ("data", "seed", "images", "notes", "aopc_grid")} | {"rows": rows}
         target = MEASURED / f"compare-{Path(content['data']).stem}-seed{content['seed']}.json"
     else:
         recipe = Path(content["recipe"]).stem

@@ -470,9 +470,10 @@ def test_published_aopc_stands_beside_ours_of_the_same_share_of_the_side(tables,
         means = {"own mask": 0.2 + seed / 10, "saliency": 0.2, "occlusion": best, "lrp": 0.9, "random": 0.8}
         grid = {kind: means for kind in GRID}
         content = {"model": "/somewhere/model", "data": "triangles", "seed": seed, "images": 8, "rows": rows}
+        content["notes"] = ["all rows are measured on 5", "lrp: flat"][seed:]
         measured(content | {"aopc_grid": grid})
     assert "| blur | 1/7 | 0.340 | 0.350 | 0.217 | 0.2500 | 0.2250 | occlusion, saliency |" in tables.aopc()
-    assert "8 test scenes of each seed (0, 1)" in tables.aopc()
+    assert "Ours: 8 test scenes of seed 0 (all rows are measured on 5); 8 test scenes of seed 1. Made" in tables.aopc()
     assert "somewhere" not in (tables.MEASURED / "compare-triangles-seed0.json").read_text()
 
 
