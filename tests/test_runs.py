@@ -97,6 +97,16 @@ def test_a_variant_has_figures_of_its_own_under_its_prefix(tiny_run, tmp_path):
     assert (tmp_path / "v" / "narrow" / "model" / "config.json").is_file()
 
 
+@pytest.mark.parametrize(("doubts", "said"), [(("margin",), False), (("margin", "entropy"), True)])
+def test_one_doubt_has_no_weights_that_errors_are_too_few_for(tiny_run, doubts, said):
+    model = load(tiny_run.model)
+    one = model.policy.evidence[:1] * len(doubts)
+    weights = (1.0,) * len(doubts)
+    policy = dataclasses.replace(model.policy, method="equal-weights", doubts=doubts, evidence=one, weights=weights)
+    notes = runs._notes(dataclasses.replace(model, policy=policy))
+    assert any("too few to fit weights" in note for note in notes) == said
+
+
 def test_a_note_of_a_variant_has_its_name_and_none_is_said_twice():
     found = {"": ["of the data"], "narrow": ["of the data", "no errors"], "alone": ["no errors"]}
     assert runs._named_notes(found) == ("of the data", "narrow: no errors", "alone: no errors")

@@ -600,7 +600,7 @@ def _notes(model: Model) -> list[str]:
     if policy is None:
         return []
     notes = []
-    if policy.method == "equal-weights":
+    if policy.method == "equal-weights" and len(policy.doubts) > 1:  # one doubt has no weights to fit
         notes.append(f"{policy.fit_errors} errors are too few to fit weights: the doubts count equally")
     if policy.alpha > policy.asked_alpha:
         rows = policy.threshold_rows
