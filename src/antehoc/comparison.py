@@ -377,17 +377,19 @@ def _curves(
     kinds: Mapping[str, tuple[faithfulness.Mode, dict[str, Any]]] = _CURVES,
 ) -> dict[str, dict[str, Tensor]]:
     """(B, steps + 1) by measure and row, NaN where a map is invalid or the image is not `common`."""
-    maps = {name: _without_nan(one.maps) for name, one in explained.items() if one.valid.any()}
+    seen = common.nonzero()[:, 0].to(images.device)  # no other image is looked at
+    maps = {name: _without_nan(one.maps[seen]) for name, one in explained.items() if one.valid.any()}
     found: dict[str, dict[str, Tensor]] = {}
     for measure, (mode, options) in kinds.items():
-        log.info("%s: %d maps of %d images", measure, len(maps), len(images))
-        own = faithfulness.curves(mode, classifier, images, maps, target, seed=seed, chunk=chunk, **options)
+        log.info("%s: %d maps of %d images", measure, len(maps), len(seen))
+        own = faithfulness.curves(mode, classifier, images[seen], maps, target[seen], seed=seed, chunk=chunk, **options)
         points = next(iter(own.values())).shape[1]
-        nothing = torch.full((len(images), points), torch.nan, dtype=torch.float64)
-        found[measure] = {
-            name: own[name].where((one.valid & common)[:, None], torch.nan) if name in own else nothing
-            for name, one in explained.items()
-        }
+        found[measure] = {}
+        for name, one in explained.items():
+            curve = torch.full((len(images), points), torch.nan, dtype=torch.float64)
+            if name in own:
+                curve[seen.cpu()] = own[name].cpu()
+            found[measure][name] = curve.where(one.valid[:, None], torch.nan)
     return found
 
 
@@ -401,18 +403,12 @@ def _grid(
     seed: int,
 ) -> dict[str, dict[str, float]]:
     """Mean AOPC by what replaces a patch of which size, and row; a row that has no valid map is left out."""
-    seen = common.nonzero()[:, 0]  # no other image's curves are needed
-    rows = {
-        name: one._replace(maps=one.maps[seen.to(one.maps.device)], valid=one.valid[seen])
-        for name, one in explained.items()
-        if one.kind != "control" or name == "random"
-    }
-    here = seen.to(images.device)
+    rows = {name: one for name, one in explained.items() if one.kind != "control" or name == "random"}
     kinds: dict[str, tuple[faithfulness.Mode, dict[str, Any]]] = {
         name: ("morf", {"patch": 1 / parts, "perturbation": perturbation, "steps": _STEPS})
         for name, (perturbation, parts) in GRID.items()
     }
-    curves = _curves(classifier, images[here], rows, common[seen], target[here], chunk, seed, kinds)
+    curves = _curves(classifier, images, rows, common, target, chunk, seed, kinds)
     means = {
         kind: {name: float(faithfulness.aopc(curve).nanmean()) for name, curve in own.items()}
         for kind, own in curves.items()
