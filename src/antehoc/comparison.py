@@ -145,6 +145,17 @@ class Comparison:
         }
 
 
+class _Decided(NamedTuple):
+    """The images that are explained, with the class that is decided, and how the classifier is asked."""
+
+    classifier: nn.Module
+    images: Tensor  # (B, C, H, W)
+    mask: Tensor | None  # (B, 1, H, W) bool
+    target: Tensor  # (B,)
+    chunk: int
+    seed: int
+
+
 class _Explained(NamedTuple):
     """The maps of one row, before they are measured."""
 
@@ -197,17 +208,16 @@ def compare(
     batch = examples.batch(sorted(order.tolist()))
     images, mask = batch.image.to(device), None if batch.mask is None else batch.mask.to(device) > 0.5
     with standing_still(classifier):
-        target = _decided(classifier, images, chunk)
-        explained = _explained(classifier, images, mask, target, methods, own, chunk, seed)
+        target = _classes(classifier, images, chunk)
+        decided = _Decided(classifier, images, mask, target, chunk, seed)
+        explained = _explained(decided, methods, own)
         common = _common(explained, len(images))
-        curves = _curves(classifier, images, explained, common, target, chunk, seed)
+        curves = _curves(decided, explained, common, _CURVES)
         each = {
-            name: _measured(
-                one, {measure: each[name] for measure, each in curves.items()}, common, images, mask, target, seed
-            )
+            name: _measured(decided, one, {measure: each[name] for measure, each in curves.items()}, common)
             for name, one in explained.items()
         }
-        gridded = _grid(classifier, images, explained, common, target, chunk, seed) if grid else {}
+        gridded = _grid(decided, explained, common) if grid else {}
     weights = _weights(len(images), seed)
     shown = torch.arange(len(images)) if mask is None else mask.flatten(1).any(1).cpu().int().argsort(descending=True)
     return Comparison(
@@ -249,29 +259,21 @@ def _parts(model: Model | nn.Module, own: Explain | None) -> tuple[nn.Module, Ex
 
 
 @torch.no_grad()
-def _decided(classifier: nn.Module, images: Tensor, chunk: int) -> Tensor:
+def _classes(classifier: nn.Module, images: Tensor, chunk: int) -> Tensor:
     if not len(images):
         raise DataError("a comparison needs one image or more; these data have none.")
     return torch.cat([classifier(part).argmax(1) for part in torch.split(images, chunk)])
 
 
-def _explained(
-    classifier: nn.Module,
-    images: Tensor,
-    mask: Tensor | None,
-    target: Tensor,
-    methods: Sequence[str],
-    own: Explain | None,
-    chunk: int,
-    seed: int,
-) -> dict[str, _Explained]:
+def _explained(decided: _Decided, methods: Sequence[str], own: Explain | None) -> dict[str, _Explained]:
     """The maps of every row: own mask, post-hoc methods, controls."""
-    found = {OWN: _own(own, images, chunk)} if own else {}
+    images, mask = decided.images, decided.mask
+    found = {OWN: _own(own, images, decided.chunk)} if own else {}
     for method in dict.fromkeys(methods):
         log.info("%s: %d images", method, len(images))
-        found[method] = _posthoc(classifier, images, target, method, chunk, seed)
+        found[method] = _posthoc(decided, method)
     everywhere = torch.ones(len(images), dtype=torch.bool)
-    for name, maps in controls(images, mask, seed=seed).items():
+    for name, maps in controls(images, mask, seed=decided.seed).items():
         valid = mask.flatten(1).any(1).cpu() if name == "perfect" and mask is not None else everywhere
         why = tuple("" if one else "the image has no object." for one in valid.tolist())
         found[name] = _Explained("control", maps, valid, why, {})
@@ -291,8 +293,9 @@ def _own(own: Explain, images: Tensor, chunk: int) -> _Explained:
     return _Explained("own", maps, valid.cpu(), why, cost, lambda images, _: run(images))
 
 
-def _posthoc(classifier: nn.Module, images: Tensor, target: Tensor, method: str, chunk: int, seed: int) -> _Explained:
+def _posthoc(decided: _Decided, method: str) -> _Explained:
     """A method's maps; none of them is valid where it cannot be used on this classifier."""
+    classifier, images, _, target, chunk, seed = decided
 
     def run(images: Tensor, target: Tensor) -> Any:
         return attributions(classifier, images, method=method, target=target, chunk=chunk, seed=seed)
@@ -367,16 +370,13 @@ class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _curves(
-    classifier: nn.Module,
-    images: Tensor,
+    decided: _Decided,
     explained: Mapping[str, _Explained],
     common: Tensor,
-    target: Tensor,
-    chunk: int,
-    seed: int,
-    kinds: Mapping[str, tuple[faithfulness.Mode, dict[str, Any]]] = _CURVES,
+    kinds: Mapping[str, tuple[faithfulness.Mode, dict[str, Any]]],
 ) -> dict[str, dict[str, Tensor]]:
     """(B, steps + 1) by measure and row, NaN where a map is invalid or the image is not `common`."""
+    classifier, images, _, target, chunk, seed = decided
     seen = common.nonzero()[:, 0].to(images.device)  # no other image is looked at
     maps = {name: _without_nan(one.maps[seen]) for name, one in explained.items() if one.valid.any()}
     found: dict[str, dict[str, Tensor]] = {}
@@ -393,22 +393,14 @@ def _curves(
     return found
 
 
-def _grid(
-    classifier: nn.Module,
-    images: Tensor,
-    explained: Mapping[str, _Explained],
-    common: Tensor,
-    target: Tensor,
-    chunk: int,
-    seed: int,
-) -> dict[str, dict[str, float]]:
+def _grid(decided: _Decided, explained: Mapping[str, _Explained], common: Tensor) -> dict[str, dict[str, float]]:
     """Mean AOPC by what replaces a patch of which size, and row; a row that has no valid map is left out."""
     rows = {name: one for name, one in explained.items() if one.kind != "control" or name == "random"}
     kinds: dict[str, tuple[faithfulness.Mode, dict[str, Any]]] = {
         name: ("morf", {"patch": 1 / parts, "perturbation": perturbation, "steps": _STEPS})
         for name, (perturbation, parts) in GRID.items()
     }
-    curves = _curves(classifier, images, rows, common, target, chunk, seed, kinds)
+    curves = _curves(decided, rows, common, kinds)
     means = {
         kind: {name: float(faithfulness.aopc(curve).nanmean()) for name, curve in own.items()}
         for kind, own in curves.items()
@@ -421,27 +413,19 @@ def _without_nan(maps: Tensor) -> Tensor:
     return maps.nan_to_num(0, 0, 0)
 
 
-def _measured(
-    one: _Explained,
-    curves: Mapping[str, Tensor],
-    common: Tensor,
-    images: Tensor,
-    mask: Tensor | None,
-    target: Tensor,
-    seed: int,
-) -> dict[str, Tensor]:
+def _measured(decided: _Decided, one: _Explained, curves: Mapping[str, Tensor], common: Tensor) -> dict[str, Tensor]:
     """(B,) by measure, NaN where there is no answer or the image is not `common`."""
     area, aopc = faithfulness.area, faithfulness.aopc
     found = {name: (aopc if name.startswith("aopc") else area)(curve) for name, curve in curves.items()}
-    maps = _without_nan(one.maps)
+    maps, mask = _without_nan(one.maps), decided.mask
     if mask is not None:
         seen = mask.flatten(1).any(1).cpu()
         placed = {"pointing": placement.pointing_game, "energy": placement.energy, "pompom": placement.pompom}
         found |= {name: measure(maps, mask).where(seen, torch.nan) for name, measure in placed.items()}
         found["iou"] = _iou(maps, mask, one.valid & seen & common)
     found["gini"] = placement.gini(maps)
-    found["sensitivity"] = _sensitivity(one, images, target, seed)
-    nothing = torch.full((len(images),), torch.nan, dtype=torch.float64)
+    found["sensitivity"] = _sensitivity(decided, one)
+    nothing = torch.full((len(maps),), torch.nan, dtype=torch.float64)
     return {name: found.get(name, nothing).where(one.valid & common, torch.nan) for name in MEASURES}
 
 
@@ -456,13 +440,14 @@ def _iou(maps: Tensor, mask: Tensor, chosen: Tensor) -> Tensor:
     return found
 
 
-def _sensitivity(one: _Explained, images: Tensor, target: Tensor, seed: int) -> Tensor:
+def _sensitivity(decided: _Decided, one: _Explained) -> Tensor:
+    images, target = decided.images, decided.target
     found = torch.full((len(images),), torch.nan, dtype=torch.float64)
     rows = one.valid.nonzero()[:_STABLE, 0]
     if one.again and len(rows):
         explain = lambda part: one.again(part, target[rows.to(target.device)])  # noqa: E731
         try:
-            changes = robustness.stability(explain, images[rows.to(images.device)], samples=2, seed=seed)
+            changes = robustness.stability(explain, images[rows.to(images.device)], samples=2, seed=decided.seed)
         except DataError:  # a map that was valid is no more: it has no stability to speak of
             return found
         most = robustness.max_sensitivity(changes)

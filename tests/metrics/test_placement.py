@@ -120,8 +120,8 @@ def test_flat_maps_and_missing_objects():
 @given(seeds, st.floats(0.01, 1000))
 def test_no_grid_threshold_is_better_and_scale_does_not_count(seed, scale):
     maps, mask = draw(seed)
-    best = best_threshold(maps, mask)
-    means = {step / 100: iou(max_scaled(maps), mask, step / 100).mean() for step in range(100)}
+    best, scaled = best_threshold(maps, mask), max_scaled(maps)
+    means = {step / 100: iou(scaled, mask, step / 100).mean() for step in range(100)}
     assert means[best] == max(means.values())
     assert all(mean < means[best] for threshold, mean in means.items() if threshold < best)
     rescaled = iou(max_scaled(scale * maps), mask, best_threshold(scale * maps, mask)).mean()

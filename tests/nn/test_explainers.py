@@ -6,23 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antehoc.errors import RecipeError
-from antehoc.nn.explainers import MaskHead, UNet, build_explainer, opened
+from antehoc.nn.explainers import Gating, MaskHead, UNet, build_explainer, opened
 
-GIVEN = {
-    "filters": (4, 8), "scale": 1, "grain": 1, "norm": True, "gate": "sigmoid", "bias": 0.0, "sharpness": 1.0,
-    "smooth": 0.0,
-}  # fmt: skip
+GIVEN = {"filters": (4, 8), "scale": 1, "grain": 1, "norm": True}
+SOFT = Gating("sigmoid", 0.0)
 GATES = ("tanh", "sigmoid", "hard")
 
 
-def explainer(**changes):
-    return build_explainer("unet", 3, **GIVEN | changes)
+def explainer(gating=SOFT, **changes):
+    return build_explainer("unet", 3, gating, **GIVEN | changes)
 
 
 @pytest.mark.parametrize("gate", GATES)
 @pytest.mark.parametrize("scale", [1, 2])
 def test_masks_have_the_images_size_and_lie_in_0_to_1(gate, scale):
-    mask = explainer(gate=gate, scale=scale)(torch.rand(2, 3, 16, 24))
+    mask = explainer(Gating(gate, 0.0), scale=scale)(torch.rand(2, 3, 16, 24))
     assert mask.shape == (2, 1, 16, 24)
     assert mask.min() >= 0
     assert mask.max() <= 1
@@ -39,7 +37,7 @@ def test_the_papers_explainer_has_its_layers():
 
 def test_a_bias_of_3_starts_near_white_and_lets_little_gradient_through():
     torch.manual_seed(0)
-    head = MaskHead(4, gate="tanh", bias=3.0).eval()
+    head = MaskHead(4, Gating()).eval()
     torch.nn.init.zeros_(head.convolution.weight)
     torch.nn.init.zeros_(head.convolution.bias)
     value = torch.rand(1, 4, 8, 8)
@@ -50,7 +48,7 @@ def test_a_bias_of_3_starts_near_white_and_lets_little_gradient_through():
 
 def test_a_closed_tanh_has_no_gradient_and_a_closed_sigmoid_has():
     for gate, alive in (("tanh", False), ("sigmoid", True)):
-        head = MaskHead(4, gate=gate, bias=-5.0).eval()
+        head = MaskHead(4, Gating(gate, -5.0)).eval()
         torch.nn.init.zeros_(head.convolution.weight)
         head(torch.rand(1, 4, 8, 8)).mean().backward()
         assert bool(head.norm.bias.grad.abs() > 0) is alive
@@ -80,14 +78,14 @@ def test_a_scale_of_2_reads_squares_of_2_pixels():
 
 
 def test_no_explainer_shows_all():
-    assert build_explainer("none", 3, **GIVEN)(torch.rand(2, 3, 5, 7)).eq(1).all()
+    assert build_explainer("none", 3, SOFT, **GIVEN)(torch.rand(2, 3, 5, 7)).eq(1).all()
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_a_smoothed_mask_is_highest_inside_a_square_and_not_along_its_edge(seed):
     activation = 0.1 * torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(seed))
     activation[..., 4:11, 4:11] += 1
-    heads = [MaskHead(1, gate="sigmoid", bias=0.0, sharpness=1.0, smooth=smooth).eval() for smooth in (0.0, 2.0)]
+    heads = [MaskHead(1, SOFT._replace(smooth=smooth)).eval() for smooth in (0.0, 2.0)]
     for head in heads:
         torch.nn.init.ones_(head.convolution.weight)
         torch.nn.init.zeros_(head.convolution.bias)
@@ -99,8 +97,8 @@ def test_a_smoothed_mask_is_highest_inside_a_square_and_not_along_its_edge(seed)
 
 
 def test_smoothing_is_in_pixels_of_the_image():
-    assert explainer(scale=2, smooth=3.0).head.smooth == 1.5
-    assert explainer(scale=2, grain=4, smooth=3.0).head.smooth == 0.75
+    assert explainer(SOFT._replace(smooth=3.0), scale=2).head.smooth == 1.5
+    assert explainer(SOFT._replace(smooth=3.0), scale=2, grain=4).head.smooth == 0.75
 
 
 @pytest.mark.parametrize(
@@ -114,13 +112,13 @@ def test_smoothing_is_in_pixels_of_the_image():
 )
 def test_what_cannot_be_built_is_said(name, changes, says):
     with pytest.raises(RecipeError, match=says):
-        build_explainer(name, 3, **GIVEN | changes)
+        build_explainer(name, 3, SOFT, **GIVEN | changes)
 
 
 def test_decoders_of_segmentation_models():
     pytest.importorskip("segmentation_models_pytorch", reason="needs the extra `segmentation`")
     name = "smp/unet/tu-mobilenetv3_small_050"
-    network = build_explainer(name, 3, **GIVEN)
+    network = build_explainer(name, 3, SOFT, **GIVEN)
     mask = network.eval()(torch.rand(1, 3, 64, 64))
     assert mask.shape == (1, 1, 64, 64)
     assert 0 <= mask.min() <= mask.max() <= 1

@@ -57,6 +57,13 @@ def test_the_paper_pair_has_the_papers_parameters(shapes_spec):
     assert weights_of(system) == 2_484
 
 
+def test_as_a_classifier_it_leaves_its_mirror_out(shapes_spec, monkeypatch):
+    system = Mirror(shapes_spec, **PAPER).eval()
+    logits = system(pictures(shapes_spec)).logits
+    monkeypatch.setattr(system.mirror, "forward", None)
+    assert system.as_classifier()(pictures(shapes_spec)).equal(logits)
+
+
 def test_the_paper_pair_has_the_papers_sizes(shapes_spec):
     system = Mirror(shapes_spec, **PAPER)
     assert [shape[1] for shape in system.main.shapes] == [30, 13, 5]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +14,10 @@ from antehoc.nn.blur import blurred
 Gate = Literal["tanh", "sigmoid", "hard"]
 
 
-class MaskHead(nn.Module):
-    """The last activation of an explainer to a mask (B, 1, H, W) in 0..1.
+class Gating(NamedTuple):
+    """How an explainer's last activation becomes a mask in 0..1; the paper's, unless said otherwise.
 
     Args:
-        channels: of the activation.
         gate: `tanh` is the paper's batch norm, tanh and ReLU: exactly 0 where nothing may be seen, and without a
             gradient there. `sigmoid` never closes for good. `hard`, for the classifier, is 1 where the sigmoid passes
             one half and 0 elsewhere, and learns by the sigmoid's gradient.
@@ -26,17 +25,29 @@ class MaskHead(nn.Module):
             one half. At 3 a tanh lets through 1 % of the gradient.
         sharpness: weight of that batch norm at the start: its output's deviation. At 1 (the paper's) a sigmoid stays
             between .1 and .9 until the weight has grown.
-        smooth: deviation of a Gaussian that evens out what comes before the gate, in places of the activation; 0 is
-            none (the paper's). The mask then is highest inside what it shows, not somewhere along its edge.
+        smooth: deviation, in pixels of the image, of a Gaussian that evens out what comes before the gate; 0 is none
+            (the paper's). The mask then is highest inside what it shows, not somewhere along its edge.
     """
 
-    def __init__(self, channels: int, *, gate: Gate, bias: float, sharpness: float = 1.0, smooth: float = 0.0) -> None:
+    gate: Gate = "tanh"
+    bias: float = 3.0
+    sharpness: float = 1.0
+    smooth: float = 0.0
+
+
+PUBLISHED = Gating()
+
+
+class MaskHead(nn.Module):
+    """The last activation of an explainer, one value for each `place` pixels, to a mask (B, 1, H, W) in 0..1."""
+
+    def __init__(self, channels: int, gating: Gating, *, place: int = 1) -> None:
         super().__init__()
-        self.gate, self.smooth = gate, smooth
+        self.gate, self.smooth = gating.gate, gating.smooth / place
         self.convolution = nn.Conv2d(channels, 1, 1)
         self.norm = nn.BatchNorm2d(1)
-        nn.init.constant_(self.norm.weight, sharpness)
-        nn.init.constant_(self.norm.bias, bias)
+        nn.init.constant_(self.norm.weight, gating.sharpness)
+        nn.init.constant_(self.norm.bias, gating.bias)
 
     def forward(self, activation: Tensor) -> Tensor:
         value = self.norm(self.convolution(activation))
@@ -72,10 +83,7 @@ class UNet(Explainer):
             at 2 it costs a quarter.
         grain: masks are made of squares of so many pixels, with smooth steps between them; a multiple of `scale`.
         norm: batch norm after every convolution of the levels; without it (the paper's) the masks learn slowly.
-        gate: as `MaskHead` says.
-        bias: as `MaskHead` says.
-        sharpness: as `MaskHead` says.
-        smooth: as `MaskHead` says, but in pixels of the image.
+        gating: how the last activation becomes a mask.
     Source:
         "Producing joint decisions and explanations with CNNs", slide "Proposed architecture"; the authors' PyTorch code
         for the layers.
@@ -93,10 +101,7 @@ class UNet(Explainer):
         scale: int = 1,
         grain: int = 1,
         norm: bool = False,
-        gate: Gate = "tanh",
-        bias: float = 3.0,
-        sharpness: float = 1.0,
-        smooth: float = 0.0,
+        gating: Gating = PUBLISHED,
     ) -> None:
         super().__init__()
         if not filters or min(filters) < 1 or scale < 1:
@@ -113,8 +118,7 @@ class UNet(Explainer):
         below = (widths[-1], *rising[:-1])
         self.rise = nn.ModuleList(nn.ConvTranspose2d(i, o, 2, 2) for i, o in zip(below, rising, strict=True))
         self.decoder = nn.ModuleList(_twice(width, width, norm) for width in rising)
-        place = scale * self.squares  # pixels
-        self.head = MaskHead(widths[0], gate=gate, bias=bias, sharpness=sharpness, smooth=smooth / place)
+        self.head = MaskHead(widths[0], gating, place=scale * self.squares)
 
     def forward(self, image: Tensor) -> Tensor:
         value = F.avg_pool2d(image, self.scale) if self.scale > 1 else image
@@ -141,17 +145,7 @@ class Open(Explainer):
 class Segmentation(Explainer):
     """Any decoder of segmentation-models-pytorch as explainer (extra `segmentation`)."""
 
-    def __init__(
-        self,
-        image_channels: int,
-        *,
-        architecture: str,
-        encoder: str,
-        gate: Gate = "sigmoid",
-        bias: float = 0.0,
-        sharpness: float = 1.0,
-        smooth: float = 0.0,
-    ) -> None:
+    def __init__(self, image_channels: int, *, architecture: str, encoder: str, gating: Gating) -> None:
         super().__init__()
         try:
             import segmentation_models_pytorch as smp
@@ -173,24 +167,14 @@ class Segmentation(Explainer):
             said = " ".join(str(error).split())[:200]
             raise RecipeError(f"explainer smp/{architecture}/{encoder}: cannot be built ({said}).") from error
         self.smallest = 32
-        self.head = MaskHead(8, gate=gate, bias=bias, sharpness=sharpness, smooth=smooth)
+        self.head = MaskHead(8, gating)
 
     def forward(self, image: Tensor) -> Tensor:
         return _enlarged(self.head(self.network(image)), image)
 
 
 def build_explainer(
-    name: str,
-    image_channels: int,
-    *,
-    filters: Sequence[int],
-    scale: int,
-    grain: int,
-    norm: bool,
-    gate: Gate,
-    bias: float,
-    sharpness: float,
-    smooth: float,
+    name: str, image_channels: int, gating: Gating, *, filters: Sequence[int], scale: int, grain: int, norm: bool
 ) -> Explainer:
     """The explainer of that name.
 
@@ -200,31 +184,13 @@ def build_explainer(
         RecipeError: where the name is unknown, or its library is not installed.
     """
     if name == "unet":
-        return UNet(
-            image_channels,
-            filters=filters,
-            scale=scale,
-            grain=grain,
-            norm=norm,
-            gate=gate,
-            bias=bias,
-            sharpness=sharpness,
-            smooth=smooth,
-        )
+        return UNet(image_channels, filters=filters, scale=scale, grain=grain, norm=norm, gating=gating)
     if name == "none":
         return Open()
     library, _, rest = name.partition("/")
     if library == "smp" and "/" in rest:
         architecture, _, encoder = rest.partition("/")
-        return Segmentation(
-            image_channels,
-            architecture=architecture,
-            encoder=encoder,
-            gate=gate,
-            bias=bias,
-            sharpness=sharpness,
-            smooth=smooth,
-        )
+        return Segmentation(image_channels, architecture=architecture, encoder=encoder, gating=gating)
     raise RecipeError(f"no explainer is called {name!r}; known: unet, none, smp/ARCHITECTURE/ENCODER.")
 
 

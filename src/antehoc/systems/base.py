@@ -121,16 +121,20 @@ class System(Trainable[SystemOutputT], ABC):
     def fit_doubts(self, output: SystemOutputT, label: Tensor) -> None:
         """Set what the doubts must know of the training data, from the output on training images and their labels."""
 
+    def decision(self, image: Tensor) -> Tensor:
+        """(B, K) logits of images, without what they do not depend on."""
+        logits: Tensor = self(image).logits
+        return logits
+
     def as_classifier(self) -> nn.Module:
-        """The logits alone, so that other people's tools work on it."""
-        return _Logits(self)
+        """The decision alone, so that other people's tools work on it."""
+        return _Decision(self)
 
 
-class _Logits(nn.Module):
-    def __init__(self, system: nn.Module) -> None:
+class _Decision(nn.Module):
+    def __init__(self, system: System[Any]) -> None:
         super().__init__()
         self.system = system
 
     def forward(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.system(image).logits
-        return logits
+        return self.system.decision(image)

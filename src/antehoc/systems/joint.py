@@ -12,13 +12,13 @@ from antehoc import questions
 from antehoc.cards import Card
 from antehoc.errors import DataError, RecipeError, near_miss
 from antehoc.nn.damage import fill, squares
-from antehoc.nn.explainers import Gate, build_explainer, opened
+from antehoc.nn.explainers import Gate, Gating, build_explainer, opened
 from antehoc.nn.gated import Gated, build_gated
 from antehoc.systems.base import Reconsidered, System, Trainable
 from antehoc.types import Batch, DataSpec, Explanans, Reason, ReasonCode, SaliencyMask
 
 _TINY = 1e-6  # of the share of the mask outside the object, as published
-_MARGIN = 2  # pixels around what a mask shows that are erased with it
+_MARGIN = 1 / 32  # of the lesser side, two pixels at least: what is erased around what a mask shows
 _BESIDE = 0.7  # of what lies beside, the largest share that is damaged
 _DEAD, _LAZY, _FLAT = 1e-3, 0.99, 0.01  # of masks: means below and above which nothing is said, and the least contrast
 
@@ -168,17 +168,9 @@ class Joint(System[JointOutput]):
             batch_norm=batch_norm,
         )
         self.classifier = Classifier(network)
+        gating = Gating(gate, bias, sharpness, smooth)
         self.explainer = build_explainer(
-            explainer,
-            spec.channels,
-            filters=filters,
-            scale=scale,
-            grain=grain,
-            norm=norm,
-            gate=gate,
-            bias=bias,
-            sharpness=sharpness,
-            smooth=smooth,
+            explainer, spec.channels, gating, filters=filters, scale=scale, grain=grain, norm=norm
         )
         side = self.explainer.smallest
         if spec.height % side or spec.width % side:
@@ -238,7 +230,8 @@ class Joint(System[JointOutput]):
         """
         half = len(image) // 2
         image, gate, left = image[:half], gate[:half], removed[:half].argmax(1) != self.absent
-        shown = F.max_pool2d(gate, 2 * _MARGIN + 1, 1, _MARGIN)
+        margin = max(2, round(_MARGIN * min(gate.shape[2:])))
+        shown = F.max_pool2d(gate, 2 * margin + 1, 1, margin)
         erased = (torch.rand(half, device=image.device) < 0.5) & ~left
         gone = squares(image, _BESIDE) * (1 - shown) + shown * erased[:, None, None, None]
         picture = torch.lerp(image, fill(image, self.hidden), gone)
@@ -248,12 +241,8 @@ class Joint(System[JointOutput]):
         self.explainer.train(learning)
         return picture, found, erased
 
-    def as_classifier(self) -> nn.Module:
-        """The decision alone, without the looks of the doubts."""
-        return _Decision(self)
-
     def decision(self, image: Tensor) -> Tensor:
-        """(B, K) logits of images seen through their masks."""
+        """(B, K) logits of images seen through their masks, without the looks of the doubts."""
         logits: Tensor = self.classifier.network.head(self._seen(image, self._masked(image)[1]))
         return logits
 
@@ -467,15 +456,6 @@ class Joint(System[JointOutput]):
         logits: Tensor = torch.func.functional_call(network, weights, (self._hide(image, 1 - gate),))
         network.train(training)
         return logits
-
-
-class _Decision(nn.Module):
-    def __init__(self, system: Joint) -> None:
-        super().__init__()
-        self.system = system
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.system.decision(image)
 
 
 class ClassifierOutput(NamedTuple):

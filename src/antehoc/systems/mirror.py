@@ -184,6 +184,11 @@ class Mirror(System[MirrorOutput]):
         output = self.main(image)
         return (output.logits, *output.stages)
 
+    def decision(self, image: Tensor) -> Tensor:
+        """(B, K) logits of the main classifier, without its mirror."""
+        logits: Tensor = self.main(image).logits
+        return logits
+
     def frozen_part(self) -> nn.Module:
         return self.main.frozen_part() if self.main.frozen_stages else self.main
 
