@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 import yaml
 
 from antehoc import cli
+from antehoc.comparison import RANKED
 from antehoc.data import DATASETS
 from antehoc.metrics import METRICS, MetricEntry
 from antehoc.metrics.explanations import MAP_METRICS, MapMeasure
@@ -85,10 +86,13 @@ TARGETS: dict[str, dict[str, tuple[Rule, ...]]] = {  # what the recipes' small s
     },
     "triangles": {
         "accuracy": ((">=", Line("plain_accuracy", plus=-0.005)),),
-        "pointing": ((">=", 0.90), (">=", "posthoc_pointing")),
-        "energy": ((">=", 0.5), (">=", "posthoc_energy")),
-        "iou": ((">=", 0.4), (">=", "posthoc_iou")),
-        "pompom": (("<=", "posthoc_pompom"),),
+        "pointing": ((">=", 0.90),),
+        "energy": ((">=", 0.5),),
+        "iou": ((">=", 0.4),),
+        "compared_pointing": ((">=", "posthoc_pointing"),),
+        "compared_energy": ((">=", "posthoc_energy"),),
+        "compared_iou": ((">=", "posthoc_iou"),),
+        "compared_pompom": (("<=", "posthoc_pompom"),),
         "hybrid_pointing": ((">=", "pointing"),),
         "hybrid_energy": ((">=", "energy"),),
         "hybrid_iou": ((">=", 0.6), (">=", "iou")),
@@ -135,9 +139,11 @@ MORE_OF_BIRDS = (
 _PLACED = ("pointing", "energy", "iou", "pompom")
 _AOPC = ("aopc_coarse_blur", "aopc_fine_gray")
 _STRANGE = ("noise", "pentagon", "hexagon", "star", "ellipse", "shapes")
+COMPARED = "compared_"  # the own mask on the images on which post-hoc methods are measured
 TRIANGLES = (
     "accuracy", "plain_accuracy", "object_share", "mask_area",
-    *(f"{own}{name}" for own in ("", "posthoc_", "hybrid_", "cue_", "paper_", "paper_awake_") for name in _PLACED),
+    *(f"{own}{name}" for own in ("", COMPARED, "posthoc_", "hybrid_", "cue_", "paper_", "paper_awake_")
+      for name in _PLACED),
     *(f"{prefix}{name}_band" for prefix in ("", "paper_", "paper_awake_") for name in ("pointing", "energy")),
     "band_share",
     *(f"{prefix}{name}" for name in _AOPC for prefix in ("", "posthoc_")),
@@ -149,7 +155,7 @@ TRIANGLES = (
 )  # fmt: skip
 TRIANGLES_FIRST = (  # those that README shows
     "accuracy", "plain_accuracy", "object_share",
-    *(f"{prefix}{name}" for name in _PLACED for prefix in ("", "posthoc_", "hybrid_", "paper_")),
+    *(f"{prefix}{name}" for name in _PLACED for prefix in ("", "hybrid_", "paper_", COMPARED, "posthoc_")),
     *(f"{prefix}{name}" for name in _AOPC for prefix in ("", "posthoc_")), "seconds",
 )  # fmt: skip
 CUE_CONFLICT = (
@@ -169,6 +175,7 @@ SAYS = {  # what the report does not say of a figure
 }
 VARIANTS = {  # what a figure of a variant is about
     "plain_": "the classifier without explainer",
+    COMPARED: "on the images on which post-hoc methods are measured",
     "hybrid_": "trained with object masks",
     "cue_": "the triangle is red",
     "paper_": "the paper's loss and settings",
@@ -200,6 +207,18 @@ PLACES = {  # what a recipe needs from the user's disk, on its command line
     "cue-conflict": " --data CUE --weights FILE",
 }
 TRAINED = {"small": "one step, the mirror does not teach", "two-step": "two steps", "joint": "one step, it teaches"}
+CLASSIFIERS = {"small": "small convolutional", "small-vgg": "VGG-like", "small-resnet18": "ResNet-18"}
+EXPLAINERS = {"small": "the recipe's light explainer", "small-full": "one of full size"}
+PLACES_OF_MASKS = (  # what these are set side by side by
+    "accuracy", "mask_area", *_PLACED, *_AOPC, *(f"posthoc_{name}" for name in _AOPC),
+    "verdict_auroc", "msp_auroc", "ood_noise_auroc", "msp_ood_noise_auroc", "ood_shapes_auroc",
+    "msp_ood_shapes_auroc", "seconds",
+)  # fmt: skip
+OF_CLASSIFIERS = (
+    "accuracy", "plain_accuracy", "mask_area",
+    *(f"{prefix}{name}" for name in _PLACED for prefix in ("", "hybrid_", "cue_", COMPARED, "posthoc_")),
+    *PLACES_OF_MASKS[2 + len(_PLACED):],
+)  # fmt: skip
 UNKNOWN = ("noise", "pentagon", "hexagon", "star", "ellipse", "parallelogram", "mnist", "fashion-mnist")
 UNKNOWN_BIRDS = {
     "near_": ("left_out",),
@@ -363,14 +382,15 @@ def unknown_birds() -> str:
     return markdown(head, rows)
 
 
-def trained() -> str:
-    """Ways to train both networks of birds, side by side; a way that nobody measured yet has its command below."""
-    found = {scale: runs("birds", scale) for scale in TRAINED}
-    head = ["figure", *(f"{words} (seeds {', '.join(str(run['seed']) for run in found[scale])})"
-                        for scale, words in TRAINED.items() if found[scale])]  # fmt: skip
+def side_by_side(recipe: str, scales: Mapping[str, str], names: Sequence[str]) -> str:
+    """Scales of a recipe, one to a column; one that nobody measured yet has its command below."""
+    found = {scale: runs(recipe, scale) for scale in scales}
+    head = ["figure", *(f"{words} (seed{'s' * (len(found[scale]) > 1)} "
+                        f"{', '.join(str(run['seed']) for run in found[scale])})"
+                        for scale, words in scales.items() if found[scale])]  # fmt: skip
     known = [own for own in found.values() if own]
-    rows = [[named(name, known[0]), *(mean_and_range(name, own) for own in known)] for name in BIRDS] if known else []
-    absent = [missing("birds", scale, (0,)) for scale, own in found.items() if not own]
+    rows = [[named(name, known[0]), *(mean_and_range(name, own) for own in known)] for name in names] if known else []
+    absent = [missing(recipe, scale, (0,)) for scale, own in found.items() if not own]
     return "\n\n".join(([markdown(head, rows)] if rows else []) + absent)
 
 
@@ -403,7 +423,7 @@ def our_aopc(kind: str, found: Runs) -> list[str]:
     """Own mask, best post-hoc method of which half of the maps are valid, and its name; empty where not measured."""
     own, best, names = [], [], []
     for run in found:
-        methods = [row["name"] for row in run["rows"] if row["kind"] == "post hoc" and row["valid"] >= 0.5]
+        methods = [row["name"] for row in run["rows"] if row["kind"] == "post hoc" and row["valid"] >= RANKED]
         values = run["aopc_grid"][kind]
         own.append(values["own mask"])
         best.append(max(values[name] for name in methods))
@@ -490,7 +510,7 @@ def studied(recipe: str) -> str:
 
 def named(name: str, found: Runs) -> str:
     """A figure's name, with its meaning in words."""
-    prefix = max((p for p in prefixes(found) if name.startswith(p)), key=len)
+    prefix = max((p for p in (*prefixes(found), COMPARED) if name.startswith(p)), key=len)
     bare = name.removeprefix(prefix)
     words = SAYS.get(name) or SAYS.get(bare) or meaning(bare)
     words += f": {VARIANTS[prefix]}" if words and prefix in VARIANTS and name not in SAYS else ""
@@ -505,7 +525,10 @@ def prefixes(found: Runs) -> list[str]:
 
 
 def of(run: Mapping[str, Any], name: str) -> float | None:
-    """A figure of a run; the seconds are one too, and the lower end of an interval."""
+    """A figure of a run; the seconds are one too, the lower end of an interval, and what a comparison found."""
+    if name.startswith(COMPARED):
+        own: dict[str, float | None] = run["studies"].get(run["recipe"], {}).get("compare", {}).get("own", {})
+        return own.get(name.removeprefix(COMPARED))
     low = run["intervals"].get(name.removesuffix("_low"), [None])[0] if name.endswith("_low") else None
     value = run["seconds"] if name == "seconds" else run["figures"].get(name, low)
     return None if value is None else float(value)
@@ -540,7 +563,10 @@ def reached(recipe: str, name: str, found: Runs) -> str:
     if not all(holds(rule, mean(name, found), found) for rule in rules):
         return f"{text} **missed**"
     single = [run["seed"] for run in found if not all(holds(rule, of(run, name), [run]) for rule in rules)]
-    return text + (f" (missed by seed {', '.join(map(str, single))})" if single else "")
+    undefined = [run["seed"] for run in found if of(run, name) is None]
+    said = {"missed by": [seed for seed in single if seed not in undefined], "undefined on": undefined}
+    words = [f"{verb} seed {', '.join(map(str, seeds))}" for verb, seeds in said.items() if seeds]
+    return text + (f" ({'; '.join(words)})" if words else "")
 
 
 def holds(rule: Rule, value: float | None, found: Runs) -> bool:
@@ -770,10 +796,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "birds-small": lambda: small("birds"),
     "birds-paper": lambda: paper("birds"),
     "birds-unknown": unknown_birds,
-    "birds-training": trained,
+    "birds-training": lambda: side_by_side("birds", TRAINED, BIRDS),
     "birds-studies": lambda: studied("birds"),
     "triangles-main": lambda: small("triangles", TRIANGLES_FIRST),
     "triangles-small": lambda: small("triangles"),
+    "triangles-classifiers": lambda: side_by_side("triangles", CLASSIFIERS, OF_CLASSIFIERS),
+    "triangles-explainers": lambda: side_by_side("triangles", EXPLAINERS, PLACES_OF_MASKS),
     "triangles-aopc": aopc,
     "triangles-compare": compared,
     "cue-conflict-small": lambda: small("cue-conflict"),

@@ -31,7 +31,7 @@ DEFAULT = (
     "lrp", "occlusion",
 )  # fmt: skip  #: methods that are compared where nobody says which: none takes thousands of passes
 _DRAWS = 1000  # bootstrap draws of the images, the same for every row: so ranks are paired
-_RANKED = 0.5  # a row takes part in ranks, and can be best, where at least this share of its maps is valid
+RANKED = 0.5  # a row takes part in ranks, and can be best, where at least this share of its maps is valid
 _STABLE = 8  # images whose maps are made again under small noise
 _SHEET = 4  # images that are shown
 
@@ -127,7 +127,7 @@ class Comparison:
         known = [
             row
             for row in self.rows
-            if row.kind == kind and row.valid >= _RANKED and not math.isnan(row.values[measure].estimate)
+            if row.kind == kind and row.valid >= RANKED and not math.isnan(row.values[measure].estimate)
         ]
         return max(known, key=lambda row: better * row.values[measure].estimate, default=None)
 
@@ -482,7 +482,7 @@ def _ranks(
         name
         for name, one in explained.items()
         if one.kind != "control"
-        and float(one.valid.double().mean()) >= _RANKED
+        and float(one.valid.double().mean()) >= RANKED
         and not each[name][measure].isnan().all()
     ]
     if not names:
