@@ -209,15 +209,16 @@ PLACES = {  # what a recipe needs from the user's disk, on its command line
 TRAINED = {"small": "one step, the mirror does not teach", "two-step": "two steps", "joint": "one step, it teaches"}
 CLASSIFIERS = {"small": "small convolutional", "small-vgg": "VGG-like", "small-resnet18": "ResNet-18"}
 EXPLAINERS = {"small": "the recipe's light explainer", "small-full": "one of full size"}
-PLACES_OF_MASKS = (  # what these are set side by side by
-    "accuracy", "mask_area", *_PLACED, *_AOPC, *(f"posthoc_{name}" for name in _AOPC),
-    "verdict_auroc", "msp_auroc", "ood_noise_auroc", "msp_ood_noise_auroc", "ood_shapes_auroc",
-    "msp_ood_shapes_auroc", "seconds",
+VERDICTS = (
+    "verdict_auroc", "msp_auroc", "ood_noise_auroc", "msp_ood_noise_auroc", "ood_shapes_auroc", "msp_ood_shapes_auroc",
 )  # fmt: skip
 OF_CLASSIFIERS = (
-    "accuracy", "plain_accuracy", "mask_area",
-    *(f"{prefix}{name}" for name in _PLACED for prefix in ("", "hybrid_", "cue_", COMPARED, "posthoc_")),
-    *PLACES_OF_MASKS[2 + len(_PLACED):],
+    "accuracy", "plain_accuracy", "mask_area", *(f"{own}{name}" for name in _PLACED for own in ("", "hybrid_")),
+    *VERDICTS, "seconds",
+)  # fmt: skip
+OF_EXPLAINERS = (
+    "accuracy", "mask_area", *_PLACED, *(f"{own}{name}" for name in _AOPC for own in ("", "posthoc_")), *VERDICTS,
+    "seconds",
 )  # fmt: skip
 UNKNOWN = ("noise", "pentagon", "hexagon", "star", "ellipse", "parallelogram", "mnist", "fashion-mnist")
 UNKNOWN_BIRDS = {
@@ -801,7 +802,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "triangles-main": lambda: small("triangles", TRIANGLES_FIRST),
     "triangles-small": lambda: small("triangles"),
     "triangles-classifiers": lambda: side_by_side("triangles", CLASSIFIERS, OF_CLASSIFIERS),
-    "triangles-explainers": lambda: side_by_side("triangles", EXPLAINERS, PLACES_OF_MASKS),
+    "triangles-explainers": lambda: side_by_side("triangles", EXPLAINERS, OF_EXPLAINERS),
     "triangles-aopc": aopc,
     "triangles-compare": compared,
     "cue-conflict-small": lambda: small("cue-conflict"),
