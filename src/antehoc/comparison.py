@@ -214,7 +214,7 @@ def compare(
         common = _common(explained, len(images))
         curves = _curves(decided, explained, common, _CURVES)
         each = {
-            name: _measured(decided, one, {measure: each[name] for measure, each in curves.items()}, common)
+            name: _measured(decided, name, one, {measure: each[name] for measure, each in curves.items()}, common)
             for name, one in explained.items()
         }
         gridded = _grid(decided, explained, common) if grid else {}
@@ -413,7 +413,9 @@ def _without_nan(maps: Tensor) -> Tensor:
     return maps.nan_to_num(0, 0, 0)
 
 
-def _measured(decided: _Decided, one: _Explained, curves: Mapping[str, Tensor], common: Tensor) -> dict[str, Tensor]:
+def _measured(
+    decided: _Decided, name: str, one: _Explained, curves: Mapping[str, Tensor], common: Tensor
+) -> dict[str, Tensor]:
     """(B,) by measure, NaN where there is no answer or the image is not `common`."""
     area, aopc = faithfulness.area, faithfulness.aopc
     found = {name: (aopc if name.startswith("aopc") else area)(curve) for name, curve in curves.items()}
@@ -424,7 +426,7 @@ def _measured(decided: _Decided, one: _Explained, curves: Mapping[str, Tensor], 
         found |= {name: measure(maps, mask).where(seen, torch.nan) for name, measure in placed.items()}
         found["iou"] = _iou(maps, mask, one.valid & seen & common)
     found["gini"] = placement.gini(maps)
-    found["sensitivity"] = _sensitivity(decided, one)
+    found["sensitivity"] = _sensitivity(decided, name, one)
     nothing = torch.full((len(maps),), torch.nan, dtype=torch.float64)
     return {name: found.get(name, nothing).where(one.valid & common, torch.nan) for name in MEASURES}
 
@@ -440,11 +442,12 @@ def _iou(maps: Tensor, mask: Tensor, chosen: Tensor) -> Tensor:
     return found
 
 
-def _sensitivity(decided: _Decided, one: _Explained) -> Tensor:
+def _sensitivity(decided: _Decided, name: str, one: _Explained) -> Tensor:
     images, target = decided.images, decided.target
     found = torch.full((len(images),), torch.nan, dtype=torch.float64)
     rows = one.valid.nonzero()[:_STABLE, 0]
     if one.again and len(rows):
+        log.info("sensitivity of %s: %d images", name, len(rows))
         explain = lambda part: one.again(part, target[rows.to(target.device)])  # noqa: E731
         try:
             changes = robustness.stability(explain, images[rows.to(images.device)], samples=2, seed=decided.seed)
