@@ -216,7 +216,7 @@ OF_CLASSIFIERS = (
     "accuracy", "plain_accuracy", "mask_area", *(f"{own}{name}" for name in _PLACED for own in ("", "hybrid_")),
     *VERDICTS, "seconds",
 )  # fmt: skip
-OF_EXPLAINERS = ("accuracy", "mask_area", *_PLACED, *VERDICTS, "seconds")
+OF_EXPLAINERS = ("accuracy", "mask_area", *_PLACED, *VERDICTS)
 UNKNOWN = ("noise", "pentagon", "hexagon", "star", "ellipse", "parallelogram", "mnist", "fashion-mnist")
 UNKNOWN_BIRDS = {
     "near_": ("left_out",),

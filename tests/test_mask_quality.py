@@ -59,6 +59,16 @@ def test_a_mask_elsewhere_misses():
     assert found.box_iou == pytest.approx(4 / 28), "a box of the object's size in the middle touches its corner"
 
 
+def test_a_figure_lies_in_its_interval_and_where_all_images_agree_the_interval_is_a_point():
+    mask = square()
+    mask[1] = mask[1].flip(2)  # one of the two masks on objects lies elsewhere
+    found = placed(showing(mask), examples(), examples(), seed=1)
+    assert found.intervals()["pointing"] == (0, 1)
+    for name, (low, high) in found.intervals().items():
+        assert low <= found.figures()[name] <= high, name
+    assert placed(showing(square()), examples(), examples()).intervals()["iou"] == (1, 1)
+
+
 def test_the_band_runs_along_the_outline():
     band = outline(square()[1:2] > 0.5)
     assert band[0, 0, 4, 4]
@@ -81,9 +91,13 @@ def test_explaining_costs_time_and_less_so_the_lighter():
 
 
 def test_every_variant_of_the_recipe_can_be_read():
-    for scale in ("small", "paper", "paper-vgg"):
+    others = {"small-vgg": {"plain", "hybrid"}, "small-resnet18": {"plain", "hybrid"}, "small-full": set()}
+    for scale in ("small", "paper", "paper-vgg", *others):
         recipe, values = read_recipe("triangles", scale=scale)
-        assert {"plain", "hybrid", "cue", "paper", "lambda_none"} <= set(recipe.variants)
+        if scale in others:
+            assert set(recipe.variants) == others[scale]
+        else:
+            assert {"plain", "hybrid", "cue", "paper", "lambda_none"} <= set(recipe.variants)
         for name in recipe.variants:
             variant(values, name, "triangles")
 

@@ -1,5 +1,6 @@
 """How good a model's masks are: where they lie, against post-hoc methods on the same classifier, and what they cost."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antehoc.comparison import OWN, Comparison, compare
+from antehoc.comparison import OWN, Comparison, Row, compare
 from antehoc.data.examples import Examples
 from antehoc.errors import DataError
 from antehoc.evaluation import outputs
 from antehoc.metrics import placement
+from antehoc.metrics.explanations import mean_interval
 from antehoc.model import Model
 from antehoc.posthoc import METHODS
 from antehoc.studies import Finding
@@ -70,17 +72,21 @@ class Placed(Finding):
     box_iou: float  #: of a centred box as large as the mean object: what a mask that looks at nothing reaches
     box_energy: float
     box_pompom: float
+    spread: Mapping[str, tuple[float, float]]  #: 95 % bootstrap intervals over the images, by figure
     strip: Strip = field(
         repr=False, compare=False
     )  #: the first test images that hold an object, chosen by nothing else
 
     def figures(self) -> dict[str, float | None]:
         """All but what is a count."""
-        return {name: value for name, value in self.to_plain().items() if name != "images"}
+        return {name: value for name, value in vars(self).items() if name not in ("images", "spread", "strip")}
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        return dict(self.spread)
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain values for JSON; the strip's images stay out."""
-        return {name: value for name, value in vars(self).items() if name != "strip"}
+        """Plain values for JSON; the strip's images stay out, and the intervals, which a run keeps by itself."""
+        return {"images": self.images, **self.figures()}
 
     def summary(self) -> str:
         """A few lines for a report."""
@@ -94,9 +100,14 @@ class Placed(Finding):
 
 
 @torch.no_grad()
-def placed(model: Model, validation: Examples, test: Examples) -> Placed:
+def placed(model: Model, validation: Examples, test: Examples, *, seed: int = 0) -> Placed:
     """Where a model's masks lie on test images whose object is known.
 
+    Args:
+        model: one that explains by masks.
+        validation: images that choose the threshold, with object masks.
+        test: images that chose nothing, with object masks.
+        seed: of the bootstrap draws of the images.
     Raises:
         DataError: where the data have no object masks, or the model draws none.
     """
@@ -108,29 +119,35 @@ def placed(model: Model, validation: Examples, test: Examples) -> Placed:
     scaled, band = placement.max_scaled(maps), outline(inside)
     box = _centred(inside)
 
+    each = {
+        "mask_area": maps.flatten(1).mean(1),
+        "pointing": placement.pointing_game(maps, inside),
+        "energy": placement.energy(maps, inside),
+        "iou": placement.iou(scaled, inside, threshold),
+        "iou_half": placement.iou(maps, inside, _HALF),
+        "f1": placement.f1(scaled, inside, threshold),
+        "coverage": placement.coverage(scaled, inside, threshold),
+        "pompom": placement.pompom(maps, inside),
+        "pointing_band": placement.pointing_game(maps, band),
+        "energy_band": placement.energy(maps, band),
+    }
+    spread = {name: mean_interval(own, generator=torch.Generator().manual_seed(seed)) for name, own in each.items()}
+
     def mean(values: Tensor) -> float:
         return float(values.double().nanmean())
 
     return Placed(
         images=len(maps),
         object_share=mean(inside.double()),
-        mask_area=mean(maps),
         mask_area_absent=mean(empty) if len(empty) else None,
-        pointing=mean(placement.pointing_game(maps, inside)),
-        energy=mean(placement.energy(maps, inside)),
-        iou=mean(placement.iou(scaled, inside, threshold)),
-        iou_half=mean(placement.iou(maps, inside, _HALF)),
-        f1=mean(placement.f1(scaled, inside, threshold)),
-        coverage=mean(placement.coverage(scaled, inside, threshold)),
-        pompom=mean(placement.pompom(maps, inside)),
         threshold=threshold,
-        pointing_band=mean(placement.pointing_game(maps, band)),
-        energy_band=mean(placement.energy(maps, band)),
         band_share=mean(band.double()),
         box_iou=mean(placement.iou(box, inside, _HALF)),
         box_energy=mean(placement.energy(box, inside)),
         box_pompom=mean(placement.pompom(box, inside)),
+        spread={name: (own.low, own.high) for name, own in spread.items() if not math.isnan(own.low)},
         strip=Strip(test.images(first), maps[:_STRIP], inside[:_STRIP]),
+        **{name: mean(own) for name, own in each.items()},
     )
 
 
@@ -176,27 +193,38 @@ class AgainstPosthoc(Finding):
     comparison: Comparison = field(repr=False)  #: of the own mask, all methods and the controls
 
     @property
+    def _own(self) -> Row:
+        return next(row for row in self.comparison.rows if row.name == OWN)
+
+    @property
+    def _best(self) -> dict[str, Row | None]:
+        return {name: self.comparison.best(name) for name in _MEASURES}
+
+    @property
     def own(self) -> dict[str, float | None]:
         """The own mask's means over the images, by measure."""
-        row = next(row for row in self.comparison.rows if row.name == OWN)
-        return {name: _value(row.values[name].estimate) for name in _MEASURES}
+        return {name: _value(self._own.values[name].estimate) for name in _MEASURES}
 
     @property
     def best(self) -> dict[str, float | None]:
         """The same of the post-hoc method that is best by that measure; None where none has an answer."""
-        rows = {name: self.comparison.best(name) for name in _MEASURES}
-        return {name: _value(row.values[name].estimate) if row else None for name, row in rows.items()}
+        return {name: _value(row.values[name].estimate) if row else None for name, row in self._best.items()}
 
     @property
     def best_name(self) -> dict[str, str]:
         """Its name, by measure."""
-        rows = {name: self.comparison.best(name) for name in _MEASURES}
-        return {name: row.name for name, row in rows.items() if row}
+        return {name: row.name for name, row in self._best.items() if row}
 
     def figures(self) -> dict[str, float | None]:
         """AOPC of both, and the best method's placement under names that begin with `posthoc_`."""
         own = {name: value for name, value in self.own.items() if name.startswith("aopc")}
         return {**own, **{f"posthoc_{name}": value for name, value in self.best.items()}}
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Of the same figures; the best method is chosen on these very images, which its interval does not hold."""
+        own = {name: self._own.values[name] for name in _MEASURES if name.startswith("aopc")}
+        best = {f"posthoc_{name}": row.values[name] for name, row in self._best.items() if row}
+        return {name: (one.low, one.high) for name, one in (own | best).items() if not math.isnan(one.low)}
 
     def summary(self) -> str:
         """A few lines for a report."""

@@ -482,7 +482,7 @@ def _background(model: Model, source: Source, seed: int) -> studies.Finding:
 
 
 def _masks(model: Model, source: Source, seed: int) -> studies.Finding:
-    return masks.placed(model, source.roles["validation"], source.roles["test"])
+    return masks.placed(model, source.roles["validation"], source.roles["test"], seed=seed)
 
 
 def _compare(model: Model, source: Source, seed: int) -> studies.Finding:
