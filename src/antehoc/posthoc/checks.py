@@ -34,7 +34,11 @@ class Bound(NamedTuple):
 BOUNDS = {
     "finite": Bound(1.0, inf, "only {:.3g} of the map's pixels are finite numbers."),
     "range": Bound(1e-6, inf, "the map is flat: its values differ by {:.2g} of the largest, so it points nowhere."),
-    "completeness": Bound(0.0, 0.05, "its sum misses F(x) - F(x') by {:.2g} of it; more steps would help."),
+    "completeness": Bound(
+        0.0,
+        0.05,
+        "its sum misses F(x) - F(x') by {:.2g} of it; more steps help, unless F jumps, as at a hard gate.",
+    ),
     "conservation": Bound(0.0, 0.01, "relevance and the share of constants miss the logit by {:.2g} of it."),
     "bias_share": Bound(-9.0, 0.9, "constants take {:.3g} of the logit; what is left for the pixels is another size."),
     "rectifiers": Bound(1.0, inf, "the classifier used {:.0f} ReLUs that can be reached: this is its plain gradient."),
