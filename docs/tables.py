@@ -214,7 +214,7 @@ VERDICTS = (
 )  # fmt: skip
 OF_CLASSIFIERS = (
     "accuracy", "plain_accuracy", "mask_area", *(f"{own}{name}" for name in _PLACED for own in ("", "hybrid_")),
-    *VERDICTS, "seconds",
+    *VERDICTS,
 )  # fmt: skip
 OF_EXPLAINERS = ("accuracy", "mask_area", *_PLACED, *VERDICTS)
 UNKNOWN = ("noise", "pentagon", "hexagon", "star", "ellipse", "parallelogram", "mnist", "fashion-mnist")
@@ -381,8 +381,10 @@ def unknown_birds() -> str:
 
 
 def side_by_side(recipe: str, scales: Mapping[str, str], names: Sequence[str]) -> str:
-    """Scales of a recipe, one to a column; one that nobody measured yet has its command below."""
+    """Scales of a recipe, one to a column, on the seeds that all have; one not measured yet has its command below."""
     found = {scale: runs(recipe, scale) for scale in scales}
+    shared = set.intersection(*({run["seed"] for run in own} for own in found.values() if own), set(SEEDS))
+    found = {scale: [run for run in own if run["seed"] in shared] for scale, own in found.items()}
     head = ["figure", *(f"{words} (seed{'s' * (len(found[scale]) > 1)} "
                         f"{', '.join(str(run['seed']) for run in found[scale])})"
                         for scale, words in scales.items() if found[scale])]  # fmt: skip

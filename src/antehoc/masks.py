@@ -147,7 +147,7 @@ def placed(model: Model, validation: Examples, test: Examples, *, seed: int = 0)
         box_pompom=mean(placement.pompom(box, inside)),
         spread={name: (own.low, own.high) for name, own in spread.items() if not math.isnan(own.low)},
         strip=Strip(test.images(first), maps[:_STRIP], inside[:_STRIP]),
-        **{name: mean(own) for name, own in each.items()},
+        **{name: own.estimate for name, own in spread.items()},
     )
 
 

@@ -149,6 +149,12 @@ def test_the_record_of_a_run_holds_no_pictures_and_keeps_its_form(lies, compared
     assert compared.figures()["posthoc_energy"] == compared.comparison.best("energy").values["energy"].estimate
 
 
+def test_the_intervals_of_a_comparison_hold_its_figures(compared):
+    known = {name: value for name, value in compared.figures().items() if value is not None}
+    assert set(compared.intervals()) == set(known)
+    assert all(low <= known[name] <= high for name, (low, high) in compared.intervals().items())
+
+
 def test_every_figure_of_masks_says_what_it_is(lies, compared):
     figures = {**lies.figures(), **compared.figures(), **COSTS.figures()}
     (group,) = grouped(figures)

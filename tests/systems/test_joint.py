@@ -70,22 +70,23 @@ def test_of_a_damaged_image_what_the_mask_shows_decides():
 
 
 class Planted(torch.nn.Module):
-    """An explainer that shows the middle, whatever the image."""
+    """An explainer that shows a square of 4 pixels in the middle, whatever the image."""
 
     def forward(self, image):
-        gate = torch.zeros(len(image), 1, 16, 16)
-        gate[..., 6:10, 6:10] = 1
+        gate = torch.zeros(len(image), 1, *image.shape[2:])
+        middle = image.shape[2] // 2
+        gate[..., middle - 2 : middle + 2, middle - 2 : middle + 2] = 1
         return gate
 
 
-def damaged(*, left):
+def damaged(*, left, side=16):
     """64 images and half of them damaged; `left`: a fox is seen without what the mask shows."""
     system = joint()
     system.explainer, system.classifier.network = Planted(), Bright()
     with torch.no_grad():
         system.classifier.network.head.bias.copy_(torch.tensor([-30.0, 30.0] if left else [30.0, -30.0]))
     torch.manual_seed(1)
-    image = torch.rand(64, 1, 16, 16)
+    image = torch.rand(64, 1, side, side)
     gate = system.explainer(image)
     picture, again, erased = system._damaged(image, gate, system._without(image, gate))
     assert again.equal(gate[:32])
@@ -98,6 +99,13 @@ def test_damage_leaves_what_is_shown_or_takes_all_of_it_with_a_margin():
     assert changed[erased][:, 4:12, 4:12].float().mean() > 0.99  # two pixels around
     assert not changed[~erased][:, 4:12, 4:12].any()
     assert changed[:, :4].any()
+
+
+def test_the_margin_grows_with_the_image():
+    erased, changed = damaged(left=False, side=128)
+    assert changed[erased][:, 58:70, 58:70].float().mean() > 0.99, "four pixels around"
+    assert not changed[~erased][:, 58:70, 58:70].any()
+    assert changed[~erased][:, 57].any()
 
 
 def test_nothing_is_erased_where_without_it_something_is_left():

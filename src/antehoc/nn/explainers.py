@@ -39,7 +39,13 @@ PUBLISHED = Gating()
 
 
 class MaskHead(nn.Module):
-    """The last activation of an explainer, one value for each `place` pixels, to a mask (B, 1, H, W) in 0..1."""
+    """The last activation of an explainer to a mask (B, 1, H, W) in 0..1.
+
+    Args:
+        channels: of the activation.
+        gating: how it becomes a mask.
+        place: pixels that a side of one place of the activation stands for.
+    """
 
     def __init__(self, channels: int, gating: Gating, *, place: int = 1) -> None:
         super().__init__()

@@ -147,7 +147,7 @@ def build_gated(
         name: `vgg`, the paper's; a ResNet of timm with `gate_at: blocks`, as the paper gates them; else a backbone.
         image_channels: 1 (grey) or 3 (RGB).
         classes: how many.
-        gate_at: `blocks` (the paper's, and the only one for `vgg`), `stages`, `first` or `image`.
+        gate_at: `blocks` (the paper's), `stages`, `first` or `image`; `vgg` takes `blocks` or `image`.
         weights, options, batch_norm: of the backbone (`build_backbone`).
     Raises:
         RecipeError: where name, weights and `gate_at` do not fit each other.
@@ -158,6 +158,8 @@ def build_gated(
                 f"classifier {name!r} with gate_at: {gate_at} takes no weights; take `stages` or `image`."
             )
         if name == "vgg":
+            if gate_at not in ("blocks", "image"):
+                raise RecipeError(f"classifier 'vgg' takes gate_at: blocks or image; got {gate_at}.")
             filters = tuple(options.get("filters", (32, 64, 128, 256)))
             return GatedVgg(image_channels, classes, filters=filters)
         return GatedResNet(name, image_channels, classes, options=options)

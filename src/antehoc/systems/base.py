@@ -122,7 +122,7 @@ class System(Trainable[SystemOutputT], ABC):
         """Set what the doubts must know of the training data, from the output on training images and their labels."""
 
     def decision(self, image: Tensor) -> Tensor:
-        """(B, K) logits of images, without what they do not depend on."""
+        """(B, K) logits of images; a system whose output holds more says here how to get them alone."""
         logits: Tensor = self(image).logits
         return logits
 
