@@ -71,7 +71,7 @@ def birds(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def overrides(birds) -> list[str]:
     phase = (
-        "{train: [main, mirror], epochs: 8, batch_size: 8, optimizer: adamw, learning_rate: 0.01, augment: crops, "
+        "{train: [main, mirror], epochs: 6, batch_size: 8, optimizer: adamw, learning_rate: 0.01, augment: crops, "
         "views: 2, cache: disk}"
     )
     return [
