@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antehoc.errors import RecipeError, near_miss
+from antehoc.nn.blocks import twice
 from antehoc.nn.blur import blurred
 
 Gate = Literal["tanh", "sigmoid", "hard"]
@@ -118,12 +119,13 @@ class UNet(Explainer):
         self.smallest = math.lcm(scale * 2 ** len(filters), grain)
         widths = tuple(filters)
         self.encoder = nn.ModuleList(
-            _twice(i, o, norm) for i, o in zip((image_channels, *widths[:-1]), widths, strict=True)
+            twice(i, o, norm=norm, inplace=True)  # a sixth of the explainer's time
+            for i, o in zip((image_channels, *widths[:-1]), widths, strict=True)
         )
         rising = widths[::-1]
         below = (widths[-1], *rising[:-1])
         self.rise = nn.ModuleList(nn.ConvTranspose2d(i, o, 2, 2) for i, o in zip(below, rising, strict=True))
-        self.decoder = nn.ModuleList(_twice(width, width, norm) for width in rising)
+        self.decoder = nn.ModuleList(twice(width, width, norm=norm, inplace=True) for width in rising)
         self.head = MaskHead(widths[0], gating, place=scale * self.squares)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -198,15 +200,6 @@ def build_explainer(
         architecture, _, encoder = rest.partition("/")
         return Segmentation(image_channels, architecture=architecture, encoder=encoder, gating=gating)
     raise RecipeError(f"no explainer is called {name!r}; known: unet, none, smp/ARCHITECTURE/ENCODER.")
-
-
-def _twice(inputs: int, outputs: int, norm: bool) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for i in (inputs, outputs):
-        layers.append(nn.Conv2d(i, outputs, 3, padding=1, bias=not norm))
-        layers += [nn.BatchNorm2d(outputs)] if norm else []
-        layers.append(nn.ReLU(inplace=True))  # a sixth of the explainer's time
-    return nn.Sequential(*layers)
 
 
 def _enlarged(mask: Tensor, image: Tensor) -> Tensor:

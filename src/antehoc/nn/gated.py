@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from antehoc.errors import RecipeError
 from antehoc.nn.backbones import Backbone, build_backbone
+from antehoc.nn.blocks import twice
 
 GateAt = Literal["image", "first", "stages"]
 
@@ -38,17 +39,27 @@ class GatedVgg(Gated):
 
     The last level's maximum over all places goes through two dense layers of 128 with a sigmoid and dropout.
 
+    Args:
+        image_channels: 1 (grey) or 3 (RGB).
+        classes: how many.
+        filters: of the levels.
+        norm: batch norm after every convolution; without it (the paper's) a few thousand scenes teach it nothing.
     Source:
         The authors' PyTorch code (VGG-like classifier).
+    Differs: `norm`.
     """
 
-    def __init__(self, image_channels: int, classes: int, *, filters: tuple[int, ...] = (32, 64, 128, 256)) -> None:
+    def __init__(
+        self,
+        image_channels: int,
+        classes: int,
+        *,
+        filters: tuple[int, ...] = (32, 64, 128, 256),
+        norm: bool = False,
+    ) -> None:
         super().__init__()
         inputs = (image_channels, *filters[:-1])
-        self.levels = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(i, o, 3, padding=1), nn.ReLU(), nn.Conv2d(o, o, 3, padding=1), nn.ReLU())
-            for i, o in zip(inputs, filters, strict=True)
-        )
+        self.levels = nn.ModuleList(twice(i, o, norm=norm) for i, o in zip(inputs, filters, strict=True))
         dense = [nn.Linear(filters[-1], 128), nn.Linear(128, 128)]
         self.dense = nn.Sequential(*(part for layer in dense for part in (layer, nn.Sigmoid(), nn.Dropout(0.3))))
         self.head = nn.Linear(128, classes)
@@ -160,8 +171,9 @@ def build_gated(
         if name == "vgg":
             if gate_at not in ("blocks", "image"):
                 raise RecipeError(f"classifier 'vgg' takes gate_at: blocks or image; got {gate_at}.")
-            filters = tuple(options.get("filters", (32, 64, 128, 256)))
-            return GatedVgg(image_channels, classes, filters=filters)
+            if foreign := set(options) - {"filters", "norm"}:
+                raise RecipeError(f"classifier 'vgg' takes the options filters and norm; got {min(foreign)!r}.")
+            return GatedVgg(image_channels, classes, **options)
         return GatedResNet(name, image_channels, classes, options=options)
     backbone = build_backbone(name, image_channels, weights=weights, options=options, batch_norm=batch_norm)
     return GatedBackbone(backbone, classes, gate_at=gate_at)
