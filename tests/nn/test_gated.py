@@ -73,3 +73,15 @@ def test_a_mask_is_averaged_to_the_activations_size():
 def test_what_does_not_fit_is_said(name, gate_at, weights, says):
     with pytest.raises(RecipeError, match=says):
         build_gated(name, 3, 2, gate_at=gate_at, weights=weights)
+
+
+def test_a_vgg_may_have_batch_norm_and_takes_no_gate_or_option_that_it_does_not_have():
+    network = build_gated("vgg", 1, 2, gate_at="image", options={"norm": True, "filters": (4, 8)})
+    assert sum(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules()) == 4
+    assert not any(
+        isinstance(part, torch.nn.BatchNorm2d) for part in build_gated("vgg", 1, 2, gate_at="blocks").modules()
+    )
+    with pytest.raises(RecipeError, match="takes gate_at: blocks or image; got stages"):
+        build_gated("vgg", 1, 2, gate_at="stages")
+    with pytest.raises(RecipeError, match="takes the options filters and norm; got 'depth'"):
+        build_gated("vgg", 1, 2, gate_at="blocks", options={"depth": 3})
