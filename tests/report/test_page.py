@@ -215,8 +215,8 @@ def test_a_decision_by_a_mask_shows_it_over_its_image_with_its_colours_and_says_
     assert "light yellow where the classifier was let see" in text
     assert "Black tick" not in text
     (alt, alone) = [value for value in found.values("alt") if value.startswith("mask over the image")]
-    assert alone == "mask over the image: 25.0 % of it shown, centred at the top left"
-    assert re.fullmatch(r"mask over the image: 2\d\.\d % of it shown, centred at the top left", alt)
+    assert alone == "mask over the image: 25.0 % on average, centred at the top left"
+    assert re.fullmatch(r"mask over the image: 2\d\.\d % on average, centred at the top left", alt)
     assert '<li class="against">what the mask shows is not enough: alone it is &#x27;circle&#x27; (0.83)</li>' in text
     assert '<li class="for">the whole image is decided alike: &#x27;square&#x27; (0.91)</li>' in text
     sources = [value for value in found.values("src") if value.startswith("data:image/png")]

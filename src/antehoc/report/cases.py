@@ -144,7 +144,8 @@ def mask(explanans: SaliencyMask, image: Tensor | Image.Image | None = None) -> 
     values = explanans.values()
     under = Image.new("L", (explanans.width, explanans.height), 128) if image is None else image
     picture = figures.overlay(under, values)
-    said = f"mask over the image: {percent(float(values.mean()))} of it shown"
+    mean = percent(float(values.mean()))  # of a hard gate more or less is shown than that
+    said = f"mask over the image: {mean} on average"
     drawn = tag(
         "img",
         src=figures.picture(picture),
@@ -152,7 +153,7 @@ def mask(explanans: SaliencyMask, image: Tensor | Image.Image | None = None) -> 
         class_=_crispness(picture.size),
         width=min(208, 3 * max(picture.size)),
     )
-    return join([drawn, Html(figures.color_bar()), tag("p", f"{percent(float(values.mean()))} shown", class_="rank")])
+    return join([drawn, Html(figures.color_bar()), tag("p", f"{mean} on average", class_="rank")])
 
 
 def _where(values: Tensor) -> str:

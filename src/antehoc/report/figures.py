@@ -474,7 +474,7 @@ def _mask_of(
     extent = (left + 190, left + 328, top + 222, top + 84)
     axes.imshow(np.asarray(overlay(image, mask)), extent=extent, aspect="auto", interpolation=how).set_zorder(1)
     axes.add_patch(Rectangle((left + 190, top + 84), 138, 138, facecolor="none", edgecolor=RULE, zorder=2))
-    write(360, 110, f"The mask shows {percent(float(mask.mean()))} of the image.")
+    write(360, 110, f"The mask is {percent(float(mask.mean()))} on average.")
     shades = np.linspace(0, 1, 64)[None]
     axes.imshow(_SHADES(shades), extent=(left + 360, left + 652, top + 170, top + 154), aspect="auto").set_zorder(1)
     write(360, 186, "0: hidden", 12, color=GREY)
