@@ -140,7 +140,7 @@ def _biases(found: Biases) -> Html:
         " given either of the two."
     )
     if found.mask_area is not None:
-        said += f" The mask shows {percent(found.mask_area)} of a stimulus on average."
+        said += f" Masks are {percent(found.mask_area)} on average."
     head = ["", "stimuli", "given either", "of these by shape", "95 % interval", "of all by shape", "of all by texture"]
     rows = [[_OF_BIAS.get(name, plain(name)), *_bias(row)] for name, row in found.rows.items()]
     means = found.means.replace("`", "")  # which set code apart in text; a page would show them
