@@ -76,7 +76,7 @@ def test_what_does_not_fit_is_said(name, gate_at, weights, says):
 
 
 def test_a_vgg_may_have_batch_norm_and_takes_no_gate_or_option_that_it_does_not_have():
-    network = build_gated("vgg", 1, 2, gate_at="image", options={"norm": True, "filters": (4, 8)})
+    network = build_gated("vgg", 1, 2, gate_at="image", options={"norm": True, "filters": [4, 8]})
     assert sum(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules()) == 4
     assert not any(
         isinstance(part, torch.nn.BatchNorm2d) for part in build_gated("vgg", 1, 2, gate_at="blocks").modules()

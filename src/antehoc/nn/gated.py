@@ -1,7 +1,7 @@
 """Gated classifiers: what a mask hides, they cannot see."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -54,7 +54,7 @@ class GatedVgg(Gated):
         image_channels: int,
         classes: int,
         *,
-        filters: tuple[int, ...] = (32, 64, 128, 256),
+        filters: Sequence[int] = (32, 64, 128, 256),
         norm: bool = False,
     ) -> None:
         super().__init__()
