@@ -22,6 +22,7 @@ from antehoc.spec import DataSpec
 
 PRESENT = 0.5  #: from this probability on an attribute is said to be present
 _BARS = 10  # attributes that are shown; the rest is counted
+_FEW_CLASSES = 5  # with more, the confidence of each class is not shown
 
 
 class Explanation(ABC):
@@ -85,7 +86,16 @@ class AttributeScores(Explanation):
         spoken = ", ".join(f"{row.label} {row.value:.2f}" for row in rows)
         title = "Attributes that stand out" if len(self.names) > _BARS else "Attributes"
         bars = Bars(tuple(rows), f"attribute probabilities: {spoken}", len(self.names) - len(rows), "attributes")
-        return [Section(title, (bars,))]
+        return [Section(title, (bars,)), *self._support_section(spec, label)]
+
+    def _support_section(self, spec: DataSpec, label: str) -> list[Section]:
+        """The confidence of each class by the papers' support rule, where the classes are few."""
+        if len(spec.classes) > _FEW_CLASSES:
+            return []
+        shares = self.support(spec)
+        rows = tuple(Bar(name, share, bold=name == label) for name, share in shares.items())
+        spoken = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
+        return [Section("Confidence by support", (Bars(rows, f"confidence of each class by support: {spoken}"),))]
 
     def bars(self, spec: DataSpec, label: str, most: int) -> list[Bar]:
         """Attribute probabilities, each with a tick at what is expected for the decided class.
