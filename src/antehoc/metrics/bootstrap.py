@@ -1,8 +1,8 @@
 """How far a figure may be off: every interval of the package, by resampling rows or, for a share, by Wilson's formula.
 
-All bootstrap intervals are percentile intervals (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section
-13.3). They draw rows alike: the same number of rows, resamples and state of the generator give the same draws, however
-many are drawn at once. They differ in what is computed from a draw.
+All bootstrap intervals are percentile intervals (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993,
+section 13.3). They draw rows alike: the same number of rows, resamples and state of the generator give the same draws,
+however many are drawn at once. They differ in what is computed from a draw.
 
 | what | function | rows without an answer (NaN) |
 | --- | --- | --- |
