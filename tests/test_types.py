@@ -20,6 +20,7 @@ GOOD = {
     "at_most_one": (),
     "groups": ((1, 2),),
     "absent": None,
+    "task": "single-label",
 }
 
 
