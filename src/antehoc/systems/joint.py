@@ -54,7 +54,6 @@ class Joint(System[JointOutput]):
         explainer: `unet` (the paper's), or `smp/ARCHITECTURE/ENCODER` of segmentation-models-pytorch.
         filters: of the U-Net's levels.
         scale: the U-Net reads the image averaged over squares of so many pixels; at 2 it costs a quarter.
-        grain: the U-Net's masks are made of squares of so many pixels; coarse ones have no holes and no ragged edges.
         norm: batch norm in the U-Net; without it (the paper's) it learns slowly.
         gate: `tanh` (the paper's), `sigmoid`, or `hard`: the classifier sees a pixel or does not.
         bias: before the gate, at the start: 3 shows all (the paper's), and lets 1 % of the gradient through a tanh.
@@ -120,7 +119,6 @@ class Joint(System[JointOutput]):
         explainer: str = "unet",
         filters: Sequence[int] = (16, 32, 64),
         scale: int = 1,
-        grain: int = 1,
         norm: bool = True,
         gate: Gate = "sigmoid",
         bias: float = 0.0,
@@ -169,9 +167,7 @@ class Joint(System[JointOutput]):
         )
         self.classifier = Classifier(network)
         gating = Gating(gate, bias, sharpness, smooth)
-        self.explainer = build_explainer(
-            explainer, spec.channels, gating, filters=filters, scale=scale, grain=grain, norm=norm
-        )
+        self.explainer = build_explainer(explainer, spec.channels, gating, filters=filters, scale=scale, norm=norm)
         side = self.explainer.smallest
         if spec.height % side or spec.width % side:
             raise RecipeError(
