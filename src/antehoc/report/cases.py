@@ -1,7 +1,6 @@
 """One image's decision as a page shows it: the image, bars, the verdict and its reasons in words."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from PIL import Image
 from torch import Tensor
