@@ -76,11 +76,11 @@ class PaperShapes(Backbone):
         Thesis, Fig. 3.7; the authors' Keras code for the order (ReLU before batch norm), epsilon and initial weights.
     """
 
-    def __init__(self, image_channels: int, *, filters: int = 5) -> None:
+    def __init__(self, image_channels: int) -> None:
         super().__init__()
-        inputs = (image_channels, filters, filters)
-        self.stages = nn.ModuleList(paper_block(i, filters) for i in inputs)
-        self.channels = (filters,) * 3
+        self.channels = (5, 5, 5)
+        inputs = (image_channels, *self.channels[:-1])
+        self.stages = nn.ModuleList(paper_block(i, o) for i, o in zip(inputs, self.channels, strict=True))
 
     def prepare(self, image: Tensor) -> Tensor:
         return image
@@ -108,18 +108,19 @@ def glorot_(module: nn.Module) -> None:
 
 
 class Small(Backbone):
-    """A small convolutional network that does not care where the object stands: strides instead of a dense layer.
+    """A small convolutional network for objects anywhere in the image: strides instead of a dense layer.
 
-    With its default widths some 72,000 parameters on grey images; the default of recipe `shapes-free`.
+    Some 72,000 parameters on grey images.
     """
 
-    def __init__(self, image_channels: int, *, widths: tuple[int, ...] = (16, 32, 64)) -> None:
+    def __init__(self, image_channels: int) -> None:
         super().__init__()
-        inputs = (image_channels, *widths[:-1])
+        self.channels = (16, 32, 64)
+        inputs = (image_channels, *self.channels[:-1])
         self.stages = nn.ModuleList(
-            nn.Sequential(convolution(i, o, stride=2), convolution(o, o)) for i, o in zip(inputs, widths, strict=True)
+            nn.Sequential(convolution(i, o, stride=2), convolution(o, o))
+            for i, o in zip(inputs, self.channels, strict=True)
         )
-        self.channels = tuple(widths)
 
     def prepare(self, image: Tensor) -> Tensor:
         return image

@@ -7,6 +7,8 @@ from antehoc.cards import Card
 from antehoc.errors import RecipeError
 from antehoc.posthoc.probe import Probe, standing_still
 
+_RATE = 0.05  # the largest change of a pixel in one step, about
+
 ASCENT = Card(
     explanandum="the logit of one class, whatever the image",
     process="an even grey image is changed along the gradient until the logit is high; pixels far from grey cost",
@@ -22,17 +24,21 @@ ASCENT = Card(
 
 
 def gradient_ascent(
-    classifier: nn.Module, target: int, size: tuple[int, int, int], *, steps: int = 200, rate: float = 0.05,
-    decay: float = 1.0, device: torch.device | str = "cpu",
-) -> Tensor:  # fmt: skip
-    """An image that the classifier takes for a class: it shows what the class's logit asks for.
+    classifier: nn.Module,
+    target: int,
+    size: tuple[int, int, int],
+    *,
+    steps: int = 200,
+    decay: float = 1.0,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """An image that the classifier takes for a class: it shows what raises the class's logit.
 
     Args:
         classifier: maps images (B, C, H, W) in 0..1 to logits (B, K).
         target: the class.
         size: channels, height and width of the image.
         steps: of the optimiser (Adam); each is a forward and a backward pass.
-        rate: the largest change of a pixel in one step, about.
         decay: the price, in logits, of the mean squared distance from grey.
         device: where the classifier is.
     Returns:
@@ -50,7 +56,7 @@ def gradient_ascent(
     probe, label = Probe(classifier, 1), torch.tensor([target], device=device)
     with standing_still(classifier):
         image = torch.full((1, *size), 0.5, device=device, requires_grad=True)
-        optimizer = torch.optim.Adam([image], lr=rate, maximize=True)
+        optimizer = torch.optim.Adam([image], lr=_RATE, maximize=True)
         for _ in range(steps):
             image.grad = probe.slopes(probe.scores(image, label) - decay * (image - 0.5).square().mean(), image)[0]
             optimizer.step()
