@@ -214,24 +214,28 @@ def build_backbone(
         >>> build_backbone("tiny", 1).channels
         (4, 8, 8)
     """
-    library, _, rest = name.rpartition("/")
-    backbone: Backbone
     if name in BACKBONES:
         if weights or options:
             raise RecipeError(f"backbone {name!r} has no published weights and no options; leave both out.")
         backbone = BACKBONES[name](image_channels)
-    elif library == "torchvision":
-        backbone = Network(image_channels, torchvision_row(rest, image_channels, weights=weights, options=options))
-    elif not timm.is_model(name):
+    else:
+        backbone = Network(image_channels, _row(name, image_channels, weights, options))
+    if batch_norm == "fixed" or (batch_norm == "auto" and weights and folded(backbone)):
+        backbone.fix_statistics()
+    return backbone
+
+
+def _row(name: str, image_channels: int, weights: str | bool, options: Mapping[str, Any]) -> Row:
+    """The stages of a network of torchvision or timm."""
+    library, _, rest = name.rpartition("/")
+    if library == "torchvision":
+        return torchvision_row(rest, image_channels, weights=weights, options=options)
+    if not timm.is_model(name):
         raise RecipeError(
             f"no backbone is called {name!r}.{near_miss(name, [*BACKBONES, *timm.list_models()])} "
             f"Known: {', '.join(BACKBONES)}, the networks of timm, and torchvision/NAME."
         )
-    else:
-        backbone = Network(image_channels, timm_row(name, image_channels, weights=weights, options=options))
-    if batch_norm == "fixed" or (batch_norm == "auto" and weights and folded(backbone)):
-        backbone.fix_statistics()
-    return backbone
+    return timm_row(name, image_channels, weights=weights, options=options)
 
 
 def folded(module: nn.Module) -> bool:

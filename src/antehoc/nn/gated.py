@@ -163,17 +163,19 @@ def build_gated(
     Raises:
         RecipeError: where name, weights and `gate_at` do not fit each other.
     """
-    if name == "vgg" or gate_at == "blocks":
-        if weights:
-            raise RecipeError(
-                f"classifier {name!r} with gate_at: {gate_at} takes no weights; take `stages` or `image`."
-            )
-        if name == "vgg":
-            if gate_at not in ("blocks", "image"):
-                raise RecipeError(f"classifier 'vgg' takes gate_at: blocks or image; got {gate_at}.")
-            if foreign := set(options) - {"filters", "norm"}:
-                raise RecipeError(f"classifier 'vgg' takes the options filters and norm; got {min(foreign)!r}.")
-            return GatedVgg(image_channels, classes, **options)
+    if (name == "vgg" or gate_at == "blocks") and weights:
+        raise RecipeError(f"classifier {name!r} with gate_at: {gate_at} takes no weights; take `stages` or `image`.")
+    if name == "vgg":
+        return _vgg(image_channels, classes, gate_at, options)
+    if gate_at == "blocks":
         return GatedResNet(name, image_channels, classes, options=options)
     backbone = build_backbone(name, image_channels, weights=weights, options=options, batch_norm=batch_norm)
     return GatedBackbone(backbone, classes, gate_at=gate_at)
+
+
+def _vgg(image_channels: int, classes: int, gate_at: str, options: Mapping[str, Any]) -> GatedVgg:
+    if gate_at not in ("blocks", "image"):
+        raise RecipeError(f"classifier 'vgg' takes gate_at: blocks or image; got {gate_at}.")
+    if foreign := set(options) - {"filters", "norm"}:
+        raise RecipeError(f"classifier 'vgg' takes the options filters and norm; got {min(foreign)!r}.")
+    return GatedVgg(image_channels, classes, **options)
