@@ -53,7 +53,6 @@ def load_weights(
 
     Args:
         net, name: a network of timm or torchvision, and what errors call it.
-        file: a `.safetensors` file of the whole network.
         classifier, first: names of the modules that are not loaded, and of the first convolutions.
         resize: whether position embeddings may have another image size.
     Raises:
