@@ -200,7 +200,7 @@ class Unseen(NamedTuple):
 
 @checked
 def group_accuracy(probabilities: Probabilities, truth: Truth, groups: Groups) -> Figure:
-    """Share of questions, such as the colour of the bill, whose surest answer is true. Higher is better.
+    """Share of questions, such as the color of the bill, whose surest answer is true. Higher is better.
 
     Args:
         probabilities: of each attribute, in 0..1.

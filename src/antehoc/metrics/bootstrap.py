@@ -223,10 +223,10 @@ def share_interval(flags: Flags, *, level: float = 0.95) -> Interval:
     if n == 0:
         return UNDEFINED
     p, z = float(flags.double().mean()), NormalDist().inv_cdf((1 + level) / 2)
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    center = (p + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # at 0 and 1 centre and reach cancel: the ends are exact, rounding is not
-    return Interval(p, 0.0 if p == 0 else centre - reach, 1.0 if p == 1 else centre + reach)
+    # at 0 and 1 center and reach cancel: the ends are exact, rounding is not
+    return Interval(p, 0.0 if p == 0 else center - reach, 1.0 if p == 1 else center + reach)
 
 
 def _check(level: float, resamples: int = 1) -> None:

@@ -35,7 +35,7 @@ def peer_scores(
 
     Nothing is tuned: each detector has its default parameters. ViM takes the dimensions of its authors' code (1000
     from 2048 features on, else 512; half the features where these are below 768), DICE drops the share .9 of OpenOOD's
-    configuration, KNN takes 50 neighbours, or all rows where there are fewer. ReAct, VRA, ASH and SCALE shape the
+    configuration, KNN takes 50 neighbors, or all rows where there are fewer. ReAct, VRA, ASH and SCALE shape the
     pooled features.
     Mahalanobis and RMD are worked out in double precision: in single precision, where the training rows are fewer than
     the features, their inverse covariance is noise and they do little better than chance.

@@ -24,7 +24,7 @@ def pointing_game(maps: Maps, mask: ObjectMasks) -> Scores:
     """Whether the highest value lies on the object. Higher is better.
 
     Returns:
-        1 or 0; of several equal maxima the share that lies on the object, as if lots were drawn.
+        1 or 0; of several equal maxima the share that lies on the object.
     Source:
         Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016, section 4.1 (here without its
         margin of 15 pixels).

@@ -29,7 +29,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def prepare(self, image: Tensor) -> Tensor:
-        """The model's own normalisation of an image in 0..1."""
+        """The model's own normalization of an image in 0..1."""
 
     def view(self, state: Tensor) -> Tensor:
         """The activation (B, C_i, H_i, W_i) in the state after stage i."""
@@ -110,7 +110,7 @@ def glorot_(module: nn.Module) -> None:
 class Small(Backbone):
     """A small convolutional network for objects anywhere in the image: strides instead of a dense layer.
 
-    Some 72,000 parameters on grey images.
+    Some 72,000 parameters on gray images.
     """
 
     def __init__(self, image_channels: int) -> None:
@@ -138,7 +138,7 @@ def convolution(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, 
 class Network(Backbone):
     """A network of timm or torchvision.
 
-    Images in 0..1 are normalised with the mean and deviation that are named for the network; grey images take the
+    Images in 0..1 are normalized with the mean and deviation that are named for the network; gray images take the
     mean over the three channels of both.
     """
 
@@ -202,7 +202,7 @@ def build_backbone(
 
     Args:
         name: such as `small`, `resnet18` or `torchvision/squeezenet1_0`.
-        image_channels: 1 (grey) or 3 (RGB).
+        image_channels: 1 (gray) or 3 (RGB).
         weights: True for the published weights (fetched, or from the cache), a `.safetensors` file of the whole
             network, `hf-hub:OWNER/NAME`, or a tag of timm such as `a1_in1k`; for networks of timm and torchvision.
         options: of timm's or torchvision's network, such as `{"pad_type": "same"}` or `{"img_size": 64}`.

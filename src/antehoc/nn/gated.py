@@ -40,7 +40,7 @@ class GatedVgg(Gated):
     The last level's maximum over all places goes through two dense layers of 128 with a sigmoid and dropout.
 
     Args:
-        image_channels: 1 (grey) or 3 (RGB).
+        image_channels: 1 (gray) or 3 (RGB).
         classes: how many.
         filters: of the levels.
         norm: batch norm after every convolution; without it (the paper's) a few thousand scenes teach it nothing.
@@ -156,7 +156,7 @@ def build_gated(
 
     Args:
         name: `vgg`, the paper's; a ResNet of timm with `gate_at: blocks`, as the paper gates them; else a backbone.
-        image_channels: 1 (grey) or 3 (RGB).
+        image_channels: 1 (gray) or 3 (RGB).
         classes: how many.
         gate_at: `blocks` (the paper's), `stages`, `first` or `image`; `vgg` takes `blocks` or `image`.
         weights, options, batch_norm: of the backbone (`build_backbone`).

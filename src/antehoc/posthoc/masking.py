@@ -134,7 +134,7 @@ def extremal_perturbation(
 
     Args:
         area: the share of the image that is shown, in 0..1.
-        steps: of the optimiser; each is a forward and a backward pass.
+        steps: of the optimizer; each is a forward and a backward pass.
         cells: on each side of the coarse grid.
     Returns:
         Masks in 0..1.
