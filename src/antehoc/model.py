@@ -15,7 +15,8 @@ from torch import Tensor
 
 from antehoc.calibration import Policy
 from antehoc.cards import Card
-from antehoc.data.images import Preprocessing, check_tensor, load_image
+from antehoc.data.images import load_image
+from antehoc.data.preprocessing import Preprocessing, check_tensor
 from antehoc.decision import decide, intervene
 from antehoc.errors import AntehocError, ModelError, OutputError
 from antehoc.schema import build, build_named, convert

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from antehoc.data.augmentation import Versions
 from antehoc.data.examples import Examples, Fetched, Files
 from antehoc.errors import RecipeError, near_miss
+from antehoc.seeds import mix as mix
 from antehoc.systems.base import System, Trainable
 from antehoc.training.phases import DRAWN, Phase, build_optimizer, freeze, set_modes, view, views
 from antehoc.training.store import Store, cache_folder, key
@@ -36,15 +37,6 @@ class Runner:
     accelerator: str = "auto"
     devices: int = 1
     progress: bool = False
-
-
-def mix(*numbers: int) -> int:
-    """One seed from several numbers, so that each epoch and step has its own random numbers without a state to keep."""
-    value = 0x9E3779B97F4A7C15
-    for number in numbers:
-        value = ((value ^ number) * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**64
-        value ^= value >> 31
-    return value >> 1
 
 
 class Training(L.LightningModule):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from antehoc.data.triangles import CIRCLE, Look, draw, lay_out, triangles
+from antehoc.data.sets.triangles import CIRCLE, Look, draw, lay_out, triangles
 from antehoc.errors import DataError
 
 PAPER = Look(size=224, radius=(12.0, 30.0))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from antehoc.data.cue_conflict import CLASSES, cue_conflict, stimuli
+from antehoc.data.sets.cue_conflict import CLASSES, cue_conflict, stimuli
 from antehoc.errors import DataError
 
 ANIMALS = ("bear", "bird", "cat", "dog")

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from antehoc.data.examples import leaks
-from antehoc.data.manifest import manifest
+from antehoc.data.sets.manifest import manifest
+from antehoc.data.splits import leaks
 from antehoc.errors import DataError, ImageError
 
 Row = dict[str, Any]

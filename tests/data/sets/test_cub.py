@@ -9,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from antehoc.data.cub import SINGLE_CHOICE, cub
-from antehoc.data.examples import leaks
-from antehoc.data.images import Preprocessing, load_image
+from antehoc.data.images import load_image
+from antehoc.data.preprocessing import Preprocessing
+from antehoc.data.sets.cub import SINGLE_CHOICE, cub
+from antehoc.data.splits import leaks
 from antehoc.errors import DataError
 
 SPECIES = {3: "003.Sooty_Albatross", 5: "005.Crested_Auklet", 10: "010.Red_winged_Blackbird", 200: "200.Wren"}
