@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from antehoc.data.examples import Files, Tensors
 from antehoc.data.images import load_image
+from antehoc.data.instances import Instance
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import DataError, ImageError
 from antehoc.types import Batch
@@ -87,6 +88,38 @@ def test_files_are_what_load_image_gives(paths):
     assert torch.equal(Files(paths, SMALL).images([3])[0], load_image(paths[3], SMALL))
 
 
+def test_an_image_may_have_several_labels(paths):
+    labels = torch.tensor([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1], [1, 0, 0], [0, 1, 1]])
+    attributes = torch.arange(7.0)[:, None] / 7
+    whole = Files(paths, SMALL, labels, attributes), Tensors(random_images(7, 3, 8, 10), labels.bool(), attributes)
+    for examples in whole:
+        assert examples.labels_known
+        assert examples.labels.dtype == torch.float32, "binary cross-entropy takes no other"
+        assert torch.equal(examples.batch([6, 0]).label, labels[[6, 0]].float())
+        chosen = examples.select([3, 1])
+        assert torch.equal(chosen.labels, labels[[3, 1]].float())
+        assert torch.equal(chosen[1].label, labels[[1]].float())
+        assert torch.equal(torch.cat([batch.label for batch in examples]), labels.float())
+    with pytest.raises(DataError, match=r"class numbers \(n,\) or 0 and 1 \(n, K\)"):
+        Tensors(random_images(3, 1, 2, 2), torch.zeros(2, 4))
+
+
+def test_examples_say_whether_their_labels_mean_anything(paths):
+    known = Files(paths, SMALL, torch.arange(7), boxes=torch.ones(7, 4))
+    assert known.labels_known
+    assert known.select([2]).labels_known
+    assert known.objects([3]) == [[Instance((1, 1, 1, 1), None, 3)]]
+    unknown = known.select([2, 3]).without_labels()
+    assert not unknown.labels_known
+    assert not unknown.select([1]).labels_known
+    assert unknown.labels.tolist() == [0, 0]
+    assert unknown.objects([1]) == [[Instance((1, 1, 1, 1))]]
+    assert unknown.names([0]) == known.names([2])
+    assert known.labels.tolist() == list(range(7)), "the other images stay as they were"
+    for examples in (Files(paths, SMALL), Tensors(random_images(7, 3, 8, 10))):
+        assert not examples.labels_known
+
+
 def test_labels_and_attributes_may_be_left_out(paths):
     for examples in (Files(paths, SMALL), Tensors(random_images(7, 3, 8, 10))):
         assert examples.labels.tolist() == [0] * 7
@@ -103,7 +136,9 @@ def test_names_are_paths_or_a_kind_and_a_number(paths):
 def test_boxes_and_masks_follow_their_images(paths):
     files = Files(paths, SMALL, boxes=torch.arange(28.0).view(7, 4), masks=paths[::-1]).select([6, 1])
     assert files.boxes.tolist() == [[24, 25, 26, 27], [4, 5, 6, 7]]
-    assert files.masks == (paths[0], paths[5])
+    first, second = files.objects([0, 1])
+    assert first == [Instance((24, 25, 26, 27), paths[0])]
+    assert second == [Instance((4, 5, 6, 7), paths[5])]
 
 
 def test_parts_follow_their_images(paths):
@@ -134,6 +169,15 @@ def test_a_broken_file_is_named_when_it_is_fetched(paths):
         lambda: Tensors(random_images(3, 1, 2, 2), attributes=torch.zeros(2, 5)),
         lambda: Tensors(random_images(3, 3, 2, 2), masks=random_images(3, 1, 2, 3)),
         lambda: Tensors(random_images(3, 3, 2, 2), masks=torch.zeros(3, 1, 2, 2)),
+        lambda: Tensors(random_images(3, 1, 2, 2), torch.zeros(2, 4)),
+        lambda: Tensors(random_images(3, 1, 2, 2), torch.full((3, 4), 2)),
+        lambda: Tensors(random_images(3, 1, 2, 2), torch.zeros(3, 1, 1)),
+        lambda: Tensors(random_images(3, 1, 2, 2), objects=[[]]),
+        lambda: Tensors(random_images(1, 1, 2, 2), objects=[[]], masks=random_images(1, 1, 2, 2)),
+        lambda: Tensors(random_images(1, 1, 2, 2), objects=[[Instance(mask=random_images(2, 3))]]),
+        lambda: Tensors(random_images(1, 1, 2, 2), objects=[[Instance(mask=torch.zeros(2, 2))]]),
+        lambda: Files([], SMALL, objects=[[]]),
+        lambda: Files([], SMALL, objects=[], boxes=torch.zeros(0, 4)),
         lambda: Files([], SMALL, torch.zeros(1)),
         lambda: Files([], SMALL, boxes=torch.zeros(1, 4)),
         lambda: Files([], SMALL, masks=[Path("a.png")]),

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 
 from antehoc.data.examples import Files, Tensors
+from antehoc.data.instances import Instance, boxes_around, outline
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import DataError
 
@@ -13,7 +14,7 @@ def random_images(count: int, *shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(256, (count, *shape), generator=generator, dtype=torch.uint8)
 
 
-# masks
+# One object in each image
 
 
 def coloured_square(number: int, *, width: int = 30, height: int = 20) -> tuple[Image.Image, tuple[int, int, int, int]]:
@@ -82,7 +83,7 @@ def test_a_batch_carries_masks_through_a_selection(squares):
     assert Tensors(random_images(2, 1, 4, 4)).select([0]).batch([0]).mask is None
 
 
-def test_masks_go_before_boxes(squares):
+def test_a_mask_overrides_the_box(squares):
     paths, masks, boxes = squares
     frame = Preprocessing(3, 20, 30)
     both = Files(paths, frame, masks=masks, boxes=boxes.flip(0))
@@ -104,3 +105,91 @@ def test_a_mask_that_cannot_be_meant_is_refused(squares, mask, said):
         files.object_masks([0])
     Image.new("L", (30, 20)).save(masks[0])
     assert files.object_masks([0]).max() == 0, "nothing there is a mask, too"
+
+
+# Several objects in an image
+
+
+def filled(*boxes: tuple[int, int, int, int], width: int = 30, height: int = 20) -> torch.Tensor:
+    """(1, H, W) 1 in any of the boxes, else 0."""
+    mask = torch.zeros(1, height, width)
+    for x0, y0, x1, y1 in boxes:
+        mask[:, y0:y1, x0:x1] = 1
+    return mask
+
+
+def test_of_several_boxes_the_union_counts(squares):
+    paths = squares[0]
+    boxes = ((2, 3, 9, 8), (5, 5, 20, 19)), (), ((0, 0, 1, 1),)
+    objects = [[Instance(box=box, label=number) for number, box in enumerate(own)] for own in boxes]
+    for examples in (
+        Files(paths, Preprocessing(3, 20, 30), objects=objects),
+        Tensors(random_images(3, 3, 20, 30), objects=objects),
+    ):
+        assert torch.equal(examples.object_masks([0, 1, 2]), torch.stack([filled(*own) for own in boxes]))
+        assert torch.equal(examples.batch([2, 0]).mask, examples.object_masks([2, 0]))
+        chosen = examples.select([1, 0])
+        assert chosen.objects([1, 0]) == [objects[0], []]
+        assert torch.equal(chosen.object_masks([1]), examples.object_masks([0]))
+        assert chosen.boxes.tolist() == [[0, 0, 0, 0], [2, 3, 9, 8]], "the first, and zeros for none"
+
+
+def test_of_several_masks_the_maximum_counts():
+    masks = random_images(2, 20, 30)
+    images = random_images(1, 3, 20, 30)
+    held = Tensors(images, objects=[[Instance(mask=mask) for mask in masks]])
+    assert torch.equal(held.object_masks([0])[0, 0], masks.amax(0).float() / 255)
+    assert held.boxes is None
+    alone = Tensors(images, masks=masks[:1][None])
+    assert torch.equal(alone.object_masks([0])[0, 0], masks[0].float() / 255)
+    half = Tensors(images, masks=masks[:1][None], preprocessing=Preprocessing(3, 10, 15))
+    both = Tensors(images, objects=[[Instance(mask=masks[0])] * 2], preprocessing=Preprocessing(3, 10, 15))
+    assert torch.equal(half.object_masks([0]), both.object_masks([0])), "the same object twice changes nothing"
+
+
+def test_masks_from_files_and_boxes_stand_beside_each_other(squares):
+    paths, masks, boxes = squares
+    frame = Preprocessing(3, 20, 30)
+    own = tuple(boxes[1].tolist())
+    both = Files(paths[:1], frame, objects=[[Instance(mask=masks[0]), Instance(box=(20.2, 0.4, 28.6, 3.5))]])
+    by_hand = filled(tuple(boxes[0].int().tolist()), (20, 0, 29, 4))
+    assert torch.equal(both.object_masks([0])[0], by_hand)
+    hidden = Files(paths[:1], frame, objects=[[Instance(own, masks[0])]])
+    assert torch.equal(hidden.object_masks([0])[0], filled(tuple(boxes[0].int().tolist()))), "the mask wins"
+
+
+def test_objects_of_one_each_hold_what_was_given(squares):
+    paths, masks, boxes = squares
+    files = Files(paths, Preprocessing(3, 20, 30), torch.tensor([2, 0, 1]), boxes=boxes, masks=masks)
+    assert files.objects([1]) == [[Instance(tuple(boxes[1].tolist()), masks[1], 0)]]
+    assert torch.equal(files.boxes, boxes)
+    several = Files(paths, Preprocessing(3, 20, 30), torch.eye(3), boxes=boxes)
+    assert several.objects([1])[0][0].label is None, "of several labels none is known to be the object's"
+    plain = Files(paths, Preprocessing(3, 20, 30))
+    assert (plain.objects([0, 2]), plain.boxes) == ([[], []], None)
+
+
+def test_a_black_mask_in_memory_is_no_object():
+    masks = torch.zeros(2, 1, 20, 30, dtype=torch.uint8)
+    masks[1, 0, 4:7, 10:25] = 255
+    held = Tensors(random_images(2, 1, 20, 30), torch.tensor([0, 1]), masks=masks)
+    assert held.objects([0]) == [[]]
+    assert torch.equal(held.object_masks([0, 1]), masks.float() / 255)
+    box, mask, label = held.objects([1])[0][0]
+    assert (box, label) == ((10, 4, 25, 7), 1)
+    assert torch.equal(mask, masks[1, 0])
+    assert boxes_around(masks).tolist() == [[0, 0, 0, 0], [10, 4, 25, 7]]
+
+
+@pytest.mark.parametrize("width", [1, 3, 5])
+def test_an_outline_matches_the_definition(width):
+    inside = torch.zeros(1, 1, 12, 14, dtype=torch.bool)
+    inside[0, 0, 3:9, 4:10] = True
+    inside[0, 0, 5:6, 10:13] = True
+    reach = width // 2
+    by_hand = torch.zeros_like(inside)
+    for y in range(12):  # both kinds of pixels lie within reach
+        for x in range(14):
+            near = inside[0, 0, max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
+            by_hand[0, 0, y, x] = bool(near.any()) and not bool(near.all())
+    assert torch.equal(outline(inside, width_px=width), by_hand)

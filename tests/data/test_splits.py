@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from antehoc.data.examples import Files, Tensors
 from antehoc.data.preprocessing import Preprocessing
@@ -56,6 +57,14 @@ def test_leaks_matches_the_definition(train, test):
         if image in train
     ]
     assert leaks(roles) == by_hand
+
+
+@pytest.fixture
+def paths(tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(7)]
+    for path, image in zip(paths, random_images(7, 9, 12, 3), strict=True):
+        Image.fromarray(image.numpy()).save(path)
+    return paths
 
 
 def test_files_leak_by_their_bytes(paths, tmp_path):

@@ -200,7 +200,7 @@ def _from_wide(picture: Image.Image, where: str) -> Image.Image:
 
 
 class _Quiet:
-    """Hides Pillow's warnings while any thread reads: what they tell of is mended here, or raised.
+    """Hides Pillow's warnings while any thread reads: what they warn of is handled here, or raised.
 
     `catch_warnings` alone is not safe among threads: whoever leaves last restores what the first one set.
     """

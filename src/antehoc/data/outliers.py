@@ -77,7 +77,6 @@ def open_outliers(
     path: str | Path,
     preprocessing: Preprocessing,
     *,
-    limit: int | None = None,
     only: Sequence[str] = (),
     exclude: Sequence[str] = (),
 ) -> Examples:
@@ -89,7 +88,6 @@ def open_outliers(
         path: a folder of MNIST's make (its test images are taken) or an idx file; a folder of images, at any depth;
             or a zip archive of images.
         preprocessing: of the model.
-        limit: take at most so many, evenly spread over the set in the order of their names.
         only: take only the images whose name inside the folder or archive fits one of these patterns, such as
             `images/*`; `*` stands for any text, slashes too, `?` for one character, `[0-5]` for one of several, and
             capitals count. Without a pattern all are taken.
@@ -97,21 +95,19 @@ def open_outliers(
     Returns:
         The images, read when they are fetched.
     Raises:
-        DataError: if there is none, a pattern fits none, or `limit` is no number above 0.
+        DataError: if there is none, or a pattern fits none.
     """
     path = Path(path)
-    if limit is not None and limit < 1:
-        raise DataError(f"limit: one image or more is needed; got {limit}.")
     if idx_files(path) or (os.path.isfile(path) and not zipfile.is_zipfile(path)):
         if only or exclude:
             raise DataError(f"{shown(path)}: images in an idx file have no names for {[*only, *exclude]} to fit.")
         images = torch.from_numpy(idx_images(path))[:, None]
-        return _spread(Tensors(images, names=path.resolve().name, preprocessing=preprocessing), limit)
+        return Tensors(images, names=path.resolve().name, preprocessing=preprocessing)
     named = named_images(path)
     chosen = (_fitting(named, only, path) if only else set(named)) - _fitting(named, exclude, path)
     if not chosen:
         raise DataError(f"{shown(path)}: only {[*only]} without {[*exclude]} leaves none of its {len(named)} images.")
-    return _spread(Files([image for name, image in named.items() if name in chosen], preprocessing), limit)
+    return Files([image for name, image in named.items() if name in chosen], preprocessing)
 
 
 def _made(kind: str, preprocessing: Preprocessing, variant: Variant, count: int, seed: int) -> Examples:
@@ -131,8 +127,3 @@ def _fitting(names: Iterable[str], patterns: Sequence[str], path: Path) -> set[s
             raise DataError(f"{shown(path)}: no image's name fits {pattern!r}; the first is {next(iter(names))!r}.")
         found |= fits
     return found
-
-
-def _spread(examples: Examples, limit: int | None) -> Examples:
-    count = len(examples)
-    return examples if limit is None or limit >= count else examples.select([i * count // limit for i in range(limit)])

@@ -96,6 +96,7 @@ def check_tensor(images: Tensor, wanted: Sized, where: str) -> None:
     Raises:
         DataError: for another shape, for values that are no floats, and for NaN or anything else outside 0..1.
     Example:
+        >>> import torch
         >>> check_tensor(torch.full((1, 1, 2, 2), 7.0), Preprocessing(1, 2, 2), "upload")
         Traceback (most recent call last):
         antehoc.errors.DataError: upload: values must lie in 0..1; got 7 to 7 (divide 8 bit images by 255).

@@ -163,6 +163,8 @@ def test_a_species_is_kept_out_by_number_or_name(birds, name):
     assert sorted(numbers(source.left_out)) == [510, 511, 512, 513]
     assert source.left_out.attributes.tolist() == [HARD[5]] * TEST
     assert source.left_out.labels.tolist() == [0] * TEST
+    assert not source.left_out.labels_known
+    assert all(files.labels_known for files in source.roles.values())
 
 
 def test_species_may_be_chosen(birds):

@@ -100,15 +100,10 @@ def cub(
         if per_image
         else f"Each image has the attributes of its species, {labels}."
     )
-    strange = everything.select(np.flatnonzero(~chosen.kept & ~chosen.trained).tolist()).without_labels()
-    return Source(
-        _spec(chosen, table, preprocessing),
-        by_role(everything.select(np.flatnonzero(chosen.kept).tolist()), roles),
-        preprocessing,
-        seed,
-        (counted, said, drawn),
-        strange if leave_out else None,
-    )
+    kept, strange = (everything.select(np.flatnonzero(rows).tolist()) for rows in (chosen.kept, chosen.strange))
+    left_out = strange.without_labels() if leave_out else None
+    notes = (counted, said, drawn)
+    return Source(_spec(chosen, table, preprocessing), by_role(kept, roles), preprocessing, seed, notes, left_out)
 
 
 @dataclass(frozen=True)
@@ -126,6 +121,11 @@ class _Chosen:
     @property
     def kept(self) -> NDArray[np.bool_]:
         return self.place < self.count
+
+    @property
+    def strange(self) -> NDArray[np.bool_]:
+        """Test images of species that are left out."""
+        return ~self.kept & ~self.trained
 
 
 def _choose(copy: Copy, species: Sequence[str], leave_out: Sequence[str]) -> tuple[_Chosen, str]:
