@@ -55,6 +55,11 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
+    """A table in CSV or, by its suffix `.parquet` or `.pq`, in Parquet.
+
+    Raises:
+        DataError: if it is missing, empty or damaged, or two columns have one name.
+    """
     if path.suffix.lower() in (".parquet", ".pq"):
         return _read_parquet(path)
     (_, header), *rows = read_csv(path)

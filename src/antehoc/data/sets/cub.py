@@ -71,7 +71,9 @@ def cub(
     Args:
         path: the folder `CUB_200_2011`, a folder that holds it, a zip of it, or a folder that holds one such zip.
         size: of the model's images in pixels: one number, or height and width.
-        fit, background, resize: what happens to images of another shape; see `Preprocessing`.
+        fit: what happens to images of another shape; see `Preprocessing`.
+        background: what lies around an image that is short of the frame, in 0..1.
+        resize: first to so many pixels, then the frame is cut out of the middle; see `Preprocessing`.
         species: keep only these, each by its number ("005") or its name; none stands for all.
         leave_out: keep these out of all roles; their test images become the source's `left_out`.
         attributes: `image` takes each image's own labels, `class` those of its species; `auto` takes the image's where
@@ -79,7 +81,7 @@ def cub(
         labels: of the species. `hard` holds where half the annotators or more said so, and of a tie in a
             single-choice group the first; `soft` is their share, in 0..1.
         only_varying: keep only attributes that, as hard labels, differ between two of the kept species.
-        validation, calibration: shares of each species' train images, 0 for none.
+        validation, calibration: share of each species' train images, 0 for none.
         seed: another seed draws other validation and calibration roles.
     Returns:
         The data set, with boxes and parts in pixels of the files. Its notes say what was counted and drawn.
@@ -92,18 +94,13 @@ def cub(
     copy = open_copy(Path(path))
     chosen, counted = _choose(copy, species, leave_out)
     table = _class_attributes(copy, chosen, labels, only_varying)
-    per_image = attributes == "image" or (attributes == "auto" and copy.has(_IMAGE_TABLE))
-    everything = _files(copy, chosen, table.of_images(copy, chosen, per_image), preprocessing)
+    values, said = table.of_images(copy, chosen, attributes)
+    everything = _files(copy, chosen, values, preprocessing)
     roles, drawn = _roles(copy, everything, chosen, {"calibration": calibration, "validation": validation}, seed)
-    said = (
-        "Each image has its own attributes."
-        if per_image
-        else f"Each image has the attributes of its species, {labels}."
-    )
     kept, strange = (everything.select(np.flatnonzero(rows).tolist()) for rows in (chosen.kept, chosen.strange))
     left_out = strange.without_labels() if leave_out else None
-    notes = (counted, said, drawn)
-    return Source(_spec(chosen, table, preprocessing), by_role(kept, roles), preprocessing, seed, notes, left_out)
+    spec, notes = _spec(chosen, table, preprocessing), (counted, said, drawn)
+    return Source(spec, by_role(kept, roles), preprocessing, seed, notes, left_out)
 
 
 @dataclass(frozen=True)
@@ -192,13 +189,15 @@ class _Attributes:
     columns: NDArray[np.int64]  # their places among all attributes
     total: int  # how many attributes the set has
     names: tuple[str, ...]
+    labels: str  # hard or soft
     matrix: Numbers  # P(attribute | species), a row for each chosen species
 
-    def of_images(self, copy: Copy, chosen: _Chosen, per_image: bool) -> Numbers:
-        """The attributes of each image: its own, or those of its species."""
-        if not per_image:
-            return self.matrix[chosen.place]
-        return copy.table(_IMAGE_TABLE, chosen.ids, items=self.total)[:, self.columns, 0]
+    def of_images(self, copy: Copy, chosen: _Chosen, source: str) -> tuple[Numbers, str]:
+        """The attributes of each image, its own or those of its species, and a note on which; see `cub`."""
+        if source == "image" or (source == "auto" and copy.has(_IMAGE_TABLE)):
+            values = copy.table(_IMAGE_TABLE, chosen.ids, items=self.total)[:, self.columns, 0]
+            return values, "Each image has its own attributes."
+        return self.matrix[chosen.place], f"Each image has the attributes of its species, {self.labels}."
 
 
 def _class_attributes(copy: Copy, chosen: _Chosen, labels: Literal["hard", "soft"], only_varying: bool) -> _Attributes:
@@ -212,7 +211,7 @@ def _class_attributes(copy: Copy, chosen: _Chosen, labels: Literal["hard", "soft
     kept = hard[: chosen.count]
     columns = np.flatnonzero((kept != kept[0]).any(0)) if only_varying else np.arange(len(names))
     matrix = (hard.astype(float) if labels == "hard" else soft)[:, columns]
-    return _Attributes(columns, len(names), tuple(names[column] for column in columns), matrix)
+    return _Attributes(columns, len(names), tuple(names[column] for column in columns), labels, matrix)
 
 
 def _shares(copy: Copy, species: Sequence[int], names: Sequence[str]) -> Numbers:

@@ -40,7 +40,9 @@ def folder(
         path: the folder.
         size: of the model's images in pixels: one number, or height and width.
         channels: 1 for grey, 3 for RGB.
-        fit, background, resize: what happens to images of another shape; see `Preprocessing`.
+        fit: what happens to images of another shape; see `Preprocessing`.
+        background: what `pad` fills with, in 0..1.
+        resize: first to so many pixels, then the frame is cut out of the middle; see `Preprocessing`.
         attributes: a CSV table with a row for each class, which gives its images their attributes: first the class's
             name, then a number in 0..1 for each attribute named in the header. Attributes `part::value` of one part
             are exclusive if they sum to 1 in every class. A relative path starts at the folder.

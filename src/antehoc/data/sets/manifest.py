@@ -47,7 +47,9 @@ def manifest(
         path: the table, CSV or Parquet (which needs `pip install 'antehoc[parquet]'`).
         size: of the model's images in pixels: one number, or height and width.
         channels: 1 for grey, 3 for RGB.
-        fit, background, resize: what happens to images of another shape; see `Preprocessing`.
+        fit: what happens to images of another shape; see `Preprocessing`.
+        background: what `pad` fills with, in 0..1.
+        resize: first to so many pixels, then the frame is cut out of the middle; see `Preprocessing`.
         seed: another seed draws another split.
         shares: of train, validation, calibration and test; they sum to 1.
     Returns:

@@ -44,10 +44,10 @@ def shapes(
 
     Args:
         seed: of the series.
-        variant: `centred` or `free` (see `drawn.draw`).
+        variant: `centred` or `free` (see `draw`).
         train, validation, calibration, test: images per role, the classes in equal parts.
         side: height and width in pixels.
-        sizes: `whole` is a fault of the originals (see `drawn.draw`).
+        sizes: `whole` is a fault of the originals (see `draw`).
         split: `hash` takes an image's role from its bytes, so that duplicates share a role; `random` is a fault of the
             originals: duplicates may play two roles, which the source then allows.
     Raises:
