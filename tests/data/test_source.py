@@ -4,12 +4,15 @@ import torch
 from PIL import Image
 
 from antehoc.data.altered import ALTERATIONS, altered
+from antehoc.data.augmentation import Versions
 from antehoc.data.examples import Files, Tensors
 from antehoc.data.outliers import BUILT_IN, outliers
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.data.sets.shapes import shapes
 from antehoc.data.sets.triangles import triangles
 from antehoc.data.source import Source
+from antehoc.data.splits import by_role, leaks
+from antehoc.errors import DataError
 from antehoc.seeds import mix
 from antehoc.types import DataSpec
 
@@ -70,3 +73,25 @@ def test_data_sets_say_which_kinds_are_averaged_and_whether_roles_may_share_imag
     assert shapes(seed=0, **TINY).unknown_groups == triangles(**TINY).unknown_groups == {"shapes": strange}
     assert not shapes(seed=0, **TINY).shared_images_allowed
     assert shapes(seed=0, split="random", **TINY).shared_images_allowed
+
+
+def test_several_labels_go_through_splits_alterations_and_versions(files):
+    labels = torch.tensor([[number & 1, number & 2, number & 4] for number in range(8)]).bool().float()
+    several = Files(files.paths, SMALL, labels)
+    roles = by_role(several, ["train", "validation", "calibration", "test"] * 2)
+    assert leaks(roles) == []
+    assert leaks({"train": several.select([1, 2]), "test": several.select([2])})[0][:2] == ("train", "test")
+    source = Source(DataSpec(("a", "b", "c"), 3, 16, 16, task="multi-label"), roles, SMALL)
+    assert torch.equal(source.roles["test"].batch([1]).label, labels[[7]])
+    assert source.unknown["dark"](2, 0).batch([0, 1]).label.shape == (2, 3)
+    assert torch.equal(Versions(several, "crops", 0).batch([3, 8 + 5]).label, labels[[3, 5]])
+
+
+def test_labels_that_do_not_fit_the_task_are_refused(files):
+    with pytest.raises(DataError, match=r"^test: one label per image needs class numbers \(n,\); got \(8, 2\)"):
+        a_source(Files(files.paths, SMALL, torch.ones(8, 2)))
+    with pytest.raises(DataError, match=r"^test: class numbers lie in 0\.\.1; got 0 to 7"):
+        a_source(Files(files.paths, SMALL, torch.arange(8)))
+    with pytest.raises(DataError, match=r"^test: several labels need 0 or 1 for each of 2 classes"):
+        Source(DataSpec(("a", "b"), 3, 16, 16, task="multi-label"), {"test": files}, SMALL)
+    a_source(files.without_labels())

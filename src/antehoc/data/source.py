@@ -6,12 +6,17 @@ from dataclasses import dataclass, field
 from antehoc.data.examples import Examples
 from antehoc.data.outliers import Maker, built_in
 from antehoc.data.preprocessing import Preprocessing
+from antehoc.task import check_labels
 from antehoc.types import DataSpec, Role
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set, ready to train on."""
+    """A data set, ready to train on.
+
+    Raises:
+        DataError: if a role has labels that do not fit the task of the spec.
+    """
 
     spec: DataSpec
     roles: Mapping[Role, Examples]
@@ -22,6 +27,11 @@ class Source:
     own_unknown: Mapping[str, Maker] = field(default_factory=dict)  #: kinds that this set alone makes, or its own way
     unknown_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: kinds that are averaged, by group
     shared_images_allowed: bool = False  #: whether one image may play two roles: a fault that a recipe asked for
+
+    def __post_init__(self) -> None:
+        for role, examples in self.roles.items():
+            if examples.labels_known:
+                check_labels(self.spec.task, examples.labels, len(self.spec.classes), role)
 
     @property
     def unknown(self) -> Mapping[str, Maker]:
