@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from antehoc.data.examples import Files, Tensors
-from antehoc.data.instances import Instance, boxes_around, outline
+from antehoc.data.instances import Instance, boxes_around
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import DataError
 
@@ -179,17 +179,3 @@ def test_a_black_mask_in_memory_is_no_object():
     assert (box, label) == ((10, 4, 25, 7), 1)
     assert torch.equal(mask, masks[1, 0])
     assert boxes_around(masks).tolist() == [[0, 0, 0, 0], [10, 4, 25, 7]]
-
-
-@pytest.mark.parametrize("width", [1, 3, 5])
-def test_an_outline_matches_the_definition(width):
-    inside = torch.zeros(1, 1, 12, 14, dtype=torch.bool)
-    inside[0, 0, 3:9, 4:10] = True
-    inside[0, 0, 5:6, 10:13] = True
-    reach = width // 2
-    by_hand = torch.zeros_like(inside)
-    for y in range(12):  # both kinds of pixels lie within reach
-        for x in range(14):
-            near = inside[0, 0, max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
-            by_hand[0, 0, y, x] = bool(near.any()) and not bool(near.all())
-    assert torch.equal(outline(inside, width_px=width), by_hand)

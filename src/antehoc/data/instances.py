@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from PIL import Image, ImageChops
 from torch import Tensor
-from torch.nn.functional import max_pool2d
 
 from antehoc.data.archives import FileSource
 from antehoc.data.images import read_image
@@ -101,20 +100,6 @@ def union(objects: Sequence[Instance], size: tuple[int, int]) -> Image.Image:
             x0, y0, x1, y1 = (round(edge) for edge in one.box)
             sheet.paste(255, (x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)))
     return sheet
-
-
-def outline(inside: Tensor, *, width_px: int = 3) -> Tensor:
-    """The band along the edge of masks.
-
-    Args:
-        inside: (B, 1, H, W) bool: where the object is.
-        width_px: of the band in pixels, an odd number.
-    Returns:
-        bool (B, 1, H, W).
-    """
-    value = inside.float()
-    grown, shrunk = (max_pool2d(side, width_px, 1, width_px // 2) for side in (value, 1 - value))
-    return (grown + shrunk) > 1
 
 
 def _read_mask(path: FileSource, size: tuple[int, int]) -> Image.Image:
