@@ -15,7 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
-from antehoc.cli import _row, main
+from antehoc.cli import main
+from antehoc.cli.explain import to_row
 from antehoc.data import Preprocessing
 from antehoc.data.shapes import draw
 from antehoc.model import Model, build_system, load
@@ -174,7 +175,7 @@ def test_a_photograph_taken_upright_is_decided_upright(call, tiny_run, tmp_path)
 
 def test_a_mask_survives_json():
     mask = SaliencyMask.of(torch.tensor([[0.0, 0.2, 1.0]]))
-    row = json.loads(json.dumps(_row(Path("a.png"), Decision("cat", {"cat": 0.8, "fox": 0.2}, mask))))
+    row = json.loads(json.dumps(to_row(Path("a.png"), Decision("cat", {"cat": 0.8, "fox": 0.2}, mask))))
     assert row["explanans"]["kind"] == "mask"
     assert SaliencyMask(**row["explanans"]).values()[0].tolist() == pytest.approx([0.0, 0.2, 1.0])
 
@@ -586,6 +587,6 @@ def test_a_stopped_command_says_how_to_go_on(call, tiny_run, tmp_path, monkeypat
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("antehoc.runs.reproduce", stop)
+    monkeypatch.setattr("antehoc.runs.reproduce.reproduce", stop)
     code, _, complaint = call("reproduce", tiny_run.recipe, "--out", tmp_path / "out", "--device", "cpu")
     assert (code, complaint) == (130, "antehoc: stopped; a training run goes on with --resume.\n")

@@ -28,8 +28,10 @@ from antehoc.data.manifest import manifest
 from antehoc.data.shapes import draw
 from antehoc.data.shapes import spec as shapes_spec
 from antehoc.model import build_system
-from antehoc.recipe import Recipe, known_recipes, merge
-from antehoc.schema import build, check_arguments
+from antehoc.recipe import build_recipe
+from antehoc.recipes import known_recipes, merge
+from antehoc.runs.studied import study_options
+from antehoc.schema import check_arguments
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -99,10 +101,10 @@ def test_every_command_line_parses(_, text):
         arguments = shlex.split(command, comments=True)[1:]
         if "--help" in arguments:
             with pytest.raises(SystemExit) as stopped:
-                cli._parser().parse_args(arguments)
+                cli.build_parser().parse_args(arguments)
             assert stopped.value.code == 0
             continue
-        options = cli._parser().parse_args(arguments)
+        options = cli.build_parser().parse_args(arguments)
         recipe = getattr(options, "recipe", None)
         assert recipe is None or recipe.endswith(".yaml") or recipe in known_recipes()
 
@@ -117,7 +119,8 @@ def test_every_recipe_is_one(_, text):
     base = values if whole else merge(shipped, values)
     for over in ({}, *scales.values(), *values.get("variants", {}).values()):
         checked = merge(base, over)
-        recipe = build(Recipe, checked, "docs")
+        recipe = build_recipe(checked, "docs")
+        study_options(recipe, "docs")
         data, system = dict(recipe.data), recipe.system
         check_arguments(DATASETS[data.pop("name")], data, "docs, data", {"seed": 0})
         spec = shapes_spec(data.get("size", 64))

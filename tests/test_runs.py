@@ -15,11 +15,14 @@ import torch
 import yaml
 from PIL import Image
 
-from antehoc import runs
 from antehoc.errors import DataError, ModelError, OutputError, RecipeError
 from antehoc.model import load
 from antehoc.recipe import read_recipe
-from antehoc.runs import evaluate_model, explain, recipe_of, reproduce, run_folder, train
+from antehoc.runs.explain import explain
+from antehoc.runs.folder import run_folder
+from antehoc.runs.recorded import evaluate_model, recipe_of
+from antehoc.runs.reproduce import named_notes, policy_notes, reproduce
+from antehoc.runs.train import train
 from antehoc.training.loop import Runner
 
 CPU = Runner("cpu")
@@ -103,13 +106,13 @@ def test_one_doubt_has_no_weights_that_errors_are_too_few_for(tiny_run, doubts, 
     one = model.policy.evidence[:1] * len(doubts)
     weights = (1.0,) * len(doubts)
     policy = dataclasses.replace(model.policy, method="equal-weights", doubts=doubts, evidence=one, weights=weights)
-    notes = runs._notes(dataclasses.replace(model, policy=policy))
+    notes = policy_notes(dataclasses.replace(model, policy=policy))
     assert any("too few to fit weights" in note for note in notes) == said
 
 
 def test_a_note_of_a_variant_has_its_name_and_none_is_said_twice():
     found = {"": ["of the data"], "narrow": ["of the data", "no errors"], "alone": ["no errors"]}
-    assert runs._named_notes(found) == ("of the data", "narrow: no errors", "alone: no errors")
+    assert named_notes(found) == ("of the data", "narrow: no errors", "alone: no errors")
 
 
 def test_notes_say_where_a_promise_could_not_be_kept(tiny_run, tmp_path):

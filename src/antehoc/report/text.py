@@ -6,7 +6,7 @@ from typing import assert_never
 from antehoc.data.images import shown
 from antehoc.evaluation import Evaluation
 from antehoc.report.meanings import AGREE, Group, Row, by_variant, grouped, is_of_one_set, is_shown, number, percent
-from antehoc.runs import Reproduction, Trained
+from antehoc.results import Reproduction, Trained
 from antehoc.types import AttributeScores, Decision, Explanans, Reason, SaliencyMask, Verdict
 
 _TOP = 3  # supporting reasons that an accepted decision shows

@@ -1,0 +1,87 @@
+"""Images of no known class that a recipe asks for, and what is measured over several sets of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from antehoc.data import Examples, Files, Source
+from antehoc.data.altered import ALTERATIONS, altered
+from antehoc.data.outliers import open_outliers, outliers
+from antehoc.errors import RecipeError
+from antehoc.evaluation import Evaluation
+from antehoc.model import Model
+from antehoc.recipe import FROM_DISK, Recipe
+from antehoc.training.loop import mix
+
+
+def unknown_sets(
+    recipe: Recipe, model: Model, source: Source, seed: int, ood: Mapping[str, Path]
+) -> dict[str, Examples]:
+    """The recipe's built-in images of no known class, those that the data leave out, and those that the user named."""
+    unknown = recipe.unknown
+    found = {kind: _built_in(kind, recipe, model, source, seed) for kind in unknown.kinds}
+    if source.left_out is not None and len(source.left_out):
+        found["left_out"] = source.left_out
+    for name, path in (ood if unknown.from_disk else {}).items():
+        if name in found:
+            raise RecipeError(f"--ood {name}={path}: the recipe has a set of that name; choose another.")
+        only, exclude = unknown.only.get(name, ()), unknown.exclude.get(name, ())
+        found[name] = open_outliers(path, model.preprocessing, only=only, exclude=exclude)
+    return found
+
+
+def _built_in(kind: str, recipe: Recipe, model: Model, source: Source, seed: int) -> Examples:
+    """One set by its kind; becomes `source.unknown[kind](count, seed)` as soon as data sets make their own."""
+    count = recipe.unknown.count
+    if kind not in ALTERATIONS:
+        where = recipe.data.get("variant", "centred")
+        return outliers(kind, model.preprocessing, count=count, seed=mix(seed, 3), variant=where)
+    test = source.roles["test"]
+    if not isinstance(test, Files):
+        raise RecipeError(f"unknown.kinds: {kind!r} needs image files, and these images are in memory.")
+    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(mix(seed, 6)))
+    return altered(kind, test.select(order[:count].tolist()), seed=mix(seed, 3))
+
+
+def means_of_sets(recipe: Recipe, found: Evaluation, ood: Mapping[str, Path]) -> dict[str, float | None]:
+    """The recipe's means over sets, each set counting the same; a mean is left out where one of its sets is.
+
+    Of the detectors of pytorch-ood the best by that mean is taken, which a note says.
+    """
+    means: dict[str, float | None] = {}
+    for name, asked in recipe.unknown.means.items():
+        sets = tuple(ood) if asked == FROM_DISK else asked
+        own = _means(name, tuple(sets), found.figures)
+        if own and found.peers and all(set(sets) <= set(row) for row in found.peers.values()):
+            table = {detector: sum(row[one] for one in sets) / len(sets) for detector, row in found.peers.items()}
+            best = max(table, key=table.__getitem__)
+            own[f"peer_ood_{name}_auroc"] = table[best]
+            found.notes.append(
+                f"the best detector of pytorch-ood on the {name} sets is {best}, chosen by that figure itself"
+            )
+        means |= own
+    _note_left_out(found)
+    return means
+
+
+def _means(name: str, sets: tuple[str, ...], figures: Mapping[str, float | None]) -> dict[str, float | None]:
+    means: dict[str, float | None] = {}
+    for prefix in ("", "msp_"):
+        values = [figures.get(f"{prefix}ood_{one}_auroc") for one in sets]
+        known = [value for value in values if value is not None]
+        if known and len(known) == len(values):
+            means[f"{prefix}ood_{name}_auroc"] = sum(known) / len(known)
+    return means
+
+
+def _note_left_out(found: Evaluation) -> None:
+    if "left_out" in next(iter(found.peers.values()), {}):
+        best = max(found.peers, key=lambda detector: found.peers[detector]["left_out"])
+        found.notes.append(f"the best detector of pytorch-ood on what was left out is {best}, chosen by its own figure")
+
+
+def with_aliases(figures: Mapping[str, float | None], aliases: Mapping[str, str]) -> dict[str, float | None]:
+    """Figures of all variants, and those that are defined once more under their second names."""
+    seconds = {alias: value for alias, name in aliases.items() if (value := figures.get(name)) is not None}
+    return {**figures, **seconds}
