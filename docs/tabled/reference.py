@@ -16,10 +16,12 @@ from antehoc.data import DATASETS
 from antehoc.metrics import MetricEntry
 from antehoc.metrics.explanations import MapMeasure
 from antehoc.recipe import Recipe, Unknown, Verdicts
+from antehoc.runs.studied import STUDIES
 from antehoc.systems import SYSTEMS
 from antehoc.training.phases import Phase
 from tabled.markdown import markdown
 
+GIVEN = ("model", "source", "seed")  # what a study gets without the recipe
 KEYS = {  # what the docstrings do not say of a key
     "data": "the data set's `name` and what it takes; see below",
     "system": "the system's `name` and what it takes; see below",
@@ -27,8 +29,7 @@ KEYS = {  # what the docstrings do not say of a key
     "verdict": "how decisions are questioned; see below",
     "unknown": "images of no known class that a run is tried on; see below",
     "seed": "of data, weights, order of images and split; `--seed` overrides it",
-    "kinds": "`noise`, or a strange shape: `pentagon`, `hexagon`, `star`, `ellipse`, `parallelogram`",
-    "count": "images of each kind",
+    "studies": "of the finished model: a list of names, or names with their options; see below",
 }
 
 
@@ -84,6 +85,7 @@ def recipe_keys() -> str:
         ("### A phase, in `phases`", Phase, ()),
         ("### `verdict`", Verdicts, ()),
         ("### `unknown`", Unknown, ()),
+        *((f"### `studies: {{{name}: ...}}`", run, GIVEN) for name, run in STUDIES.items() if options(run)),
         *((f"### `data: {{name: {name}}}`", make, ("seed",)) for name, make in DATASETS.items()),
         *((f"### `system: {{name: {name}}}`", kind, ("spec",)) for name, kind in SYSTEMS.items()),
     ]
@@ -91,11 +93,16 @@ def recipe_keys() -> str:
     return "\n\n".join(f"{title}\n\n{markdown(head, keys(target, without))}" for title, target, without in parts)
 
 
+def options(study: Callable[..., object]) -> list[str]:
+    """What a recipe may set of a study."""
+    return [name for name in inspect.signature(study).parameters if name not in GIVEN]
+
+
 def keys(target: Callable[..., object], without: Sequence[str] = ()) -> list[list[str]]:
     """A row for each parameter: name, type in words, default, meaning."""
     is_class = isinstance(target, type) and not dataclasses.is_dataclass(target)
     hints = get_type_hints(target.__init__ if is_class else target)
-    said = {**KEYS, **comments(target), **arguments(inspect.getdoc(target) or "")}
+    said = {**comments(target), **KEYS, **arguments(inspect.getdoc(target) or "")}
     rows = []
     for name, parameter in inspect.signature(target).parameters.items():
         if name not in without:

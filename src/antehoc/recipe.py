@@ -55,7 +55,8 @@ class Unknown:
     """Images of no known class that a run is tried on, beside species or classes that the data leave out.
 
     Args:
-        kinds: built-in ones, `noise`, strange shapes, or test images `blurred`, `dark`, `cropped` or `rotated`.
+        kinds: built-in ones: `noise`, those that the data set draws, or test images `blurred`, `dark`, `cropped` or
+            `rotated`.
         count: of each kind, at most.
         from_disk: whether the sets named by `--ood` are tried.
         only: by the name of such a set, patterns of which its files fit one, such as `*/images/*`.

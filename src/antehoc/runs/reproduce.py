@@ -123,7 +123,8 @@ def _measured(
         seed=seed,
     )
     clock.lap("evaluation")
-    figures = {**found.figures, **means_of_sets(recipe, found, ood), "twins_across_roles": float(shared)}
+    means, notes = means_of_sets(recipe.unknown.means, found.figures, found.peers, tuple(ood))
+    figures = {**found.figures, **means, "twins_across_roles": float(shared)}
     if repeated := over_draws(recipe, trained, scored, seed):
         found.studies["repeated_calibration"] = repeated
         figures |= over_draws_figures(repeated)
@@ -133,7 +134,7 @@ def _measured(
         figures |= finding.figures()
         found.intervals.update(finding.intervals())
         clock.lap("studies")
-    notes = [*policy_notes(model), *found.notes, *source.notes]
+    notes = [*policy_notes(model), *found.notes, *notes, *source.notes]
     return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
 
 

@@ -69,10 +69,20 @@ def over_draws_figures(found: studies.RepeatedCalibration) -> dict[str, float | 
 
 
 def _leakage(model: Model, source: Source, *, seed: int, count: int = 100) -> studies.Finding:
+    """Whether the mirror sees the attributes or repeats the class.
+
+    Args:
+        count: test images, at most; each is looked at some 30 times.
+    """
     return studies.leakage(model, _files(source, "leakage"), seed=seed, limit=count)
 
 
 def _background(model: Model, source: Source, *, seed: int, count: int = 500) -> studies.Finding:
+    """Which attributes are read from the background.
+
+    Args:
+        count: test images, at most; each is looked at three times.
+    """
     return studies.background(model, _files(source, "background"), seed=seed, limit=count)
 
 
@@ -81,6 +91,11 @@ def _masks(model: Model, source: Source, *, seed: int) -> studies.Finding:
 
 
 def _compare(model: Model, source: Source, *, seed: int, count: int = 50) -> studies.Finding:
+    """The model's masks beside post-hoc methods on its own classifier.
+
+    Args:
+        count: test images that hold an object; each is looked at some 10,000 times.
+    """
     return masks.against_posthoc(model, source.roles["test"], count=count, seed=seed)
 
 

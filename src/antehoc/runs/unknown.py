@@ -1,6 +1,6 @@
 """Images of no known class that a recipe asks for, and what is measured over several sets of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,7 +9,6 @@ from antehoc.data import Examples, Files, Source
 from antehoc.data.altered import ALTERATIONS, altered
 from antehoc.data.outliers import open_outliers, outliers
 from antehoc.errors import RecipeError
-from antehoc.evaluation import Evaluation
 from antehoc.model import Model
 from antehoc.recipe import FROM_DISK, Recipe
 from antehoc.training.loop import mix
@@ -44,28 +43,40 @@ def _built_in(kind: str, recipe: Recipe, model: Model, source: Source, seed: int
     return altered(kind, test.select(order[:count].tolist()), seed=mix(seed, 3))
 
 
-def means_of_sets(recipe: Recipe, found: Evaluation, ood: Mapping[str, Path]) -> dict[str, float | None]:
-    """The recipe's means over sets, each set counting the same; a mean is left out where one of its sets is.
+def means_of_sets(
+    asked: Mapping[str, tuple[str, ...] | str],
+    figures: Mapping[str, float | None],
+    peers: Mapping[str, Mapping[str, float]],
+    from_disk: Sequence[str],
+) -> tuple[dict[str, float | None], list[str]]:
+    """Means of AUROC over sets, each set counting the same; a mean is left out where one of its sets is.
 
-    Of the detectors of pytorch-ood the best by that mean is taken, which a note says.
+    Args:
+        asked: which sets each mean counts, by its name; `from-disk` stands for those that the user named.
+        figures: of the single sets.
+        peers: AUROC of other detectors, by detector and set. The one that is best by the mean is taken.
+        from_disk: names of the sets that the user named.
+    Returns:
+        The means as figures, and a note for each detector that was chosen by the very figure that it gives.
     """
     means: dict[str, float | None] = {}
-    for name, asked in recipe.unknown.means.items():
-        sets = tuple(ood) if asked == FROM_DISK else asked
-        own = _means(name, tuple(sets), found.figures)
-        if own and found.peers and all(set(sets) <= set(row) for row in found.peers.values()):
-            table = {detector: sum(row[one] for one in sets) / len(sets) for detector, row in found.peers.items()}
+    notes = []
+    for name, chosen in asked.items():
+        sets = tuple(from_disk if chosen == FROM_DISK else chosen)
+        own = _means(name, sets, figures)
+        if own and peers and all(set(sets) <= set(row) for row in peers.values()):
+            table = {detector: sum(row[one] for one in sets) / len(sets) for detector, row in peers.items()}
             best = max(table, key=table.__getitem__)
             own[f"peer_ood_{name}_auroc"] = table[best]
-            found.notes.append(
-                f"the best detector of pytorch-ood on the {name} sets is {best}, chosen by that figure itself"
-            )
+            notes.append(f"the best detector of pytorch-ood on the {name} sets is {best}, chosen by that figure itself")
         means |= own
-    _note_left_out(found)
-    return means
+    if "left_out" in next(iter(peers.values()), {}):
+        best = max(peers, key=lambda detector: peers[detector]["left_out"])
+        notes.append(f"the best detector of pytorch-ood on what was left out is {best}, chosen by its own figure")
+    return means, notes
 
 
-def _means(name: str, sets: tuple[str, ...], figures: Mapping[str, float | None]) -> dict[str, float | None]:
+def _means(name: str, sets: Sequence[str], figures: Mapping[str, float | None]) -> dict[str, float | None]:
     means: dict[str, float | None] = {}
     for prefix in ("", "msp_"):
         values = [figures.get(f"{prefix}ood_{one}_auroc") for one in sets]
@@ -73,12 +84,6 @@ def _means(name: str, sets: tuple[str, ...], figures: Mapping[str, float | None]
         if known and len(known) == len(values):
             means[f"{prefix}ood_{name}_auroc"] = sum(known) / len(known)
     return means
-
-
-def _note_left_out(found: Evaluation) -> None:
-    if "left_out" in next(iter(found.peers.values()), {}):
-        best = max(found.peers, key=lambda detector: found.peers[detector]["left_out"])
-        found.notes.append(f"the best detector of pytorch-ood on what was left out is {best}, chosen by its own figure")
 
 
 def with_aliases(figures: Mapping[str, float | None], aliases: Mapping[str, str]) -> dict[str, float | None]:

@@ -281,7 +281,9 @@ def test_reproduce_writes_figures_report_and_model(call, tiny_run, tmp_path):
     )  # fmt: skip
     assert (code, complaint) == (0, "")
     written = json.loads(path.read_text())
-    assert {"recipe", "scale", "seed", "seconds", "figures", "published"} <= set(written)
+    assert {"recipe", "scale", "seed", "seconds", "figures", "published", "targets"} <= set(written)
+    assert set(written["meanings"]) == set(written["figures"])
+    assert written["meanings"]["accuracy"]
     assert (written["seed"], written["scale"]) == (5, "small")
     assert json.loads((out / "figures.json").read_text()) == written
     assert page.read_text() == (out / "report.html").read_text()
