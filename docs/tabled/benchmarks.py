@@ -55,7 +55,7 @@ def beside(bench: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def plain(value: object) -> str:
-    """A number without digits that nobody reads."""
+    """A number without superfluous digits."""
     return (
         f"{value:,.0f}"
         if isinstance(value, float) and value >= 100

@@ -35,7 +35,7 @@ def command(recipe: str, scale: str, seed: int) -> str:
 
 
 def missing(recipe: str, scale: str, seeds: Iterable[int]) -> str:
-    """What stands in the place of a run that nobody made yet."""
+    """What stands in the place of a run that was not made yet."""
     lines = "\n".join(command(recipe, scale, seed) for seed in seeds)
     return f"Not measured yet. From the repository's folder these make it:\n\n```sh\n{lines}\n```"
 

@@ -63,7 +63,7 @@ class Unknown:
         exclude: by the name of such a set, patterns that leave files out: those that show a known class.
         peers: compare with the detectors of pytorch-ood on the same features.
         means: means over several sets, by name: which sets each counts, all the same, or `from-disk` for those that
-            `--ood` names. `shapes` gives `ood_shapes_auroc` and the same of maximum softmax and of the best peer,
+            `--ood` names. A mean `far` gives `ood_far_auroc` and the same of maximum softmax and of the best peer,
             where every one of its sets was tried.
         paired: sets whose decisions are also set beside the explanations of test images, a fault of the originals,
             as `ood_<set>_support_questioned_paired`.
