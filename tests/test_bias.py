@@ -17,7 +17,7 @@ from antehoc.errors import DataError, RecipeError
 from antehoc.model import Model
 from antehoc.nn.rows import whole_network
 from antehoc.report.meanings import meaning
-from antehoc.runs import reproduce
+from antehoc.runs.reproduce import reproduce
 from antehoc.systems.joint import Joint
 from antehoc.types import DataSpec
 

@@ -15,7 +15,7 @@ from antehoc.data import Preprocessing
 from antehoc.data.drawn import draw
 from antehoc.evaluation import Evaluation, Shown
 from antehoc.model import Model
-from antehoc.runs import Reproduction
+from antehoc.results import Reproduction
 from antehoc.systems import Mirror
 from antehoc.types import AttributeScores, DataSpec, Decision, Reason, SaliencyMask, Verdict
 

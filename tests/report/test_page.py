@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from antehoc import runs
 from antehoc.errors import ImageError
 from antehoc.evaluation import Evaluation, Shown
 from antehoc.report import page
 from antehoc.report.meanings import number, reason_text
+from antehoc.runs.explain import explain
 from antehoc.types import AttributeScores, DataSpec, Decision, Reason, Verdict
 
 VOID = {"img", "meta", "wbr"}
@@ -303,7 +303,7 @@ def test_decisions_of_a_real_model_make_a_page(model, build_model, tmp_path):
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
     Image.new("L", (30, 50), 200).save(paths[0])
     paths[1].write_bytes(b"no image")
-    checks(page.decisions(list(runs.explain(build_model(model.spec, None), paths)), model))
+    checks(page.decisions(list(explain(build_model(model.spec, None), paths)), model))
 
 
 def test_a_page_of_nothing_is_a_page(model):

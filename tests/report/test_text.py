@@ -7,7 +7,7 @@ import torch
 
 from antehoc.evaluation import Scored
 from antehoc.report import text
-from antehoc.runs import Trained
+from antehoc.results import Trained
 from antehoc.types import Reason, Verdict
 
 

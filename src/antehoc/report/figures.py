@@ -22,7 +22,7 @@ from antehoc.evaluation import Shown
 from antehoc.explanations import AttributeScores, SaliencyMask
 from antehoc.report.look import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, RULE, clean, drawing, short, styled
 from antehoc.report.meanings import AGREE, percent, plain, reason_text
-from antehoc.runs import Reproduction
+from antehoc.results import Reproduction
 from antehoc.types import DataSpec
 
 COLORS: dict[str, str] = {"plain": GREY, "seen": BLUE, "true": GREEN, "odd": RED}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from antehoc.runs import Reproduction
+from antehoc.results import Reproduction
 from antehoc.types import Reason
 
 AGREE: frozenset[str] = frozenset(

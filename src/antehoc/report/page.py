@@ -14,7 +14,7 @@ from antehoc.report import cases, figures, masks, sections, studies
 from antehoc.report.document import document, kicker
 from antehoc.report.html import Html, join, table, tag
 from antehoc.report.meanings import by_variant, grouped
-from antehoc.runs import Reproduction
+from antehoc.results import Reproduction
 from antehoc.types import Decision
 
 _THUMBNAIL_PX, _FULL_SIZE = 320, 40  # beyond so many images thumbnails shrink, so that a page can still be opened

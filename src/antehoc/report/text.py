@@ -6,7 +6,7 @@ from antehoc.data.images import shown
 from antehoc.evaluation import Evaluation
 from antehoc.explanations import AttributeScores, Explanation, SaliencyMask
 from antehoc.report.meanings import AGREE, Group, Row, by_variant, grouped, is_of_one_set, is_shown, number, percent
-from antehoc.runs import Reproduction, Trained
+from antehoc.results import Reproduction, Trained
 from antehoc.types import Decision, Reason, Verdict
 
 _TOP = 3  # supporting reasons that an accepted decision shows

@@ -9,8 +9,10 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from antehoc import runs
 from antehoc.recipe import read_recipe
+from antehoc.runs import folds, phases
+from antehoc.runs.job import Job
+from antehoc.runs.reproduce import reproduce
 from antehoc.training.loop import Runner
 
 NAMES = ("Red_Finch", "Green_Finch", "Blue_Finch", "Red_Gull", "Green_Gull", "Blue_Gull")
@@ -91,9 +93,7 @@ def found(overrides, birds, tmp_path_factory):
 
 
 def run(overrides, birds, out, **how):
-    return runs.reproduce(
-        "birds", out=out, ood={"far": birds / "images"}, overrides=overrides, runner=Runner("cpu"), **how
-    )
+    return reproduce("birds", out=out, ood={"far": birds / "images"}, overrides=overrides, runner=Runner("cpu"), **how)
 
 
 def test_every_figure_of_the_recipe_is_there(found):
@@ -154,11 +154,11 @@ def test_no_image_is_scored_by_a_network_that_it_trained(overrides, tmp_path, mo
         scored.append(set(examples.names(range(len(examples)))))
         return found_by(system, examples)
 
-    found_by = runs.score
-    monkeypatch.setattr(runs, "run_phase", run_phase)
-    monkeypatch.setattr(runs, "score", score)
-    phases = tuple(replace(phase, cache=False) for phase in recipe.phases)
-    rows = runs.out_of_fold(replace(recipe, phases=phases), source, "birds", tmp_path, seed=0)
+    found_by = folds.score
+    monkeypatch.setattr(phases, "run_phase", run_phase)
+    monkeypatch.setattr(folds, "score", score)
+    uncached = tuple(replace(phase, cache=False) for phase in recipe.phases)
+    rows = folds.out_of_fold(replace(recipe, phases=uncached), source, Job("birds", tmp_path, 0))
     everything = source.roles["train"].names(range(len(source.roles["train"])))
     assert len(rows.label) == len(everything) == sum(map(len, scored))
     assert set().union(*scored) == set(everything)
@@ -169,9 +169,9 @@ def test_no_image_is_scored_by_a_network_that_it_trained(overrides, tmp_path, mo
 
 def test_folds_share_out_each_class_evenly():
     labels = torch.arange(5).repeat_interleave(torch.tensor([7, 3, 9, 1, 4]))
-    fold = runs._shared_out(labels, 3, seed=5)
+    fold = folds.shared_out(labels, 3, seed=5)
     assert fold.bincount().tolist() == [8, 8, 8]
     for label in range(5):
         counts = fold[labels == label].bincount(minlength=3)
         assert counts.max() - counts.min() <= 1
-    assert not fold.equal(runs._shared_out(labels, 3, seed=6))
+    assert not fold.equal(folds.shared_out(labels, 3, seed=6))
