@@ -24,10 +24,11 @@ class Figure:
     headline: bool = False  #: whether it is shown first
     written: Written = "number"  #: how its value is written
     of_set: str | None = None  #: the set of images that it belongs to, if a table of sets shows it already
+    variant: str = ""  #: of the recipe; empty for the recipe itself
 
     def under(self, prefix: str) -> "Figure":
         """The same figure of a variant, whose name goes in front."""
-        return replace(self, name=f"{prefix}_{self.name}") if prefix else self
+        return replace(self, name=f"{prefix}_{self.name}", variant=prefix) if prefix else self
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values for JSON."""
