@@ -156,6 +156,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from antehoc import runs
+    from antehoc.figure import intervals, values
     from antehoc.model import load
     from antehoc.report import page, text
 
@@ -163,7 +164,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     recipe, where, seed = _recipe(model, options)
     result = runs.evaluate_model(model, recipe, where, seed=seed, ood=_named_paths(options.ood))
     sys.stdout.write(text.evaluation(result))
-    _write_json(options.json, {"figures": result.figures, "intervals": result.intervals, "notes": result.notes})
+    found = {"figures": values(result.figures), "intervals": intervals(result.figures), "notes": result.notes}
+    _write_json(options.json, found)
     _write(options.html, page.evaluation(result, model) if options.html else "")
     return 0
 

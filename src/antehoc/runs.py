@@ -24,6 +24,7 @@ from antehoc.data.outliers import open_outliers, outliers
 from antehoc.data.shapes import STRANGE
 from antehoc.errors import AntehocError, DataError, ModelError, OutputError, RecipeError
 from antehoc.evaluation import Evaluation, Scored, evaluate, outputs, score
+from antehoc.figure import intervals, value_of, values
 from antehoc.model import Model, build_system
 from antehoc.recipe import Recipe, overridden, read_recipe, variant
 from antehoc.schema import build
@@ -395,7 +396,7 @@ def reproduce(
         seconds=time.perf_counter() - start,
         figures=_with_near(_prefixed({name: part.figures for name, part in parts.items()})),
         published=dict(parsed.published),
-        intervals=_prefixed({name: part.evaluation.intervals for name, part in parts.items()}),
+        intervals=_prefixed({name: part.intervals for name, part in parts.items()}),
         notes=_named_notes({name: part.notes for name, part in parts.items()}),
         evaluations={name or recipe: part.evaluation for name, part in parts.items()},
         models={name or recipe: part.trained.model for name, part in parts.items()},
@@ -418,6 +419,7 @@ class _Part:
     trained: Trained
     evaluation: Evaluation
     figures: dict[str, float | None]
+    intervals: dict[str, tuple[float, float]]
     seconds: dict[str, float]
     notes: list[str]
 
@@ -442,18 +444,20 @@ def _measured(
         seed=seed,
     )
     clock.lap("evaluation")
-    figures = {**found.figures, **_shape_means(found.figures), **_far_means(found, ood)}
+    figures = values(found.figures)
+    figures |= {**_shape_means(figures), **_far_means(found, ood)}
     figures["twins_across_roles"] = float(twins)
+    spans = intervals(found.figures)
     if recipe.draws:
         figures |= _over_draws(recipe, trained, scored, seed, found.studies)
     for study in recipe.studies:
         finding = _STUDIES[study](trained.model, source, seed)
         found.studies[study] = finding
         figures |= finding.figures()
-        found.intervals.update(finding.intervals())
+        spans |= finding.intervals()
         clock.lap("studies")
     notes = [*_notes(trained.model), *found.notes, *source.notes]
-    return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
+    return _Part(trained, found, figures, spans, {**trained.seconds, **clock.parts}, notes)
 
 
 def _with_near(figures: dict[str, float | None]) -> dict[str, float | None]:
@@ -575,9 +579,9 @@ def _far_means(found: Evaluation, ood: Mapping[str, Path]) -> dict[str, float | 
     """Means over the sets from disk, each counting the same; of the peers, the best one by that mean."""
     means: dict[str, float | None] = {}
     for prefix in ("", "msp_"):
-        values = [found.figures.get(f"{prefix}ood_{name}_auroc") for name in ood]
-        if ood and all(value is not None for value in values):
-            means[f"{prefix}ood_far_auroc"] = sum(v for v in values if v is not None) / len(values)
+        each = [value_of(found.figures, f"{prefix}ood_{name}_auroc") for name in ood]
+        if ood and all(value is not None for value in each):
+            means[f"{prefix}ood_far_auroc"] = sum(v for v in each if v is not None) / len(each)
     if means and found.peers:
         table = {detector: sum(row[name] for name in ood) / len(ood) for detector, row in found.peers.items()}
         best = max(table, key=table.__getitem__)
