@@ -28,6 +28,12 @@ class Picture:
     caption: str = ""
     size: Literal["small", "large"] = "large"
 
+    @staticmethod
+    def of(image: Tensor, alt: str, *, size: Literal["small", "large"] = "large") -> "Picture":
+        """From an image (C, H, W) in 0..1."""
+        pixels = (image.detach().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        return Picture(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), alt, size=size)
+
 
 @dataclass(frozen=True)
 class Overlay:

@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Better = Literal["higher", "lower"]
-Written = Literal["number", "count", "difference"]
+Written = Literal["number", "count", "difference", "quantity"]
+
+_WIDE = 1e6  # from here on, four decimals would not fit into a column
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,24 @@ def defined(value: float) -> float | None:
 def number(value: float | None, written: Written = "number") -> str:
     """A number as it is written everywhere: four decimals, two digits where it is smaller, `-` where undefined.
 
+    A quantity, such as milliseconds, has three digits or no decimals.
+
     Example:
         >>> number(0.98765), number(0.000123), number(None), number(-0.5, "difference"), number(3.0, "count")
         ('0.9877', '0.00012', '-', '-0.5000', '3')
+        >>> number(1586510878.6), number(1234.5, "quantity"), number(0.25, "quantity")
+        ('1.587e+09', '1,234', '0.25')
     """
     if value is None:
         return "-"
+    value += 0.0  # never -0
     if written == "count":
         return f"{value:.0f}"
+    if written == "quantity":
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
     sign = "+" if written == "difference" else ""
+    if abs(value) >= _WIDE:
+        return f"{value:{sign}.4g}"
     return f"{value:{sign}.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:{sign}.2g}"
 
 
