@@ -5,7 +5,21 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from antehoc.blocks import (
-    Bar, Bars, Block, Code, Histogram, Lines, Matrix, Note, Overlay, Panels, Picture, Section, Strips, Strong, Table,
+    Bar,
+    Bars,
+    Block,
+    Code,
+    Histogram,
+    Lines,
+    Matrix,
+    Note,
+    Overlay,
+    Panels,
+    Picture,
+    Section,
+    Strips,
+    Strong,
+    Table,
 )  # fmt: skip
 
 TEXT = st.text(max_size=12) | st.sampled_from(["<script>", '"&', "a\nb", "</td>", "\udcff\x1b[2J", "$x^2$", "0.5"])

@@ -10,9 +10,25 @@ from PIL import Image
 from reading import Checked, rows_of
 
 from antehoc.blocks import (
-    Bar, Bars, Code, Histogram, Lines, Matrix, Note, Overlay, Panels, Picture, Section, Strips, Strong, Table,
+    Bar,
+    Bars,
+    Code,
+    Histogram,
+    Lines,
+    Matrix,
+    Note,
+    Overlay,
+    Panels,
+    Picture,
+    Section,
+    Strips,
+    Strong,
+    Table,
 )  # fmt: skip
 from antehoc.report.blocks_html import panels, render
+
+# while a block is built in a strategy, beartype looks at an item of a list that it draws by `random`
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 
 OURS = {
     "p", "b", "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "code", "wbr", "img", "figure",

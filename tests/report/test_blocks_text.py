@@ -1,5 +1,6 @@
 """Blocks in a terminal: aligned, in lines that no text can break."""
 
+import pytest
 import torch
 from any_block import BLOCK, CHARTS  # pytest puts this folder on the path
 from hypothesis import given
@@ -7,6 +8,9 @@ from PIL import Image
 
 from antehoc.blocks import Bar, Bars, Lines, Matrix, Note, Overlay, Panels, Picture, Section, Strips, Strong, Table
 from antehoc.report.blocks_text import render, tables
+
+# while a block is built in a strategy, beartype looks at an item of a list that it draws by `random`
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 
 
 @given(block=BLOCK | CHARTS)

@@ -78,6 +78,6 @@ def test_figures_of_one_set_are_not_counted_as_left_out():
 def test_figures_go_to_their_variant():
     found = by_variant([*FIGURES[:1], *(figure.under("wide_default") for figure in FIGURES)])
     assert [figure.name for figure in found[""]] == ["accuracy"]
-    assert [figure.name for figure in found["wide_default"]][0] == "wide_default_accuracy"
+    assert found["wide_default"][0].name == "wide_default_accuracy"
     assert len(found["wide_default"]) == 4
     assert list(by_variant([])) == [""]

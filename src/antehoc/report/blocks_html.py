@@ -8,7 +8,21 @@ from PIL import Image
 from torch import Tensor
 
 from antehoc.blocks import (
-    Bars, Block, Cell, Code, Histogram, Lines, Matrix, Note, Overlay, Panels, Picture, Section, Strips, Strong, Table,
+    Bars,
+    Block,
+    Cell,
+    Code,
+    Histogram,
+    Lines,
+    Matrix,
+    Note,
+    Overlay,
+    Panels,
+    Picture,
+    Section,
+    Strips,
+    Strong,
+    Table,
 )  # fmt: skip
 from antehoc.report import bars, charts, pictures
 from antehoc.report.cells import left_columns

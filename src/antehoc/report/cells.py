@@ -5,7 +5,7 @@ from typing import assert_never
 
 from antehoc.blocks import Cell, Code, Overlay, Picture, Strong, Table
 
-_NUMBER = re.compile(r"[-+−]?\d.*|-?", re.DOTALL)
+_NUMBER = re.compile(r"[-+]?\d.*|-?", re.DOTALL)
 
 
 def said(cell: Cell) -> str:

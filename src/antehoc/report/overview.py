@@ -11,7 +11,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 from torch import Tensor
 
-from antehoc.blocks import Bars, Block, Overlay
+from antehoc.blocks import Bars, Overlay
 from antehoc.evaluation import Shown
 from antehoc.figure import number, percent
 from antehoc.report import pictures
@@ -76,10 +76,10 @@ class _Card:
                 self._overlay(block)
         self._reasons(case.decision.verdict, case.decision.label)
 
-    def _write(self, x: float, y: float, text: str, size_px: int = 15, **look: Any) -> None:
+    def _write(self, x: int, y: int, text: str, size_px: int = 15, **look: Any) -> None:
         self.axes.text(self.left + x, self.top + y, text, fontsize=0.72 * size_px, va="center", **look)
 
-    def _box(self, x: float, y: float, width: float, height: float, **look: Any) -> None:
+    def _box(self, x: int | float, y: int, width: int | float, height: int, **look: Any) -> None:
         self.axes.add_patch(Rectangle((self.left + x, self.top + y), width, height, **look))
 
     def _head(self, decision: Decision, truth: str | None) -> None:
@@ -134,10 +134,8 @@ class _Card:
             self._write(40, y, short(reason_text(reason, label), 92), 14)
 
 
-def _drawable(decision: Decision, spec: DataSpec, image: Tensor) -> list[Block]:
+def _drawable(decision: Decision, spec: DataSpec, image: Tensor) -> list[Bars | Overlay]:
     """The first block of the explanations for which a card has room: bars or a map."""
     sections = [section for one in decision.explanations for section in one.blocks(spec, decision.label, image)]
     blocks = [block for section in sections for block in section.blocks]
     return [block for block in blocks if isinstance(block, Bars | Overlay)][:1]
-
-

@@ -5,11 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
-from PIL import Image
 
-from antehoc.blocks import Section
+from antehoc.blocks import Section, Told
 from antehoc.cards import Card
-from antehoc.comparison import Comparison
 from antehoc.data.images import read_image
 from antehoc.errors import AntehocError
 from antehoc.evaluation import Evaluation
@@ -19,7 +17,7 @@ from antehoc.model import Model
 from antehoc.report import blocks_html, cases, figure_tables, masks, training
 from antehoc.report.document import document, kicker
 from antehoc.report.html import Html, join, pairs, tag
-from antehoc.results import Reproduction
+from antehoc.results import Reproduction, environment
 from antehoc.spec import DataSpec
 from antehoc.types import Decision
 
@@ -71,7 +69,7 @@ def evaluation(evaluation: Evaluation, model: Model) -> str:
     return document(f"{name}: evaluation", head, parts)
 
 
-def comparison(found: Comparison, name: str, about: Sequence[tuple[str, str]] = ()) -> str:
+def comparison(found: Told, name: str, about: Sequence[tuple[str, str]] = ()) -> str:
     """A comparison of explanations.
 
     Args:
@@ -172,7 +170,7 @@ def _headline(text: str) -> Html:
 
 def _ran(result: Reproduction) -> Html:
     """What ran: recipe, seed, data, time and environment."""
-    environment = ", ".join(f"{name} {value}" for name, value in result.summary()["environment"].items())
+    machine = ", ".join(f"{name} {value}" for name, value in environment().items())
     data = _values(result).get("data", {})
     rest = (f"{key} {value}" for key, value in data.items() if key != "name")
     return pairs(
@@ -181,7 +179,7 @@ def _ran(result: Reproduction) -> Html:
             ("seed", str(result.seed)),
             ("data", ", ".join([str(data.get("name", "")), *rest])),
             ("seconds", f"{result.seconds:.0f}, without drawing this page"),
-            ("environment", environment),
+            ("environment", machine),
         ]
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from antehoc.comparison import Comparison
+from antehoc.blocks import Told
 from antehoc.data.images import shown
 from antehoc.evaluation import Evaluation
 from antehoc.figure import Figure, number, percent
@@ -31,7 +31,7 @@ def evaluation(evaluation: Evaluation) -> str:
     return _joined(_figures(evaluation.figures, evaluation, {}), evaluation.notes)
 
 
-def comparison(found: Comparison) -> str:
+def comparison(found: Told) -> str:
     """A comparison's table, a line for each explanation, and what was invalid."""
     return _joined(blocks_text.render(found.brief()), ())
 
@@ -100,9 +100,7 @@ def _reasons(verdict: Verdict | None) -> list[str]:
     return [reason.text for reason in chosen[:_MANY]] + ([f"and {left} more"] if left > 0 else [])
 
 
-def _figures(
-    figures: Sequence[Figure], evaluation: Evaluation | None, published: figure_tables.Published
-) -> list[str]:
+def _figures(figures: Sequence[Figure], evaluation: Evaluation | None, published: figure_tables.Published) -> list[str]:
     """A block of lines per heading; the table of unknown sets; how many figures are left out."""
     lines = figure_tables.lines(figures, published)
     brief = blocks_text.render(evaluation.brief()) if evaluation else []
