@@ -6,6 +6,7 @@ from typing import Literal, assert_never
 from PIL import Image
 from torch import Tensor
 
+from antehoc import explanations
 from antehoc.evaluation import Shown
 from antehoc.report import figures
 from antehoc.report.figures import Bar
@@ -24,7 +25,7 @@ def case(shown: Shown, spec: DataSpec) -> Html:
     picture = tag(
         "img", src=figures.picture(shown.image), alt=alt, class_=_crispness(shown.image.shape[-2:]), width=side
     )
-    few = shown.confidence and len(spec.classes) <= _CLASSES
+    few = isinstance(decision.explanans, AttributeScores) and spec.attributes and len(spec.classes) <= _CLASSES
     parts = panels(decision, spec, truth, by_explanation=not few, image=shown.image)
     return tag(
         "article",
@@ -177,7 +178,10 @@ def class_bars(decision: Decision, truth: str | None = None) -> Html:
 
 def confidence_bars(shown: Shown, spec: DataSpec) -> Html:
     """How much of what each class asks for is seen, by the papers' support rule."""
-    values = dict(zip(spec.classes, shown.confidence, strict=True))
+    seen = shown.decision.explanans
+    if not isinstance(seen, AttributeScores):
+        return Html("")
+    values = explanations.AttributeScores(seen.names, seen.probabilities).support(spec)
     return _class_bars(values, shown.decision.label, shown.truth, "confidence of each class by the support rule")
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from antehoc.data.images import read_image
 from antehoc.errors import AntehocError
 from antehoc.evaluation import Evaluation
+from antehoc.figure import intervals, values
 from antehoc.model import Model
 from antehoc.report import cases, figures, masks, sections, studies
 from antehoc.report.document import document, kicker
@@ -47,7 +48,7 @@ def reproduction(result: Reproduction) -> str:
 
 def evaluation(evaluation: Evaluation, model: Model) -> str:
     """A saved model's evaluation."""
-    groups = grouped(evaluation.figures, evaluation.intervals)
+    groups = grouped(values(evaluation.figures), intervals(evaluation.figures))
     name = f"{model.arguments['name']}: {_few(model.spec.classes)}"
     about = [(key, str(value)) for key, value in model.about.items() if key not in ("values", "figures")]
     parts = [

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import assert_never
 
+from antehoc.blocks import Strong, Table
 from antehoc.data.images import shown
 from antehoc.evaluation import Evaluation
+from antehoc.figure import intervals, values
 from antehoc.report.meanings import AGREE, Group, Row, by_variant, grouped, is_of_one_set, is_shown, number, percent
 from antehoc.runs import Reproduction, Trained
 from antehoc.types import AttributeScores, Decision, Explanans, Reason, SaliencyMask, Verdict
@@ -12,11 +14,6 @@ from antehoc.types import AttributeScores, Decision, Explanans, Reason, Saliency
 _TOP = 3  # supporting reasons that an accepted decision shows
 _MANY = 8  # reasons that any decision shows
 _HEAD = ("measured", "95% interval", "published")
-_UNKNOWN = {  # columns of the table of unknown sets: what they share, then each heading and its key
-    "questioned": {"verdict": "questioned", "softmax": "msp_questioned", "support": "support_questioned"},
-    "AUROC": {"verdict": "auroc", "softmax": "msp_auroc"},
-    "FPR at 95% TPR": {"verdict": "fpr_at_95_tpr", "softmax": "msp_fpr_at_95_tpr"},
-}
 
 
 def reproduction(result: Reproduction) -> str:
@@ -31,7 +28,7 @@ def reproduction(result: Reproduction) -> str:
 
 def evaluation(evaluation: Evaluation) -> str:
     """A saved model's figures."""
-    groups = grouped(evaluation.figures, evaluation.intervals)
+    groups = grouped(values(evaluation.figures), intervals(evaluation.figures))
     return _joined(_tables(groups, evaluation)[1:], evaluation.notes)
 
 
@@ -104,7 +101,7 @@ def _reasons(verdict: Verdict | None) -> list[str]:
 
 def _tables(groups: Sequence[Group], evaluation: Evaluation | None, prefix: str = "") -> list[str]:
     """A block of lines per group, a blank line before each; the table of unknown sets; how many are left out."""
-    sets = [str(row["set"]) for row in evaluation.unknown] if evaluation else []
+    sets = sorted({figure.of_set for figure in evaluation.figures if figure.of_set}) if evaluation else []
     blocks, left = [], 0
     for group in groups:
         rows = [row for row in group.rows if is_shown(row, prefix)]
@@ -113,7 +110,7 @@ def _tables(groups: Sequence[Group], evaluation: Evaluation | None, prefix: str 
             blocks.append([[group.title, *_HEAD], *map(_cells, rows)])
     used = [column for column in range(4) if any(row[column] for block in blocks for row in block[1:])]
     lines = _aligned([[[row[column] for column in used] for row in block] for block in blocks])
-    lines += _unknown(evaluation) if evaluation and evaluation.unknown else []
+    lines += _unknown(evaluation) if evaluation else []
     return [*lines, "", f"and {left} figures more in the JSON (--json) and on the page"] if left else lines
 
 
@@ -124,19 +121,13 @@ def _cells(row: Row) -> list[str]:
 
 
 def _unknown(evaluation: Evaluation) -> list[str]:
-    """A table of the sets of no known class, one to a line, under a line that says what its columns share."""
-    rows = [["Unknown images", "images", *(heading for columns in _UNKNOWN.values() for heading in columns)]]
-    for row in evaluation.unknown:
-        values = {**row, "msp_questioned": evaluation.figures.get(f"msp_ood_{row['set']}_questioned")}
-        found = [values.get(key) for columns in _UNKNOWN.values() for key in columns.values()]
-        cells = [number(value if isinstance(value, float) else None) for value in found]
-        rows.append([f"  {shown(row['set'])}", str(row["images"]), *cells])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    above, start = " " * (sum(widths[:2]) + 2), 2
-    for name, columns in _UNKNOWN.items():
-        width = sum(widths[start : start + len(columns)]) + 2 * (len(columns) - 1)
-        above, start = f"{above}  {name:>{width}}", start + len(columns)
-    return ["", above, *_aligned([rows])[1:]]
+    """The table of the sets of no known class, one to a line."""
+    lines = []
+    for block in evaluation.brief():
+        if isinstance(block, Table):
+            rows = [[cell.text if isinstance(cell, Strong) else str(cell) for cell in row] for row in block.rows]
+            lines += _aligned([[list(block.head), *([f"  {shown(first)}", *rest] for first, *rest in rows)]])
+    return lines
 
 
 def _aligned(blocks: Sequence[Sequence[Sequence[str]]]) -> list[str]:
