@@ -49,7 +49,14 @@ class Overlay:
     size: Literal["small", "large"] = "large"
 
 
-Cell = str | Strong | Picture | Overlay
+@dataclass(frozen=True)
+class Code:
+    """A cell that holds a name as a program writes it."""
+
+    text: str
+
+
+Cell = str | Strong | Code | Picture | Overlay
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Note:
 
     text: str
     kind: Literal["text", "aside", "headline"] = "text"  #: an aside explains how to read what stands beside it
+    lead: str = ""  #: words in bold in front of it
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Table:
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     caption: str = ""
-    kind: Literal["numbers", "words", "pictures"] = "numbers"
+    kind: Literal["numbers", "words", "pictures", "figures"] = "numbers"
 
 
 @dataclass(frozen=True)
@@ -103,28 +111,34 @@ class Lines:
     y: str
     title: str = ""
     caption: str = ""
-    solid: tuple[str, ...] = ()  #: series to draw in front; empty for all alike
+    solid: tuple[str, ...] = ()  #: series to draw in front, the others thin and without a name; empty for all alike
+    dashed: tuple[str, ...] = ()  #: series to compare with, such as chance: named, dashed and black
+    x_percent: bool = False  #: whether x holds shares in 0..1, to be written in percent
+    y_percent: bool = False  #: the same for y
 
 
 @dataclass(frozen=True)
 class Strips:
-    """One strip of points per set, and a threshold."""
+    """How the values of each set are spread, one strip for each set, and a threshold."""
 
     sets: Mapping[str, tuple[float, ...]]
     threshold: float | None
     x: str
     caption: str = ""
+    above: str = "above"  #: what values above the threshold are called
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often values occur, beside a reference line."""
+    """How often values occur, beside a reference line and their mean."""
 
     values: tuple[float, ...]
     line: float
     line_name: str
     x: str
     caption: str = ""
+    y: str = "count"  #: what is counted
+    percent: bool = False  #: whether the values are shares in 0..1, to be written in percent
 
 
 @dataclass(frozen=True)

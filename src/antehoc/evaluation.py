@@ -8,18 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from antehoc import metrics, questions
+from antehoc import metrics, task
 from antehoc.calibration import Policy, calibrate
 from antehoc.data.altered import ALTERATIONS
 from antehoc.data.examples import Examples, Fetched
-from antehoc.decision import decide
+from antehoc.doubts import likelihood, rules
+from antehoc.explanations import AttributeScores, of_kind
 from antehoc.metrics import attributes as attribute_metrics
 from antehoc.metrics import peers as peer_metrics
 from antehoc.metrics import selective
 from antehoc.metrics.ood import ood_auroc, ood_fpr_at_95_tpr
 from antehoc.model import Model
+from antehoc.model.decision import decide
 from antehoc.systems.base import System
-from antehoc.types import AttributeScores, Decision
+from antehoc.types import Decision
 
 BASELINE = "softmax"  # the doubt that every verdict is measured beside
 _PIXELS = 2**20  # of one batch and channel: what processor caches hold, large images pass through faster
@@ -40,7 +42,7 @@ class Scored:
     @property
     def predicted(self) -> Tensor:
         """(n,) class numbers."""
-        return self.logits.argmax(1)
+        return task.predicted("single-label", self.logits)
 
     @property
     def wrong(self) -> Tensor:
@@ -84,10 +86,10 @@ def score(system: System[Any], examples: Fetched, *, features: bool = False) -> 
     """
     parts: list[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]] = []
     for output in outputs(system, examples):
-        table = system.table(output)
+        table = system.columns(output)
         if features and (dense := system.dense(output)):
             table["features"] = dense[0]
-        parts.append((output.logits, system.doubts(output), table))
+        parts.append((output.logits, system.all_doubts(output), table))
     return Scored(
         examples.labels,
         examples.attributes,
@@ -104,7 +106,11 @@ def outputs(system: System[Any], examples: Fetched) -> Iterator[Any]:
     for start in range(0, len(examples), batch_size):
         batch = examples.batch(range(start, min(start + batch_size, len(examples))))
         activations = tuple(activation.to(device) for activation in batch.activations)
-        yield system.from_activations(activations) if activations else system(batch.image.to(device))
+        if activations:  # their images are gone, and systems that look again cache none
+            yield system.from_activations(activations)
+        else:
+            image = batch.image.to(device)
+            yield system.look(image, system(image))
 
 
 def evaluate(
@@ -275,7 +281,7 @@ def _verdicts(
         figures["support_questioned_wrong"] = _share(questioned[wrong])
         figures["support_questioned_correct"] = _share(questioned[~wrong])
     if "top-n" in scored.doubts and scored.logits.shape[1] > _TOP:
-        for name, least in (("topn", _TOP), ("topn_centred", questions.default_n(scored.logits.shape[1]))):
+        for name, least in (("topn", _TOP), ("topn_centred", rules.default_n(scored.logits.shape[1]))):
             questioned = scored.doubts[name.replace("topn", "top-n").replace("_", "-")] >= least
             figures[f"{name}_questioned_wrong"] = _share(questioned[wrong])
             figures[f"{name}_questioned_correct"] = _share(questioned[~wrong])
@@ -359,7 +365,7 @@ def _paired(model: Model, scored: Scored, noise: Scored) -> float | None:
     count = min(len(noise.label), len(scored.label))
     own = torch.tensor(model.spec.class_attributes)
     pick = torch.randperm(len(scored.label), generator=torch.Generator().manual_seed(0))[:count]
-    doubt = questions.support(scored.columns["attributes"][pick], noise.predicted[:count], own)
+    doubt = rules.support(scored.columns["attributes"][pick], noise.predicted[:count], own)
     return _share(doubt > 0)
 
 
@@ -406,7 +412,7 @@ def _by_verdict(model: Model, scored: Scored) -> dict[str, int | None]:
     verdict = policy.score(scored.doubts)
     questioned = verdict > policy.thresholds(scored.predicted)
     own = torch.tensor(spec.class_attributes)
-    fit = questions.log_likelihood(
+    fit = likelihood.log_likelihood(
         scored.columns["attributes"], own, spec.exclusive, at_most_one=spec.at_most_one
     ).argmax(1)
     found = wrong & questioned
@@ -432,7 +438,7 @@ def _middle(flags: Tensor, score_: Tensor) -> int | None:
 def _by_support(model: Model, scored: Scored) -> dict[str, int | None]:
     """The cases of the thesis's section 3.5."""
     wrong, own = scored.wrong, torch.tensor(model.spec.class_attributes)
-    confidence = questions.support_confidence(scored.columns["attributes"], own)
+    confidence = rules.support_confidence(scored.columns["attributes"], own)
     mine = confidence.gather(1, scored.predicted[:, None])[:, 0]
     top = confidence.amax(1)
     tied = (confidence == top[:, None]).sum(1) > 1
@@ -455,7 +461,6 @@ def _show(model: Model, title: str, examples: Examples, index: int, labels: Tens
     decision = decide(model.system, model.policy, image.to(model.device))[0]
     truth = model.spec.classes[int(labels[index])] if labels is not None else None
     confidence: tuple[float, ...] = ()
-    if isinstance(decision.explanans, AttributeScores):
-        seen = torch.tensor([decision.explanans.probabilities])
-        confidence = tuple(questions.support_confidence(seen, torch.tensor(model.spec.class_attributes))[0].tolist())
+    if seen := of_kind(decision.explanations, AttributeScores):
+        confidence = tuple(seen.support(model.spec).values())
     return Shown(title, image[0], decision, truth, confidence)

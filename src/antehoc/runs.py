@@ -4,7 +4,7 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +15,6 @@ import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from antehoc import bias, masks, studies
 from antehoc import calibration as calibrations
 from antehoc.data import Examples, Files, Source
 from antehoc.data.altered import ALTERATIONS, altered
@@ -24,18 +23,23 @@ from antehoc.data.outliers import open_outliers, outliers
 from antehoc.data.shapes import STRANGE
 from antehoc.errors import AntehocError, DataError, ModelError, OutputError, RecipeError
 from antehoc.evaluation import Evaluation, Scored, evaluate, outputs, score
+from antehoc.figure import intervals, values
 from antehoc.model import Model, build_system
 from antehoc.recipe import Recipe, overridden, read_recipe, variant
 from antehoc.schema import build
+from antehoc.studies import STUDIES, Finding
+from antehoc.studies.pretrained_shape_bias import of_pretrained
+from antehoc.studies.repeated_calibration import of_scored
 from antehoc.systems import System
-from antehoc.training.loop import Runner, mix, run_phase, with_activations
+from antehoc.training.activations import with_activations
+from antehoc.training.batches import mix
+from antehoc.training.loop import Runner, run_phase
 from antehoc.training.phases import Phase
 from antehoc.types import Decision, Role
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-_STUDIED = {"leakage": 100, "background": 500, "compare": 50}  # images: they are looked at 30, 3 and 10,000 times
 
 
 @dataclass(frozen=True)
@@ -291,13 +295,15 @@ def load_source(recipe: Recipe, where: str, seed: int) -> tuple[Source, int]:
 @torch.no_grad()
 def fit_doubts(system: Any, examples: Fetched, *, limit: int = 20_000) -> None:
     """Let the doubts know the training images, at most so many of them."""
-    parts, count = [], 0
-    for output in outputs(system, examples):
-        parts.append(output)
+    parts: dict[str, list[Tensor]] = {}
+    count = 0
+    for output in outputs(system, examples):  # the features alone are kept: class maps of all images would fill memory
+        for name, features in system.doubt_features(output).items():
+            parts.setdefault(name, []).append(features)
         count += len(output.logits)
         if count >= limit:
             break
-    joined = type(parts[0])(*(torch.cat(column)[:limit] for column in zip(*parts, strict=True)))
+    joined = {name: torch.cat(rows)[:limit] for name, rows in parts.items()}
     system.fit_doubts(joined, examples.labels[: min(count, limit)])
 
 
@@ -441,12 +447,14 @@ def _measured(
     figures = {**found.figures, **_shape_means(found.figures), **_far_means(found, ood)}
     figures["twins_across_roles"] = float(twins)
     if recipe.draws:
-        figures |= _over_draws(recipe, trained, scored, seed, found.studies)
+        repeated = of_scored(trained.model, trained.calibration, scored, seed=seed, draws=recipe.draws)
+        found.studies["repeated_calibration"] = repeated
+        figures |= values(repeated.figures())
     for study in recipe.studies:
-        finding = _STUDIES[study](trained.model, source, seed)
+        finding = _study(study, trained.model, source, seed)
         found.studies[study] = finding
-        figures |= finding.figures()
-        found.intervals.update(finding.intervals())
+        figures |= values(finding.figures())
+        found.intervals.update(intervals(finding.figures()))
         clock.lap("studies")
     notes = [*_notes(trained.model), *found.notes, *source.notes]
     return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
@@ -473,43 +481,10 @@ def _for_peers(recipe: Recipe, trained: Trained, source: Source) -> Fetched | No
     )
 
 
-def _leakage(model: Model, source: Source, seed: int) -> studies.Finding:
-    return studies.leakage(model, _files(source, "leakage"), seed=seed, limit=_STUDIED["leakage"])
-
-
-def _background(model: Model, source: Source, seed: int) -> studies.Finding:
-    return studies.background(model, _files(source, "background"), seed=seed, limit=_STUDIED["background"])
-
-
-def _masks(model: Model, source: Source, seed: int) -> studies.Finding:
-    return masks.placed(model, source.roles["validation"], source.roles["test"], seed=seed)
-
-
-def _compare(model: Model, source: Source, seed: int) -> studies.Finding:
-    return masks.against_posthoc(model, source.roles["test"], count=_STUDIED["compare"], seed=seed)
-
-
-def _cost(model: Model, source: Source, seed: int) -> studies.Finding:
-    return masks.costs(seed=seed)
-
-
-def _shape_bias(model: Model, source: Source, seed: int) -> studies.Finding:
-    return bias.of_model(model, source.roles["test"])
-
-
-def _pretrained(model: Model, source: Source, seed: int) -> studies.Finding:
-    return bias.of_pretrained(model, source.roles["test"], recipe_of(model)[0].data["path"])
-
-
-_STUDIES: dict[str, Callable[[Model, Source, int], studies.Finding]] = {
-    "leakage": _leakage,
-    "background": _background,
-    "masks": _masks,
-    "compare": _compare,
-    "cost": _cost,
-    "shape_bias": _shape_bias,
-    "pretrained_shape_bias": _pretrained,
-}
+def _study(name: str, model: Model, source: Source, seed: int) -> Finding:
+    if name == "pretrained_shape_bias":
+        return of_pretrained(model, source.roles["test"], recipe_of(model)[0].data["path"])
+    return STUDIES[name](model, source, seed=seed)
 
 
 def _files(source: Source, need: str) -> Files:
@@ -517,31 +492,6 @@ def _files(source: Source, need: str) -> Files:
     if not isinstance(test, Files):
         raise RecipeError(f"studies: {need!r} needs image files with boxes, and these images are in memory.")
     return test
-
-
-def _over_draws(
-    recipe: Recipe, trained: Trained, test: Scored, seed: int, found: dict[str, Any]
-) -> dict[str, float | None]:
-    """The promise of the threshold over random calibration sets, of the images that fitted nothing."""
-    policy, calibration = trained.model.policy, trained.calibration
-    if policy is None:
-        return {}
-    pool = {name: torch.cat([values, test.doubts[name]]) for name, values in calibration.doubts.items()}
-    repeated = studies.repeated_calibration(
-        policy,
-        pool,
-        torch.cat([calibration.wrong, test.wrong]),
-        rows=len(calibration.wrong),
-        alpha=recipe.verdict.alpha,
-        draws=recipe.draws,
-        seed=mix(seed, 5),
-    )
-    found["repeated_calibration"] = repeated
-    return {
-        "verdict_questioned_correct_over_draws": repeated.questioned_correct,
-        "verdict_questioned_correct_over_draws_standard_error": repeated.standard_error,
-        "verdict_questioned_wrong_over_draws": repeated.questioned_wrong,
-    }
 
 
 def unknown_sets(

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from antehoc.bias import Bias, Biases
+from antehoc.masks import AgainstPosthoc, Costs, Placed, Strip, against_posthoc, placed
 from PIL import Image
 from test_page import checks  # pytest puts this folder on the path
 
-from antehoc.bias import Bias, Biases
 from antehoc.data import Preprocessing, Tensors
-from antehoc.masks import AgainstPosthoc, Costs, Placed, Strip, against_posthoc, placed
 from antehoc.metrics import placement
 from antehoc.model import Model
 from antehoc.report import comparison, page, studies

@@ -34,7 +34,7 @@ SEEN = {"filters": (4, 8), "losses": tuple(SYSTEMS["joint"].weights), "budget": 
 NARROW = {"classifier": "resnet18", "gate_at": "blocks", "options": {"channels": (4, 4, 8, 8), "stem_width": 4}}
 FORMS |= {
     "joint": Form("joint", "scene_spec", SEEN | {"classifier": "tiny"}),
-    "joint-blocks": Form("joint", "scene_spec", SEEN | NARROW | {"gate": "tanh", "grain": 2}),
+    "joint-blocks": Form("joint", "scene_spec", SEEN | NARROW | {"gate": "tanh"}),
 }
 NEED_ATTRIBUTES = {"mirror"}
 COUNT = 12

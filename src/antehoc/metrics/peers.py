@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from antehoc.errors import DataError, RecipeError, choose
 from antehoc.metrics.ood import ood_auroc
+from antehoc.task import strongest
 from antehoc.types import checked
 
 Peers: TypeAlias = dict[str, dict[str, Tensor]]  # detector -> set -> (n,) outlier scores
@@ -137,7 +138,7 @@ def _fitted(features: Tensor, logits: Tensor, labels: Tensor, weight: Tensor, bi
     }
     on_features |= {"PNML": d.PNML(None, head), "fDBD": d.fDBD(None, head), "NCI": d.NCI(None, head)}
     on_features |= {"LTS": d.LTS(None, head), "SHE": d.SHE(None, head)}
-    right = labels[head(features).argmax(1) == labels]
+    right = labels[strongest(head(features)) == labels]
     if len(set(right.tolist())) < len(bias):
         del on_features["SHE"]
     shaping = {"ReAct": d.ReAct, "VRA": d.VRA, "ASH": d.ASH, "SCALE": d.SCALE}

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from antehoc.errors import DataError, RecipeError
 from antehoc.metrics.maps import Maps, ObjectMasks, target_probability, usable
+from antehoc.task import Task
 from antehoc.types import Images, Labels, Scores, checked
 
 THRESHOLDS = tuple(step / 100 for step in range(100))
@@ -143,8 +144,35 @@ def best_threshold(maps: Maps, mask: ObjectMasks) -> float:
 
 
 @checked
+def outline(mask: ObjectMasks, *, outside_px: int = 1, inside_px: int = 1) -> ObjectMasks:
+    """A band along the edge of objects.
+
+    Args:
+        mask: the objects.
+        outside_px: how wide the band is outside of an object.
+        inside_px: how wide it is inside.
+    Returns:
+        True in the band; objects smaller than it lie in it whole.
+    Example:
+        >>> outline(torch.tensor([[[[False, False, False, True, True, True]]]])).int()
+        tensor([[[[0, 0, 1, 1, 0, 0]]]], dtype=torch.int32)
+    """
+    value = mask.float()
+    grown = F.max_pool2d(value, 2 * outside_px + 1, 1, outside_px)
+    shrunk = 1 - F.max_pool2d(1 - value, 2 * inside_px + 1, 1, inside_px)
+    return grown > shrunk
+
+
+@checked
 def saliency_metric(
-    classifier: nn.Module, images: Images, maps: Maps, target: Labels, threshold: float, *, chunk: int | None = None
+    classifier: nn.Module,
+    images: Images,
+    maps: Maps,
+    target: Labels,
+    threshold: float,
+    *,
+    chunk: int | None = None,
+    task: Task = "single-label",
 ) -> Scores:
     """Whether a small box around what the map shows is enough for the class. Lower is better.
 
@@ -158,6 +186,7 @@ def saliency_metric(
         target: the class asked for.
         threshold: shown is what lies strictly above it.
         chunk: images in one forward pass; the figure does not depend on it.
+        task: whether the classes share a softmax, or each has a sigmoid.
     Returns:
         A number above log 0.05 = -3.0; where nothing is shown the box is the whole image, since nothing is told apart.
     Raises:
@@ -173,7 +202,7 @@ def saliency_metric(
         crops = [images[row : row + 1, :, *boxes[row]] for row in range(first, stop)]
         return torch.cat([F.interpolate(crop, size, mode="bilinear") for crop in crops])
 
-    probability = target_probability(classifier, batch_at, target, pixels=shown[0].numel(), chunk=chunk)
+    probability = target_probability(classifier, batch_at, target, pixels=shown[0].numel(), chunk=chunk, task=task)
     shares = [(rows.stop - rows.start) * (cols.stop - cols.start) / math.prod(size) for rows, cols in boxes]
     tiny = torch.finfo(images.dtype).tiny  # a probability of 0 is one below the smallest number
     return torch.tensor(shares, dtype=torch.float64).clamp(min=0.05).log() - probability.clamp(min=tiny).log()

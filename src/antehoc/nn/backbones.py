@@ -170,7 +170,7 @@ class Network(Backbone):
         if self.tokens is None:
             return state
         prefix, rows, columns = self.tokens
-        return state[:, prefix:].transpose(1, 2).reshape(len(state), -1, rows, columns)
+        return state[:, prefix:].transpose(1, 2).reshape(state.shape[0], -1, rows, columns)
 
 
 class Tiny(Backbone):

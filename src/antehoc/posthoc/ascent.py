@@ -10,7 +10,7 @@ from antehoc.posthoc.probe import Probe, standing_still
 ASCENT = Card(
     explanandum="the logit of one class, whatever the image",
     process="an even grey image is changed along the gradient until the logit is high; pixels far from grey cost",
-    explanans="an image",
+    explanation="an image",
     requirement="sanity: which patterns, wanted or not, the classifier takes for the class",
     may_read="these patterns raise the class's logit",
     may_not_read="that any real image is classified for these patterns, or that the class looks like this",

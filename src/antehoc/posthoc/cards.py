@@ -47,11 +47,11 @@ _HIDING = _Kind(
 )
 
 
-def _card(kind: _Kind, explanans: str, process: str) -> Card:
+def _card(kind: _Kind, explanation: str, process: str) -> Card:
     return Card(
         explanandum="the logit of one class for one image",
         process=process,
-        explanans=explanans,
+        explanation=explanation,
         requirement=kind.requirement,
         may_read=kind.may_read,
         may_not_read=kind.may_not_read,

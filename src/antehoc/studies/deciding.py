@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import torch
 
-from antehoc import questions
 from antehoc.blocks import Block, Note, Table
 from antehoc.data import Source
 from antehoc.data.examples import Examples
+from antehoc.doubts import likelihood
 from antehoc.errors import DataError, RecipeError, choose
 from antehoc.explanations import plain
 from antehoc.figure import Figure, listed, number
@@ -112,7 +112,7 @@ def _contributions(model: Model, test: Examples, pair: list[int]) -> list[list[f
     """For each of two classes, what each attribute adds on average over its images."""
     scored = scored_attributes(model, test)
     other = torch.where(scored.label == pair[0], pair[1], pair[0])
-    added = questions.contributions(
+    added = likelihood.contributions(
         scored.columns["attributes"],
         torch.tensor(model.spec.class_attributes),
         scored.label,

@@ -79,9 +79,7 @@ class Leakage(Finding):
             found.append(Section("Colors changed, shapes kept", (_edits_table(self.edits), aside)))
         if self.parts:
             aside = Note(MEANINGS["parts"], "aside")
-            found.append(
-                Section("Parts hidden, beside an equal disc elsewhere", (_parts_table(self.parts), aside))
-            )
+            found.append(Section("Parts hidden, beside an equal disc elsewhere", (_parts_table(self.parts), aside)))
         return found
 
     def _shares(self) -> Table:
