@@ -19,7 +19,7 @@ from antehoc.studies.base import Finding
 
 MEANING = (
     "By each measure the post-hoc method that is best on these very images stands beside the mask. Nobody could have "
-    "named it beforehand, so it is favored. Intervals that overlap settle nothing, as both rows are of the same images: "
+    "named it beforehand, so it is favored. Overlapping intervals settle nothing, as both rows are of the same images; "
     "the ranks say how often the order holds in other draws of them. The classifier learned to see images through "
     "masks; on another classifier, methods and masks may rank otherwise."
 )
