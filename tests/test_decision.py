@@ -6,12 +6,12 @@ from functools import cache
 
 import pytest
 import torch
+from antehoc.decision import decide, intervene
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from antehoc.calibration import Evidence, Policy
-from antehoc.decision import decide, intervene
 from antehoc.errors import DataError
 from antehoc.systems import Mirror
 from antehoc.systems.base import Reconsidered

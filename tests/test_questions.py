@@ -4,12 +4,6 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.covariance import ledoit_wolf_shrinkage
-from torch.testing import assert_close
-
-from antehoc.data.shapes import CLASS_ATTRIBUTES, CLASSES
 from antehoc.questions import (
     ClassGaussians,
     attribute_probabilities,
@@ -29,6 +23,12 @@ from antehoc.questions import (
     top_n,
     top_n_class_scores,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.covariance import ledoit_wolf_shrinkage
+from torch.testing import assert_close
+
+from antehoc.data.shapes import CLASS_ATTRIBUTES, CLASSES
 
 CIRCLE, RECTANGLE, SQUARE, TRIANGLE = range(4)
 SHAPES = torch.tensor(CLASS_ATTRIBUTES, dtype=torch.float32)

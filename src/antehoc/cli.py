@@ -1,7 +1,6 @@
 """The command line: one command, one function: parse, call `runs`, print."""
 
 import argparse
-import dataclasses
 import json
 import logging
 import sys

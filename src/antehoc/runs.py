@@ -4,7 +4,7 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +15,6 @@ import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from antehoc import bias, masks, studies
 from antehoc import calibration as calibrations
 from antehoc.data import Examples, Files, Source
 from antehoc.data.altered import ALTERATIONS, altered
@@ -24,10 +23,13 @@ from antehoc.data.outliers import open_outliers, outliers
 from antehoc.data.shapes import STRANGE
 from antehoc.errors import AntehocError, DataError, ModelError, OutputError, RecipeError
 from antehoc.evaluation import Evaluation, Scored, evaluate, outputs, score
-from antehoc.figure import intervals, value_of, values
+from antehoc.figure import intervals, values
 from antehoc.model import Model, build_system
 from antehoc.recipe import Recipe, overridden, read_recipe, variant
 from antehoc.schema import build
+from antehoc.studies import STUDIES, Finding
+from antehoc.studies.pretrained_shape_bias import of_pretrained
+from antehoc.studies.repeated_calibration import of_scored
 from antehoc.systems import System
 from antehoc.training.activations import with_activations
 from antehoc.training.batches import mix
@@ -38,7 +40,6 @@ from antehoc.types import Decision, Role
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-_STUDIED = {"leakage": 100, "background": 500, "compare": 50}  # images: they are looked at 30, 3 and 10,000 times
 
 
 @dataclass(frozen=True)
@@ -396,7 +397,7 @@ def reproduce(
         seconds=time.perf_counter() - start,
         figures=_with_near(_prefixed({name: part.figures for name, part in parts.items()})),
         published=dict(parsed.published),
-        intervals=_prefixed({name: part.intervals for name, part in parts.items()}),
+        intervals=_prefixed({name: part.evaluation.intervals for name, part in parts.items()}),
         notes=_named_notes({name: part.notes for name, part in parts.items()}),
         evaluations={name or recipe: part.evaluation for name, part in parts.items()},
         models={name or recipe: part.trained.model for name, part in parts.items()},
@@ -419,7 +420,6 @@ class _Part:
     trained: Trained
     evaluation: Evaluation
     figures: dict[str, float | None]
-    intervals: dict[str, tuple[float, float]]
     seconds: dict[str, float]
     notes: list[str]
 
@@ -444,20 +444,20 @@ def _measured(
         seed=seed,
     )
     clock.lap("evaluation")
-    figures = values(found.figures)
-    figures |= {**_shape_means(figures), **_far_means(found, ood)}
+    figures = {**found.figures, **_shape_means(found.figures), **_far_means(found, ood)}
     figures["twins_across_roles"] = float(twins)
-    spans = intervals(found.figures)
     if recipe.draws:
-        figures |= _over_draws(recipe, trained, scored, seed, found.studies)
+        repeated = of_scored(trained.model, trained.calibration, scored, seed=seed, draws=recipe.draws)
+        found.studies["repeated_calibration"] = repeated
+        figures |= values(repeated.figures())
     for study in recipe.studies:
-        finding = _STUDIES[study](trained.model, source, seed)
+        finding = _study(study, trained.model, source, seed)
         found.studies[study] = finding
-        figures |= finding.figures()
-        spans |= finding.intervals()
+        figures |= values(finding.figures())
+        found.intervals.update(intervals(finding.figures()))
         clock.lap("studies")
     notes = [*_notes(trained.model), *found.notes, *source.notes]
-    return _Part(trained, found, figures, spans, {**trained.seconds, **clock.parts}, notes)
+    return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
 
 
 def _with_near(figures: dict[str, float | None]) -> dict[str, float | None]:
@@ -481,43 +481,10 @@ def _for_peers(recipe: Recipe, trained: Trained, source: Source) -> Fetched | No
     )
 
 
-def _leakage(model: Model, source: Source, seed: int) -> studies.Finding:
-    return studies.leakage(model, _files(source, "leakage"), seed=seed, limit=_STUDIED["leakage"])
-
-
-def _background(model: Model, source: Source, seed: int) -> studies.Finding:
-    return studies.background(model, _files(source, "background"), seed=seed, limit=_STUDIED["background"])
-
-
-def _masks(model: Model, source: Source, seed: int) -> studies.Finding:
-    return masks.placed(model, source.roles["validation"], source.roles["test"], seed=seed)
-
-
-def _compare(model: Model, source: Source, seed: int) -> studies.Finding:
-    return masks.against_posthoc(model, source.roles["test"], count=_STUDIED["compare"], seed=seed)
-
-
-def _cost(model: Model, source: Source, seed: int) -> studies.Finding:
-    return masks.costs(seed=seed)
-
-
-def _shape_bias(model: Model, source: Source, seed: int) -> studies.Finding:
-    return bias.of_model(model, source.roles["test"])
-
-
-def _pretrained(model: Model, source: Source, seed: int) -> studies.Finding:
-    return bias.of_pretrained(model, source.roles["test"], recipe_of(model)[0].data["path"])
-
-
-_STUDIES: dict[str, Callable[[Model, Source, int], studies.Finding]] = {
-    "leakage": _leakage,
-    "background": _background,
-    "masks": _masks,
-    "compare": _compare,
-    "cost": _cost,
-    "shape_bias": _shape_bias,
-    "pretrained_shape_bias": _pretrained,
-}
+def _study(name: str, model: Model, source: Source, seed: int) -> Finding:
+    if name == "pretrained_shape_bias":
+        return of_pretrained(model, source.roles["test"], recipe_of(model)[0].data["path"])
+    return STUDIES[name](model, source, seed=seed)
 
 
 def _files(source: Source, need: str) -> Files:
@@ -525,31 +492,6 @@ def _files(source: Source, need: str) -> Files:
     if not isinstance(test, Files):
         raise RecipeError(f"studies: {need!r} needs image files with boxes, and these images are in memory.")
     return test
-
-
-def _over_draws(
-    recipe: Recipe, trained: Trained, test: Scored, seed: int, found: dict[str, Any]
-) -> dict[str, float | None]:
-    """The promise of the threshold over random calibration sets, of the images that fitted nothing."""
-    policy, calibration = trained.model.policy, trained.calibration
-    if policy is None:
-        return {}
-    pool = {name: torch.cat([values, test.doubts[name]]) for name, values in calibration.doubts.items()}
-    repeated = studies.repeated_calibration(
-        policy,
-        pool,
-        torch.cat([calibration.wrong, test.wrong]),
-        rows=len(calibration.wrong),
-        alpha=recipe.verdict.alpha,
-        draws=recipe.draws,
-        seed=mix(seed, 5),
-    )
-    found["repeated_calibration"] = repeated
-    return {
-        "verdict_questioned_correct_over_draws": repeated.questioned_correct,
-        "verdict_questioned_correct_over_draws_standard_error": repeated.standard_error,
-        "verdict_questioned_wrong_over_draws": repeated.questioned_wrong,
-    }
 
 
 def unknown_sets(
@@ -579,9 +521,9 @@ def _far_means(found: Evaluation, ood: Mapping[str, Path]) -> dict[str, float | 
     """Means over the sets from disk, each counting the same; of the peers, the best one by that mean."""
     means: dict[str, float | None] = {}
     for prefix in ("", "msp_"):
-        each = [value_of(found.figures, f"{prefix}ood_{name}_auroc") for name in ood]
-        if ood and all(value is not None for value in each):
-            means[f"{prefix}ood_far_auroc"] = sum(v for v in each if v is not None) / len(each)
+        values = [found.figures.get(f"{prefix}ood_{name}_auroc") for name in ood]
+        if ood and all(value is not None for value in values):
+            means[f"{prefix}ood_far_auroc"] = sum(v for v in values if v is not None) / len(values)
     if means and found.peers:
         table = {detector: sum(row[name] for name in ood) / len(ood) for detector, row in found.peers.items()}
         best = max(table, key=table.__getitem__)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from antehoc import task
-from antehoc.comparison.explained import Decided, Explain, Explained, common, explained
 from antehoc.comparison import measure
+from antehoc.comparison.explained import Decided, Explain, Explained, common, explained
 from antehoc.comparison.ranks import ranked
 from antehoc.comparison.table import Comparison, Row, Sheet
 from antehoc.data.examples import Examples
@@ -62,6 +62,8 @@ def compare(
     classifier, own, classes = _parts(model, own)
     with standing_still(classifier):
         decided = _decided(classifier, examples, count, chunk, seed)
+        if isinstance(model, Model):
+            decided = decided._replace(task=model.spec.task)
         return _compared(decided, explained(decided, methods, own), classes, grid)
 
 

@@ -12,6 +12,7 @@ from antehoc.comparison.table import OWN, Kind
 from antehoc.errors import ModelError, RecipeError
 from antehoc.metrics.controls import controls
 from antehoc.posthoc import Attributions, attributions, judge
+from antehoc.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Decided(NamedTuple):
     target: Tensor  #: (B,)
     chunk: int
     seed: int
+    task: Task = "single-label"
 
     @property
     def with_object(self) -> Tensor | None:
@@ -88,10 +90,10 @@ def _own(own: Explain, images: Tensor, chunk: int) -> Explained:
 
 def _posthoc(decided: Decided, method: str) -> Explained:
     """A method's maps; none of them is valid where it cannot be used on this classifier."""
-    classifier, images, _, target, chunk, seed = decided
+    classifier, images, _, target, chunk, seed, task = decided
 
     def run(images: Tensor, target: Tensor) -> Attributions:
-        return attributions(classifier, images, method=method, target=target, chunk=chunk, seed=seed)
+        return attributions(classifier, images, method=method, target=target, task=task, chunk=chunk, seed=seed)
 
     try:
         with Peak() as peak:

@@ -44,13 +44,15 @@ def curves(
     Returns:
         NaN where a map is invalid or the image is not among the common ones.
     """
-    classifier, images, _, target, chunk, seed = decided
+    classifier, images, _, target, chunk, seed, task = decided
     seen = common.nonzero()[:, 0].to(images.device)
     maps = {name: _without_nan(one.maps[seen]) for name, one in rows.items() if one.valid.any()}
     found: dict[str, dict[str, Tensor]] = {}
     for measure, (mode, options) in kinds.items():
         log.info("%s: %d maps of %d images", measure, len(maps), len(seen))
-        own = faithfulness.curves(mode, classifier, images[seen], maps, target[seen], seed=seed, chunk=chunk, **options)
+        own = faithfulness.curves(
+            mode, classifier, images[seen], maps, target[seen], seed=seed, chunk=chunk, task=task, **options
+        )
         points = next(iter(own.values())).shape[1]
         found[measure] = {}
         for name, one in rows.items():

@@ -151,9 +151,7 @@ def _intervals(comparison: Comparison, group: str, used: Sequence[str]) -> list[
     if not names:
         return []
     head = ("explanation", *(cell for name in names for cell in (TITLES[name] + arrow(name), "95 % interval")))
-    rows = tuple(
-        (row.name, *(cell for name in names for cell in _cells(row.values[name]))) for row in comparison.rows
-    )
+    rows = tuple((row.name, *(cell for name in names for cell in _cells(row.values[name]))) for row in comparison.rows)
     says = "; ".join(f"{TITLES[name]}: {MEASURES[name].says}" for name in names)
     return [Section(_GROUPS[group], (Table(head, rows), Note(f"{says}.", "aside")), folded=True)]
 
@@ -194,9 +192,7 @@ def _grid(comparison: Comparison) -> Section:
         "Mean fall of the class's probability while patches are replaced, most relevant first, in 100 steps at most;"
         " higher is better. Rows: what replaces a patch, and its side as a share of the image's."
     )
-    return Section(
-        "AOPC by patch and perturbation", (Table(("replaced by", *names), tuple(rows)), Note(said, "aside"))
-    )
+    return Section("AOPC by patch and perturbation", (Table(("replaced by", *names), tuple(rows)), Note(said, "aside")))
 
 
 def _curves(comparison: Comparison, name: str) -> tuple[Block, ...]:
@@ -208,14 +204,17 @@ def _curves(comparison: Comparison, name: str) -> tuple[Block, ...]:
     for measure, own in comparison.curves.items():
         best = comparison.best(measure)
         drawn = {row: curve for row, curve in own.items() if kinds[row] != "control" or row == "random"}
-        front = [row for row in drawn if kinds[row] == "own" or (best is not None and row == best.name)]
+        front = [row for row in drawn if kinds[row] == "own" or (best is not None and row == best.name)]  # own first
         series = {row: (_steps(len(curve)), tuple(curve)) for row, curve in drawn.items()}
         title = f"{TITLES[measure]}{arrow(measure)}{f': {name}' if name else ''}"
-        charts.append(Lines(series, "share of the steps", "probability", title, solid=tuple(front)))
+        charts.append(
+            Lines(series, "share of the steps", "probability", title, solid=tuple(front), dashed=("random",),
+                  x_percent=True)
+        )  # fmt: skip
     said = (
         "Mean probability of the explained class while patches are replaced, most relevant first (for insertion: while"
         " they come back). A faithful map makes it fall fast, and rise fast for insertion. In front: the model's own"
-        " explanation and the best post-hoc method by that measure; “random” is a control."
+        " explanation and the best post-hoc method by that measure. Thin: other methods. Dashed: the random control."
     )
     return (*charts, Note(said, "aside"))
 

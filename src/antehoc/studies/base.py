@@ -76,5 +76,5 @@ def scored_attributes(model: Model, examples: Examples) -> Scored:
     """
     scored = score(model.system, examples)
     if "attributes" not in scored.columns:
-        raise RecipeError("this study reads attributes, and the system names none; use one that explains by attributes.")
+        raise RecipeError("this study reads attributes, and the system names none; use one that does.")
     return scored

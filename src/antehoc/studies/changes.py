@@ -139,7 +139,8 @@ def _hidden(
 ) -> HiddenPart:
     rows, radii = [disc.row for disc in discs], [disc.radius for disc in discs]
     before, chosen = Seen.of(intact, rows), files.select(rows)
-    hide, elsewhere = covering([disc.hidden for disc in discs], radii), covering([disc.control for disc in discs], radii)
+    hide = covering([disc.hidden for disc in discs], radii)
+    elsewhere = covering([disc.control for disc in discs], radii)
     after = _seen(model, Altered(chosen, hide, f"{kind} hidden"))
     control = _seen(model, Altered(chosen, elsewhere, f"an equal disc beside the {kind}"))
     own = [_moved(before, seen)[:, naming.named].mean(1) for seen in (after, control)]

@@ -19,7 +19,7 @@ from antehoc.studies.base import Finding
 
 MEANING = (
     "By each measure the post-hoc method that is best on these very images stands beside the mask. Nobody could have "
-    "named it beforehand, so it is favored. Intervals that overlap settle nothing, as both rows are of the same images: "
+    "named it beforehand, so it is favored. Overlapping intervals settle nothing, as both rows are of the same images; "
     "the ranks say how often the order holds in other draws of them. The classifier learned to see images through "
     "masks; on another classifier, methods and masks may rank otherwise."
 )
@@ -76,9 +76,7 @@ class AgainstPosthoc(Finding):
         """
         images = f": own mask on the {self.comparison.images} images of the comparison with post-hoc methods"
         own = [_figure(name, name, self._own, "") for name in _FALLS]
-        best = [
-            _figure(f"posthoc_{name}", name, row, ", the best post-hoc method") for name, row in self._best.items()
-        ]
+        best = [_figure(f"posthoc_{name}", name, row, ", the best post-hoc method") for name, row in self._best.items()]
         fewer = [_figure(f"compared_{name}", name, self._own, f"{images}; `{name}` is of more") for name in _PLACED]
         return [*own, *best, *fewer]
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ from antehoc.data import Source
 from antehoc.figure import Figure, number
 from antehoc.model import Model
 from antehoc.studies.base import Finding
-from antehoc.systems import SYSTEMS, System
+from antehoc.systems.joint import Joint
+from antehoc.systems.joint.settings import ExplainerSettings, GatingSettings
 from antehoc.types import DataSpec
 
 MEANING = (
@@ -22,11 +23,11 @@ MEANING = (
     "the doubts are left out: it is the price of a mask for each decision, not that of a verdict."
 )
 _SIDE = 224  # pixels
-_WIDE: Mapping[str, Any] = {"filters": (32, 64, 128), "gate_at": "blocks"}
-_FORMS: Mapping[str, Mapping[str, Any]] = {  # arguments of `joint`
-    "paper": {**_WIDE, "scale": 1, "gate": "tanh", "bias": 3.0, "norm": False},
-    "half": {**_WIDE, "scale": 2},
-    "light": {"filters": (16, 32, 64), "scale": 2, "gate_at": "image", "gate": "hard", "smooth": 2.0},
+_WIDE = (32, 64, 128)
+_FORMS: Mapping[str, tuple[GatingSettings, ExplainerSettings]] = {
+    "paper": (GatingSettings("blocks", kind="tanh", bias=3.0), ExplainerSettings(filters=_WIDE, norm=False)),
+    "half": (GatingSettings("blocks"), ExplainerSettings(filters=_WIDE, scale=2)),
+    "light": (GatingSettings("image", kind="hard", smooth=2.0), ExplainerSettings(scale=2)),
 }
 _SAYS: Mapping[str, str] = {
     "cost_ratio_paper": "deciding with the paper's explainer, as a multiple of deciding without",
@@ -115,11 +116,11 @@ def costs(*, seed: int = 0, images: int = 4, rounds: int = 9) -> Costs:
     return Costs(middle, ratios["paper"], ratios["half"], ratios["light"], images, rounds)
 
 
-def _systems() -> dict[str, System[Any]]:
+def _systems() -> dict[str, Joint]:
     """An untrained system of each form; the random state of the caller stays as it is."""
     spec = DataSpec(("no", "yes"), 3, _SIDE, _SIDE)
     with torch.random.fork_rng():
         return {
-            name: SYSTEMS["joint"](spec, classifier="resnet18", look_again=False, **form).eval()
-            for name, form in _FORMS.items()
+            name: Joint(spec, backbone="resnet18", look_again=False, gating=gating, explainer=explainer).eval()
+            for name, (gating, explainer) in _FORMS.items()
         }

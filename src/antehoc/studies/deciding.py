@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import torch
 
-from antehoc.doubts import likelihood
 from antehoc.blocks import Block, Note, Table
 from antehoc.data import Source
 from antehoc.data.examples import Examples
+from antehoc.doubts import likelihood
 from antehoc.errors import DataError, RecipeError, choose
 from antehoc.explanations import plain
 from antehoc.figure import Figure, listed, number

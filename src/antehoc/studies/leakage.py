@@ -37,9 +37,9 @@ MEANINGS: Mapping[str, str] = {
     "where color is meant. This does not prove that each color is read at its own place, and the pictures are unlike "
     "all training images, so that every attribute may change.",
     "parts": "A disc of the image's mean color hides a part; the control hides an equal disc elsewhere in the object's "
-    "box. Attributes that name the part and change more than under the control are read there. No change does not prove "
-    "that the part is ignored, since a neighbor or the class may tell the same. The control may fall on background, and "
-    "a disc also hides neighbors of the part.",
+    "box. Attributes that name the part and change more than under the control are read there. No change does not "
+    "prove that the part is ignored, since a neighbor or the class may tell the same. The control may fall on "
+    "background, and a disc also hides neighbors of the part.",
 }
 
 
@@ -69,8 +69,8 @@ class Leakage(Finding):
 
     def blocks(self) -> list[Block]:
         said = (
-            f"{self.images:,} images, of which {self.wrong:,} are classified wrongly. In these the true and the predicted"
-            f" class differ in {self.bits:,} attributes."
+            f"{self.images:,} images, of which {self.wrong:,} are classified wrongly. In these the true and the"
+            f" predicted class differ in {self.bits:,} attributes."
         )
         shares = [Note(MEANINGS[key], "aside") for key in ("follows_decided", "within_class", "repeated")]
         found: list[Block] = [Note(said), self._shares(), *shares]
@@ -79,9 +79,7 @@ class Leakage(Finding):
             found.append(Section("Colors changed, shapes kept", (_edits_table(self.edits), aside)))
         if self.parts:
             aside = Note(MEANINGS["parts"], "aside")
-            found.append(
-                Section("Parts hidden, beside an equal disc elsewhere", (_parts_table(self.parts), aside))
-            )
+            found.append(Section("Parts hidden, beside an equal disc elsewhere", (_parts_table(self.parts), aside)))
         return found
 
     def _shares(self) -> Table:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from antehoc.blocks import Block, Cell, Note, Overlay, Picture, Strong, Table
@@ -25,7 +24,6 @@ MEANING = (
 )
 GROUP = "Explanations"
 _HALF = 0.5  # a threshold that no data chose
-_BAND = 3  # pixels: how wide the band around an outline is
 _STRIP = 6  # images that are shown
 
 
@@ -47,9 +45,7 @@ _FIGURES: Mapping[str, _Meaning] = {
     "coverage": _Meaning("share of the object that the mask shows, at that threshold", "higher"),
     "pompom": _Meaning("share of what is not the object that the mask shows at all", "lower", True),
     "threshold": _Meaning("that threshold, as a share of each mask's largest value"),
-    "pointing_band": _Meaning(
-        "masks whose highest value lies on a band of 3 pixels along the object's edge", "higher"
-    ),
+    "pointing_band": _Meaning("masks whose highest value lies on a band of 3 pixels along the object's edge", "higher"),
     "energy_band": _Meaning("share of the mask that lies on that band", "higher"),
     "band_share": _Meaning("share of the image that the band covers"),
     "box_iou": _Meaning("for comparison: overlap of the object and a centered box of its mean size"),
@@ -95,9 +91,7 @@ class Placed(Finding):
 
     def figures(self) -> list[Figure]:
         return [
-            Figure(
-                name, getattr(self, name), own.says, GROUP, own.better, self.spread.get(name), headline=own.headline
-            )
+            Figure(name, getattr(self, name), own.says, GROUP, own.better, self.spread.get(name), headline=own.headline)
             for name, own in _FIGURES.items()
         ]
 
@@ -205,7 +199,7 @@ def placed(model: Model, validation: Examples, test: Examples, *, seed: int = 0)
     every, inside, there = _masks(model, test)
     maps, inside, empty = every[there], inside[there], every[~there]
     first = there.nonzero()[:_STRIP, 0].tolist()
-    band, box = outline(inside), _centered(inside)
+    band, box = placement.outline(inside), _centered(inside)
     spread = {
         name: mean_interval(own, generator=torch.Generator().manual_seed(seed))
         for name, own in _each(maps, inside, band, threshold).items()
@@ -244,14 +238,6 @@ def _each(maps: Tensor, inside: Tensor, band: Tensor, threshold: float) -> dict[
 
 def _mean(values: Tensor) -> float:
     return float(values.double().nanmean())
-
-
-def outline(inside: Tensor) -> Tensor:
-    """A band of 3 pixels along the edge of masks (B, 1, H, W), as bool."""
-    value = inside.float()
-    grown = F.max_pool2d(value, _BAND, 1, _BAND // 2)
-    shrunk = 1 - F.max_pool2d(1 - value, _BAND, 1, _BAND // 2)
-    return (grown - shrunk) > 0
 
 
 def _masks(model: Model, examples: Examples) -> tuple[Tensor, Tensor, Tensor]:

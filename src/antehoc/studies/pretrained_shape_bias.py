@@ -77,12 +77,12 @@ def of_pretrained(model: Model, test: Examples, path: str | Path) -> PretrainedB
         DataError: where the data are no cue-conflict stimuli.
         RecipeError: where the model's network began from no weights, or from those of other classes than ImageNet's.
     """
-    tested, given = stimuli_of(test), model.arguments
+    tested, given = stimuli_of(test), dict(model.arguments.get("backbone") or {})
     if not given.get("weights"):
         raise RecipeError("studies: `pretrained_shape_bias` needs weights that training begins from; give --weights.")
-    network, size = whole_network(given["classifier"], weights=given["weights"], options=given.get("options") or {})
+    network, size = whole_network(given["name"], weights=given["weights"], options=given.get("options") or {})
     images = stimuli(path, size=size, fit=model.preprocessing.fit)
-    predicted = _predicted(network, images, given["classifier"])
+    predicted = _predicted(network, images, given["name"])
     place = {name: row for row, name in enumerate(map(str, images.paths))}
     rows = [place[name] for name in map(str, tested.paths)]
     of_test, of_all = bias(predicted[rows], tested), bias(predicted, images)

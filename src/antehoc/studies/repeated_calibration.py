@@ -74,7 +74,9 @@ class RepeatedCalibration(Finding):
             f" {number(self.questioned_wrong)} of the wrong ones. The standard error of the first is"
             f" {number(self.standard_error)} over the sets, and {number(self.pool_standard_error)} for new images."
         )
-        chart = Histogram(self.each, self.alpha, "alpha", "correct decisions questioned", "A bar counts random sets.")
+        chart = Histogram(
+            self.each, self.alpha, "alpha", "share of correct decisions questioned", y="calibration sets", percent=True
+        )
         return [Note(said), chart, Note(MEANING, "aside")]
 
 
@@ -100,9 +102,7 @@ def run(model: Model, source: Source, *, seed: int, draws: int = 100) -> Repeate
     )
 
 
-def of_scored(
-    model: Model, calibration: Scored, test: Scored, *, seed: int, draws: int = 100
-) -> RepeatedCalibration:
+def of_scored(model: Model, calibration: Scored, test: Scored, *, seed: int, draws: int = 100) -> RepeatedCalibration:
     """The same for images that are scored already."""
     policy = model.policy
     if policy is None:

@@ -5,11 +5,11 @@ import json
 import pytest
 import torch
 import yaml
+from antehoc.masks import costs, outline, placed
 
 from antehoc.cli import main
 from antehoc.data import Preprocessing, Tensors
 from antehoc.errors import DataError
-from antehoc.masks import costs, outline, placed
 from antehoc.model import Model
 from antehoc.recipe import read_recipe, variant
 from antehoc.systems import Joint
