@@ -7,7 +7,7 @@ import torch
 from any_block import BLOCK, CHARTS  # pytest puts this folder on the path
 from hypothesis import given, settings
 from PIL import Image
-from reading import Checked, rows_of
+from pages import Checked, rows_of
 
 from antehoc.blocks import (
     Bar,
@@ -78,7 +78,7 @@ def test_a_name_in_code_may_break_at_its_underscores():
 
 
 def test_a_wide_table_is_set_smaller():
-    narrow, wide = (render([Table(("a",) * n, (("1",) * n,))]) for n in (8, 9))
+    narrow, wide = (render([Table(("a",) * n, (("1",) * n,))]) for n in (9, 10))
     assert 'class="numbers compact"' in wide
     assert "compact" not in narrow
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 from PIL import Image
-from reading import Checked, plain_text  # pytest puts this folder on the path
+from pages import Checked, plain_text  # pytest puts this folder on the path
 from torch import Tensor
 
 from antehoc.blocks import Note, Picture, Section

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 import torch
 from PIL import Image
-from reading import Checked, checks, plain_text  # pytest puts this folder on the path
+from pages import Checked, checks, plain_text  # pytest puts this folder on the path
 
 from antehoc.blocks import Block, Lines, Note, Section, Table
 from antehoc.errors import ImageError

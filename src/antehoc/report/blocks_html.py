@@ -29,7 +29,7 @@ from antehoc.report.cells import left_columns
 from antehoc.report.html import Html, join, table, tag
 
 _LARGE_PX, _SMALL_PX = 208, 116  # width of a picture
-_COMPACT = 9  # from so many columns on a table is set smaller
+_COMPACT, _NARROW = 10, 2  # from so many columns on a table of numbers is set smaller, up to so many it is narrow
 _STYLES = {"numbers": "numbers", "words": "words", "pictures": "sheet", "figures": "figures"}
 _NOTES = {"text": None, "aside": "note", "headline": "headline"}
 
@@ -142,7 +142,8 @@ def _panel(section: Section, key: str) -> Html:
 
 def _table(block: Table) -> Html:
     rows = [[_cell(cell, block, column) for column, cell in enumerate(row)] for row in block.rows]
-    style = _STYLES[block.kind] + (" compact" if len(block.head) >= _COMPACT else "")
+    size = " compact" if len(block.head) >= _COMPACT else " narrow" if len(block.head) <= _NARROW else ""
+    style = _STYLES[block.kind] + (size if block.kind == "numbers" else "")
     made = table(block.head, rows, caption=block.caption, class_=style, left=left_columns(block))
     maps = [cell for row in block.rows for cell in row if isinstance(cell, Overlay)]
     colors = [tag("figure", Html(pictures.color_bar(one.low, one.high, width_px=320))) for one in maps[:1]]

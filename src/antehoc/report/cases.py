@@ -16,6 +16,7 @@ from antehoc.types import Decision, LabelDecision, Reason, Verdict
 
 _CLASSES, _REASONS, _LABELS = 5, 5, 12  # as many are shown, of reasons on each side; the rest is counted
 _CASE_PX = 192  # width of the image of a case
+_IN_A_ROW = 3  # as many panels have room beside the image
 _NO_THRESHOLD = 1e300  # the largest float stands for infinity
 
 
@@ -63,10 +64,15 @@ def body(
             head(decision, truth),
             *(_label(name, one) for name, one in _worth_showing(decision)),
             corrected(decision),
-            tag("div", picture, *blocks_html.panels(sections, key), class_="panels"),
+            tag("div", picture, *blocks_html.panels(sections, key), class_=_layout(sections)),
             reasons(decision.verdict, decision.label),
         ]
     )
+
+
+def _layout(sections: Sequence[Section]) -> str:
+    """The style of the panels: with many, they stand in rows of two beside the image."""
+    return "panels many" if len(sections) > _IN_A_ROW else "panels"
 
 
 def panels(
