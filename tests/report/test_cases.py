@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import torch
 from PIL import Image
-from pages import Checked, plain_text  # pytest puts this folder on the path
 from torch import Tensor
 
 from antehoc.blocks import Note, Picture, Section
@@ -15,6 +14,7 @@ from antehoc.evaluation import Shown
 from antehoc.explanations import AttributeScores, Explanation
 from antehoc.report import cases
 from antehoc.types import DataSpec, Decision, Reason, Verdict
+from pages import Checked, plain_text  # pytest puts this folder on the path
 
 
 @dataclass(frozen=True)

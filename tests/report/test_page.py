@@ -9,7 +9,6 @@ from typing import ClassVar
 import pytest
 import torch
 from PIL import Image
-from pages import Checked, checks, plain_text  # pytest puts this folder on the path
 
 from antehoc.blocks import Block, Lines, Note, Section, Table
 from antehoc.errors import ImageError
@@ -19,6 +18,7 @@ from antehoc.figure import Figure
 from antehoc.report import page
 from antehoc.report.cases import reason_text
 from antehoc.types import DataSpec, Decision, Reason, Verdict
+from pages import Checked, checks, plain_text  # pytest puts this folder on the path
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b\n\udcff"
 
