@@ -12,9 +12,11 @@ from torch.testing import assert_close
 
 from antehoc.cards import Card
 from antehoc.errors import RecipeError
+from antehoc.schema import build as build_from
 from antehoc.systems import SYSTEMS, System, Trainable
+from antehoc.systems.settings import regrouped
 from antehoc.training.phases import freeze, set_modes
-from antehoc.types import AttributeScores, Batch, DataSpec, Reason, SaliencyMask
+from antehoc.types import Batch, DataSpec, Reason
 
 
 class Form(NamedTuple):
@@ -58,7 +60,8 @@ def spec(form: Form, request: pytest.FixtureRequest) -> DataSpec:
 
 @pytest.fixture
 def build(form: Form, spec: DataSpec) -> Callable[[], System[Any]]:
-    return lambda: SYSTEMS[form.system](spec, **form.arguments)
+    kind = SYSTEMS[form.system]
+    return lambda: build_from(kind, regrouped(form.arguments, kind.earlier), "here", spec=spec)
 
 
 @pytest.fixture
