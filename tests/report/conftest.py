@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from antehoc.blocks import Lines, Section, Strips
 from antehoc.calibration import Evidence, Policy
 from antehoc.data import Preprocessing
 from antehoc.data.shapes import draw
-from antehoc.evaluation import Evaluation, Shown
+from antehoc.evaluation import Evaluation, Shown, attributes, decisions, expected, unknown
+from antehoc.figure import Figure, intervals, values
 from antehoc.model import Model
 from antehoc.runs import Reproduction
 from antehoc.systems import Mirror
@@ -150,46 +152,60 @@ def evaluation(shapes_spec: DataSpec, questioned: Decision, accepted: Decision) 
         "ood_noise_support_questioned": 0.38,
         "ood_noise_auroc": 0.9971,
         "msp_ood_noise_auroc": 0.8813,
+        "ood_noise_fpr_at_95_tpr": 0.01,
+        "msp_ood_noise_fpr_at_95_tpr": None,
     }
-    confusion = [[500, 0, 0, 0], [0, 495, 2, 3], [0, 5, 498, 0], [0, 0, 0, 497]]
-    names = shapes_spec.attributes
-    rows = {"prevalence": 0.25, "accuracy": 0.99, "balanced_accuracy": 0.98, "average_precision": None, "f1": 0.97}
-    unknown = {"questioned": 0.993, "support_questioned": 0.38, "auroc": 0.9971, "msp_auroc": 0.8813}
-    shown = [
-        Shown("Wrong, another class fits better (case 3)", image[0], questioned, "square", (0.0, 0.5, 1.0, 0.5)),
-        Shown("Correct", image[0], accepted, "square", (0.0, 1.0, 1.0, 0.5)),
-        Shown("Unknown: noise", 1 - image[0], questioned, None, (0.0, 0.5, 1.0, 0.5)),
+    spans = {"verdict_questioned_wrong": (0.4, 0.99), "verdict_auroc_minus_msp": (-0.001, 0.013)}
+    found = [
+        Figure(name, value, "", "", interval=spans.get(name), of_set="noise" if "ood_" in name else None)
+        for name, value in figures.items()
     ]
+    confusion = ((500, 0, 0, 0), (0, 495, 2, 3), (0, 5, 498, 0), (0, 0, 0, 497))
+    rows = [attributes.Row(name, 0.25, 0.99, 0.98, None, 0.97) for name in shapes_spec.attributes]
+    curves = {"verdict": ((0.5, 1.0), (0.0, 0.005)), "maximum softmax": ((0.5, 1.0), (0.001, 0.005))}
+    scores = {"correct": (0.1, 0.5, 2.0, 6.0), "wrong": (4.0, 7.0, 40.0), "noise": (9.0, 900.0)}
+    shown = [
+        Shown("Wrong, another class fits better", image[0], questioned, "square"),
+        Shown("Correct", image[0], accepted, "square"),
+        Shown("Unknown: noise", 1 - image[0], questioned, None, "noise"),
+    ]
+    sections = (
+        decisions.section(confusion, shapes_spec.classes),
+        expected.section(shapes_spec, ("square", "rectangle")),
+        attributes.section(rows, found),
+        unknown.section(found, {"noise": 2500}, ()),
+        Section("Verdict scores", (Strips(scores, 5.2, "score"),)),
+        Section("Risk and coverage", (Lines(curves, "coverage", "risk"),)),
+    )
     return Evaluation(
-        figures,
-        {"verdict_questioned_wrong": (0.4, 0.99), "verdict_auroc_minus_msp": (-0.001, 0.013)},
-        confusion,
-        [{"attribute": name, **rows} for name in names],
-        {"verdict": ([0.5, 1.0], [0.0, 0.005]), "maximum softmax": ([0.5, 1.0], [0.001, 0.005])},
-        [{"set": "noise", "images": 2500, **unknown, "fpr_at_95_tpr": 0.01, "msp_fpr_at_95_tpr": None}],
-        {"correct": [0.1, 0.5, 2.0, 6.0], "wrong": [4.0, 7.0, 40.0], "noise": [9.0, 900.0]},
-        shown,
+        found,
         ["no correct decision: figures on them are null"],
+        shown=shown,
+        images=2000,
+        wrong=10,
+        sections=sections,
+        sets=unknown.table(found, {"noise": 2500}, brief=True),
     )
 
 
 @pytest.fixture(scope="session")
 def result(evaluation: Evaluation, model: Model) -> Reproduction:
-    variant = {f"default_{name}": value for name, value in evaluation.figures.items() if value is not None}
+    figures = values(evaluation.figures)
+    variant = {f"default_{name}": value for name, value in figures.items() if value is not None}
     epochs = [{"val/accuracy": 0.5 + 0.1 * step, "val/loss": 1 / step, "train/loss": 1.1 / step} for step in (1, 2, 3)]
     return Reproduction(
         recipe="shapes",
         scale="small",
         seed=3,
         seconds=93.4,
-        figures={**evaluation.figures, "ood_shapes_auroc": 0.87, "twins_across_roles": 0.0, **variant},
+        figures={**figures, "ood_shapes_auroc": 0.87, "twins_across_roles": 0.0, **variant},
         published={
             "accuracy": 0.991,
             "support_questioned_wrong": 0.5738,
             "never_measured": 0.5,
             "default_accuracy": None,
         },
-        intervals=evaluation.intervals,
+        intervals=intervals(evaluation.figures),
         notes=("12 errors are few", "12 errors are few", "mnist is absent: its figures are null"),
         evaluations={"shapes": evaluation, "default": replace(evaluation, shown=evaluation.shown[:1], notes=[])},
         models={"shapes": model, "default": model},

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from antehoc.evaluation import Scored
+from antehoc.figure import Figure
 from antehoc.report import text
 from antehoc.runs import Trained
 from antehoc.types import Reason, Verdict
@@ -45,7 +46,8 @@ def test_every_figure_stands_in_the_terminal_or_in_the_table_of_unknown_sets(res
 
 
 def test_of_many_figures_the_main_ones_are_shown_and_the_others_counted(evaluation):
-    figures = {"accuracy": 0.8, "margin_auroc": 0.7, "verdict_augrc": 0.1, "ood_noise_auroc": 0.9}
+    named = {"accuracy": 0.8, "margin_auroc": 0.7, "verdict_augrc": 0.1, "ood_noise_auroc": 0.9}
+    figures = [Figure(name, value, "", "", of_set="noise" if "ood" in name else None) for name, value in named.items()]
     written = text.evaluation(replace(evaluation, figures=figures))
     assert "margin_auroc" not in written
     assert "accuracy" in written

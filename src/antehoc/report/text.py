@@ -126,7 +126,7 @@ def _unknown(evaluation: Evaluation) -> list[str]:
     for block in evaluation.brief():
         if isinstance(block, Table):
             rows = [[cell.text if isinstance(cell, Strong) else str(cell) for cell in row] for row in block.rows]
-            lines += _aligned([[list(block.head), *([f"  {shown(first)}", *rest] for first, *rest in rows)]])
+            lines += ["", *_aligned([[list(block.head), *([f"  {shown(first)}", *rest] for first, *rest in rows)]])[1:]]
     return lines
 
 
