@@ -1,12 +1,14 @@
 """The evaluation of a whole run: complete, self-describing, honest where a figure is undefined."""
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from antehoc.evaluation import evaluate
+from antehoc.evaluation import Scored, _of_classes, evaluate
 from antehoc.figure import grouped, intervals, values
+from antehoc.types import DataSpec
 
 
 def test_the_tiny_run_has_errors_to_find(found):
@@ -56,6 +58,14 @@ def test_sections_stand_in_the_order_of_reading(found):
     ]
 
 
+def test_without_attributes_none_are_expected():
+    spec = DataSpec(("cat", "fox"), 1, 8, 8)
+    scored = Scored(torch.tensor([0, 1]), torch.zeros(2, 0), torch.eye(2), {}, {})
+    assert [section.title for section in _of_classes(spec, scored)] == ["Decisions"]
+    several = Scored(torch.eye(2), torch.zeros(2, 0), torch.eye(2), {}, {}, "multi-label")
+    assert _of_classes(replace(spec, task="multi-label"), several) == []  # a confusion matrix needs one label
+
+
 def test_where_no_decision_is_wrong_figures_on_errors_are_null_and_a_note_says_so(found):
     correct = found.test.select(np.flatnonzero(~found.wrong).tolist())
     evaluation = evaluate(found.model, correct, unknown={})
@@ -82,4 +92,4 @@ def test_where_every_decision_is_wrong_the_other_figures_are_null(found):
 
 def test_only_a_calibrated_model_is_measured(found):
     with pytest.raises(ValueError, match="calibrated"):
-        evaluate(dataclasses.replace(found.model, policy=None), found.test, unknown={})
+        evaluate(replace(found.model, policy=None), found.test, unknown={})

@@ -59,24 +59,23 @@ def evaluate(
     of_attributes = attributes.figures(spec, scored, rows, train_attributes) if rows else []
     of_verdicts, of_sets = _verdicts(policy, scored, others, calibration, points, seed)
     of_peers, table = peers.measured(model, train, scored, others) if train is not None else ([], {})
-    for fault in faults:
-        of_sets += choose("fault", fault, FAULTS)(spec, scored, others)
-    images = {name: len(other.label) for name, other in others.items()}
-    altered = [name for name, examples in unknown.items() if labels_known(examples)]
-    beside = [peers.section(of_sets, table, [*images])] if table and images else []
-    sections = [*_of_classes(spec, scored), *([attributes.section(rows, of_attributes)] if rows else [])]
-    sections += [sets.section(of_sets, images, altered, beside)] if images else []
-    sections += [curves.scores_section(scored, policy, others), curves.curves_section(scored, policy)]
+    of_faults = [figure for fault in faults for figure in choose("fault", fault, FAULTS)(spec, scored, others)]
     wrong = int(scored.wrong.sum())
     return Evaluation(
-        [*decisions.figures(scored), *of_attributes, *of_verdicts, *of_sets, *of_peers],
+        [*decisions.figures(scored), *of_attributes, *of_verdicts, *of_sets, *of_peers, *of_faults],
         [] if wrong else ["no test image was decided wrongly: figures on errors are null"],
         table,
         cases.shown(model, policy, test, scored, unknown),
         len(scored.label),
         wrong,
-        tuple(sections),
-        sets.table(of_sets, images, brief=True) if images else None,
+        (
+            *_of_classes(spec, scored),
+            *([attributes.section(rows, of_attributes)] if rows else []),
+            *_of_sets(of_sets, unknown, table),
+            curves.scores_section(scored, policy, others),
+            curves.curves_section(scored, policy),
+        ),
+        sets.table(of_sets, _counts(unknown), brief=True) if unknown else None,
     )
 
 
@@ -105,6 +104,19 @@ def _of_classes(spec: DataSpec, scored: Scored) -> list[Section]:
         confused = decisions.confused(counts, spec.classes)
     worst = (confused[0].truth, confused[0].predicted) if confused else ()
     return [*found, *([expected.section(spec, worst)] if spec.attributes else [])]
+
+
+def _of_sets(found: Sequence[Figure], unknown: Mapping[str, Examples], table: peers.Peers) -> list[Section]:
+    """The sets of no known class, and other detectors on them."""
+    if not unknown:
+        return []
+    altered = [name for name, examples in unknown.items() if labels_known(examples)]
+    beside = [peers.section(found, table, [*unknown])] if table else []
+    return [sets.section(found, _counts(unknown), altered, beside)]
+
+
+def _counts(unknown: Mapping[str, Examples]) -> dict[str, int]:
+    return {name: len(examples) for name, examples in unknown.items()}
 
 
 __all__ = [

@@ -93,12 +93,12 @@ def table(found: Iterable[Figure], images: Mapping[str, int], *, brief: bool = F
     Args:
         found: the figures of the sets.
         images: how many each set has, by name.
-        brief: for a terminal: short headings.
+        brief: for a terminal: short headings, and the table says what it is.
     """
     by_name, rules = list(found), [rule for rule in RULES if rule.of_sets]
     rules = [r for r in rules if any(value_of(by_name, f"ood_{s}_{r.name}_questioned") is not None for s in images)]
     softmax = "softmax" if brief else "of softmax"
-    head = ["set", "images", "questioned", "softmax" if brief else "by softmax"]
+    head = ["Unknown images" if brief else "set", "images", "questioned", "softmax" if brief else "by softmax"]
     head += [rule.name if brief else f"by {rule.name}" for rule in rules]
     head += ["AUROC", softmax, "FPR95" if brief else "FPR at 95 % TPR", softmax]
     rows = []
