@@ -102,7 +102,7 @@ def _natural(text: str) -> int:
 def _reproduce(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     from antehoc import runs  # imports take seconds, which count
-    from antehoc.report import figures, page, text
+    from antehoc.report import overview, page, text
 
     result = runs.reproduce(
         options.recipe,
@@ -119,7 +119,8 @@ def _reproduce(options: argparse.Namespace) -> int:
     html = page.reproduction(result)
     _write(result.folder / "report.html", html)
     _write(options.html, html)
-    _write(result.folder / "overview.png", figures.overview(result))
+    shown, spec = result.evaluations[result.recipe].shown, result.models[result.recipe].spec
+    _write(result.folder / "overview.png", overview.overview(shown, spec))
     summary = result.summary() | {"seconds": round(time.perf_counter() - start, 1)}
     _write_json(result.folder / "figures.json", summary)
     _write_json(options.json, summary)
@@ -186,7 +187,7 @@ def _compare(options: argparse.Namespace) -> int:
     from antehoc import comparison
     from antehoc.model import load
     from antehoc.posthoc import METHODS
-    from antehoc.report import comparison as report
+    from antehoc.report import page, text
 
     model = load(options.model, device=_device(options))
     recipe, where, seed = _recipe(model, options)
@@ -203,11 +204,11 @@ def _compare(options: argparse.Namespace) -> int:
         seed=seed,
         grid=options.aopc_grid,
     )
-    sys.stdout.write(report.text(found))
+    sys.stdout.write(text.comparison(found))
     _write_json(options.json, {"model": options.model, "data": where, "seed": seed, **found.to_plain()})
     about = [("model", options.model), ("data", f"test images of {where}"), ("seed", str(seed))]
     name = f"{model.arguments['name']}: explanations compared"
-    _write(options.html, report.page(found, name, about) if options.html else "")
+    _write(options.html, page.comparison(found, name, about) if options.html else "")
     return 0
 
 

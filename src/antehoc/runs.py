@@ -2,7 +2,6 @@
 
 import json
 import logging
-import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,9 +22,10 @@ from antehoc.data.outliers import open_outliers, outliers
 from antehoc.data.shapes import STRANGE
 from antehoc.errors import AntehocError, DataError, ModelError, OutputError, RecipeError
 from antehoc.evaluation import Evaluation, Scored, evaluate, outputs, score
-from antehoc.figure import intervals, values
+from antehoc.figure import Figure, prefixed, value_of, values
 from antehoc.model import Model, build_system
 from antehoc.recipe import Recipe, overridden, read_recipe, variant
+from antehoc.results import Reproduction, Trained, environment
 from antehoc.schema import build
 from antehoc.studies import STUDIES, Finding
 from antehoc.studies.pretrained_shape_bias import of_pretrained
@@ -40,77 +40,6 @@ from antehoc.types import Decision, Role
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained and calibrated model, and what making it left behind."""
-
-    model: Model
-    folder: Path
-    history: list[list[dict[str, float]]]  #: figures by phase and epoch
-    calibration: Scored
-    seconds: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Reproduction:
-    """A recipe's measured figures beside the published ones."""
-
-    recipe: str
-    scale: str
-    seed: int
-    seconds: float
-    figures: dict[str, float | None]
-    published: dict[str, float | None]
-    intervals: dict[str, tuple[float, float]]
-    notes: tuple[str, ...]
-    evaluations: dict[str, Evaluation]  #: by variant; the recipe itself under its own name
-    models: dict[str, Model]
-    history: list[list[dict[str, float]]]
-    parts: dict[str, float]  #: seconds by part
-    folder: Path
-
-    def summary(self) -> dict[str, Any]:
-        """Plain values for `--json`."""
-        return {
-            "recipe": self.recipe,
-            "scale": self.scale,
-            "seed": self.seed,
-            "seconds": round(self.seconds, 1),
-            "figures": self.figures,
-            "published": self.published,
-            "intervals": {name: list(interval) for name, interval in self.intervals.items()},
-            "notes": list(self.notes),
-            "peers": {name: one.peers for name, one in self.evaluations.items() if one.peers},
-            "studies": {
-                name: {study: found.to_plain() for study, found in one.studies.items()}
-                for name, one in self.evaluations.items()
-                if one.studies
-            },
-            "parts": {name: round(value, 1) for name, value in self.parts.items()},
-            "environment": environment(),
-        }
-
-
-def environment() -> dict[str, str]:
-    """What a figure may depend on beside recipe, seed and data."""
-    return {
-        "antehoc": _version(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "threads": str(torch.get_num_threads()),
-        "machine": platform.machine(),
-    }
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("antehoc")
-    except PackageNotFoundError:  # run from its folder: the end of a long run is no time to fail
-        return "not installed"
 
 
 def train(
@@ -395,9 +324,8 @@ def reproduce(
         scale=scale,
         seed=seed,
         seconds=time.perf_counter() - start,
-        figures=_with_near(_prefixed({name: part.figures for name, part in parts.items()})),
+        figures=_with_near(prefixed({name: part.figures for name, part in parts.items()})),
         published=dict(parsed.published),
-        intervals=_prefixed({name: part.evaluation.intervals for name, part in parts.items()}),
         notes=_named_notes({name: part.notes for name, part in parts.items()}),
         evaluations={name or recipe: part.evaluation for name, part in parts.items()},
         models={name or recipe: part.trained.model for name, part in parts.items()},
@@ -419,7 +347,7 @@ class _Part:
 
     trained: Trained
     evaluation: Evaluation
-    figures: dict[str, float | None]
+    figures: list[Figure]
     seconds: dict[str, float]
     notes: list[str]
 
@@ -444,27 +372,33 @@ def _measured(
         seed=seed,
     )
     clock.lap("evaluation")
-    figures = {**found.figures, **_shape_means(found.figures), **_far_means(found, ood)}
-    figures["twins_across_roles"] = float(twins)
+    means = {**_shape_means(values(found.figures)), **_far_means(found, ood)}
+    figures = [*found.figures, *(_mean(name, value) for name, value in means.items())]
+    figures.append(Figure("twins_across_roles", float(twins), "images that occur in two roles; none should", "Others",
+                          headline=True, written="count"))  # fmt: skip
     if recipe.draws:
         repeated = of_scored(trained.model, trained.calibration, scored, seed=seed, draws=recipe.draws)
         found.studies["repeated_calibration"] = repeated
-        figures |= values(repeated.figures())
+        figures += repeated.figures()
     for study in recipe.studies:
         finding = _study(study, trained.model, source, seed)
         found.studies[study] = finding
-        figures |= values(finding.figures())
-        found.intervals.update(intervals(finding.figures()))
+        figures += finding.figures()
         clock.lap("studies")
     notes = [*_notes(trained.model), *found.notes, *source.notes]
     return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
 
 
-def _with_near(figures: dict[str, float | None]) -> dict[str, float | None]:
-    """Figures of variant `near` on what its data leave out, under the names of the recipe's own."""
+def _mean(name: str, value: float | None) -> Figure:
+    says = "mean over sets of images that are ranked above test images"
+    return Figure(name, value, says, "Images of no known class", "higher", headline=True)
+
+
+def _with_near(figures: list[Figure]) -> list[Figure]:
+    """Figures of variant `near` on what its data leave out, under the names of the recipe's own as well."""
     for prefix in ("", "msp_", "peer_"):
-        if (value := figures.get(f"near_{prefix}ood_left_out_auroc")) is not None:
-            figures[f"{prefix}ood_near_auroc"] = value
+        if (value := value_of(figures, f"near_{prefix}ood_left_out_auroc")) is not None:
+            figures.append(_mean(f"{prefix}ood_near_auroc", value))
     return figures
 
 
@@ -521,9 +455,9 @@ def _far_means(found: Evaluation, ood: Mapping[str, Path]) -> dict[str, float | 
     """Means over the sets from disk, each counting the same; of the peers, the best one by that mean."""
     means: dict[str, float | None] = {}
     for prefix in ("", "msp_"):
-        values = [found.figures.get(f"{prefix}ood_{name}_auroc") for name in ood]
-        if ood and all(value is not None for value in values):
-            means[f"{prefix}ood_far_auroc"] = sum(v for v in values if v is not None) / len(values)
+        each = [value_of(found.figures, f"{prefix}ood_{name}_auroc") for name in ood]
+        if ood and all(value is not None for value in each):
+            means[f"{prefix}ood_far_auroc"] = sum(v for v in each if v is not None) / len(each)
     if means and found.peers:
         table = {detector: sum(row[name] for name in ood) / len(ood) for detector, row in found.peers.items()}
         best = max(table, key=table.__getitem__)

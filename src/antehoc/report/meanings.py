@@ -1,30 +1,8 @@
-"""What each figure means in words, which figures belong together, and how a number is written."""
+"""What a figure means, by its name: for tables of runs that were recorded before figures said it themselves."""
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-
-from antehoc.runs import Reproduction
-from antehoc.types import Reason
-
-AGREE: frozenset[str] = frozenset(
-    {"attribute-agrees", "mask-enough", "mask-needed", "whole-agrees"}
-)  #: reasons for a decision
-
-Intervals = Mapping[str, tuple[float, float]]
 
 _OF_MAPS = r"(?:(paper|hybrid|posthoc)_)?"
-_GROUPS = {  # in the order of reading
-    "Decisions": r"(plain_)?accuracy",
-    "Explanations": rf"{_OF_MAPS}((pointing|energy)(_band)?|iou(_half)?|f1|coverage|threshold|pompom"
-    r"|(object|band)_share|box_(iou|energy|pompom)|aopc_(coarse_blur|fine_gray))|mask_area[\w-]*|cost_ratio\w*",
-    "Shape or texture": r"(pretrained_)?shape_bias\w*",
-    "Attributes": r"attributes?_\w+|argmax_agreement|(all_zeros|majority)_accuracy|class_repeat_map",
-    "Verdicts on errors": r"(?!(msp_|peer_)?ood_)[\w-]+_(questioned_(wrong|correct)(_at_\d+|_over_draws\w*)?"
-    r"|auroc|aurc|augrc|fpr_at_95_tpr|minus_msp)",
-    "Images of no known class": r"(msp_|peer_)?ood_\w+",
-    "Others": r".*",
-}
 _SAYS = {  # first match tells; {0} and {1} are what the pattern's brackets held, in words
     r"plain_accuracy": "the same for the classifier without explainer, trained as long",
     rf"{_OF_MAPS}pointing": "maps whose highest value lies on the object{0}",
@@ -116,76 +94,6 @@ _WORDS = {
     "left_out": "the classes left out",
     None: "",
 }
-_HEADLINES = (  # what is shown first, besides what was published
-    r"(plain_)?accuracy|(paper_|hybrid_|posthoc_)?(pointing|energy|iou|pompom|aopc_\w+)|mask_area[\w-]*|cost_ratio_\w+"
-    r"|(pretrained_)?shape_bias\w*|attributes_unseen|attribute_(accuracy|exact|map|balanced_accuracy|group_accuracy)|class_repeat_map"
-    r"|(all_zeros|majority)_accuracy|(verdict|msp|support|topn)_questioned_(wrong|correct)|\w+_questioned_wrong_at_\d+"
-    r"|(verdict|msp)_(auroc|aurc)|\w+_minus_msp|(msp_|peer_)?ood_(near|far|shapes)_auroc"
-    r"|verdict_questioned_correct_over_draws\w*|twins_across_roles"
-)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure: measured, with its 95 % interval where there is one, beside the published one where it is known."""
-
-    name: str
-    meaning: str
-    measured: float | None
-    interval: tuple[float, float] | None = None
-    published: float | None = None
-
-
-@dataclass(frozen=True)
-class Group:
-    """Figures that are read together."""
-
-    title: str
-    rows: tuple[Row, ...]
-
-
-def grouped(
-    figures: Mapping[str, float | None],
-    intervals: Intervals | None = None,
-    published: Mapping[str, float | None] | None = None,
-    prefix: str = "",
-) -> list[Group]:
-    """Figures in groups; what was published and not measured stands among them, unmeasured.
-
-    Args:
-        figures: by name, all of which begin with `prefix`.
-        intervals: by the same names.
-        published: by the same names.
-        prefix: of a recipe's variant, such as `default_`; no part of what a figure means.
-    Example:
-        >>> [(group.title, len(group.rows)) for group in grouped({"accuracy": 0.99, "verdict_auroc": 0.98})]
-        [('Decisions', 1), ('Verdicts on errors', 1)]
-    """
-    intervals, published = intervals or {}, published or {}
-    found: dict[str, list[Row]] = {title: [] for title in _GROUPS}
-    for name in dict.fromkeys([*figures, *published]):
-        bare = name.removeprefix(prefix)
-        title = next(title for title, pattern in _GROUPS.items() if re.fullmatch(pattern, bare, re.DOTALL))
-        found[title].append(Row(name, meaning(bare), figures.get(name), intervals.get(name), published.get(name)))
-    return [Group(title, tuple(rows)) for title, rows in found.items() if rows]
-
-
-def by_variant(result: Reproduction) -> dict[str, list[Group]]:
-    """A run's figures in groups, for the recipe itself (under its name) and for each of its variants."""
-    variants = [name for name in result.evaluations if name != result.recipe]
-    owners = {name: _owner(name, variants) for name in [*result.figures, *result.published]}
-    groups = {}
-    for variant in ["", *variants]:
-        figures = {name: value for name, value in result.figures.items() if owners[name] == variant}
-        published = {name: value for name, value in result.published.items() if owners[name] == variant}
-        prefix = f"{variant}_" if variant else ""
-        groups[variant or result.recipe] = grouped(figures, result.intervals, published, prefix)
-    return groups
-
-
-def _owner(name: str, variants: Iterable[str]) -> str:
-    """The variant that a figure's name begins with, the longest where several do; empty for the recipe itself."""
-    return max((variant for variant in variants if name.startswith(f"{variant}_")), key=len, default="")
 
 
 def meaning(name: str) -> str:
@@ -204,42 +112,6 @@ def meaning(name: str) -> str:
     return ""
 
 
-def is_of_one_set(name: str, sets: Iterable[str], prefix: str = "") -> bool:
-    """Whether a figure belongs to one set of unknown images, so that a table of the sets shows it."""
-    bare = name.removeprefix(prefix).removeprefix("msp_").removeprefix("peer_")
-    return any(bare.startswith(f"ood_{each}_") for each in sets)
-
-
-def is_shown(row: Row, prefix: str = "") -> bool:
-    """Whether a figure is one of those to read first: published, named among them, or of no known meaning."""
-    bare = row.name.removeprefix(prefix)
-    return row.published is not None or not row.meaning or re.fullmatch(_HEADLINES, bare) is not None
-
-
-def plain(name: str) -> str:
-    """An attribute's name as people write it.
-
-    Example:
-        >>> plain("has_bill_shape::hooked_seabird"), plain("four vertices")
-        ('bill shape: hooked seabird', 'four vertices')
-    """
-    return name.removeprefix("has_").replace("::", ": ").replace("_", " ")
-
-
-def reason_text(reason: Reason, label: str) -> str:
-    """A reason in words where the decided class stands above it: shorter, attributes as people write them.
-
-    Example:
-        >>> text = "'has_wing_color::red' is absent (0.10), but the class 'Cardinal' has it"
-        >>> reason_text(Reason("attribute-missing", text, "has_wing_color::red"), "Cardinal")
-        'wing color: red is absent (0.10), but the class has it'
-    """
-    text = reason.text.replace(f"better than {label!r}", "better than this one")
-    if reason.attribute is None:
-        return text
-    return text.replace(f"'{reason.attribute}'", plain(reason.attribute)).replace(f"the class {label!r}", "the class")
-
-
 def number(value: float | None, name: str = "") -> str:
     """A figure as it is written everywhere: four decimals, two digits where it is smaller; `-` for null.
 
@@ -253,15 +125,3 @@ def number(value: float | None, name: str = "") -> str:
         return f"{value:.0f}"
     sign = "+" if name.endswith("_minus_msp") else ""
     return f"{value:{sign}.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:{sign}.2g}"
-
-
-def percent(share: float) -> str:
-    """A share in per cent, never rounded to all or none where it is neither.
-
-    Example:
-        >>> percent(0.8642), percent(0.9997), percent(1.0), percent(0.000116961)
-        ('86.4 %', '99.97 %', '100 %', '0.012 %')
-    """
-    rounded = f"{100 * share:.1f}"
-    fine = f"{100 * share:g}" if share > 0.5 else f"{100 * share:.2g}"
-    return (rounded if 0 < float(rounded) < 100 else fine) + " %"
