@@ -10,16 +10,21 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.testing import assert_close
 
-from antehoc import bias
+from antehoc.data import Source
 from antehoc.data.cue_conflict import CLASSES, stimuli
 from antehoc.data.examples import Tensors
 from antehoc.errors import DataError, RecipeError
+from antehoc.figure import intervals, values
 from antehoc.model import Model
 from antehoc.nn.rows import whole_network
-from antehoc.report.meanings import meaning
 from antehoc.runs import reproduce
+from antehoc.studies import STUDIES
+from antehoc.studies.pretrained_shape_bias import PretrainedBias, of_pretrained
+from antehoc.studies.shape_bias import Bias, TrainedBias, of_model
 from antehoc.systems.joint import Joint
+from antehoc.systems.joint.settings import ExplainerSettings
 from antehoc.types import DataSpec
+from studies.wired import rows_of, said, tables
 
 NET, CAT, DOG = "test_resnet", 285, 200  # a small network of timm for 160 pixels; two of ImageNet's classes
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -69,11 +74,11 @@ def normalised(net, image):
 
 def always(name, images, **arguments):
     """A model that decides for one class, whatever it sees."""
-    system = Joint(DataSpec(CLASSES, 3, 16, 16), classifier="tiny", filters=(4,)).eval()
+    system = Joint(DataSpec(CLASSES, 3, 16, 16), backbone="tiny", explainer=ExplainerSettings(filters=(4,))).eval()
     with torch.no_grad():
         system.classifier.network.head.weight.zero_()
         system.classifier.network.head.bias.copy_(torch.eye(16)[CLASSES.index(name)])
-    return Model(system, {"name": "joint", "classifier": "tiny", **arguments}, images.preprocessing)
+    return Model(system, {"name": "joint", "backbone": "tiny", **arguments}, images.preprocessing)
 
 
 def test_a_model_that_always_says_cat_goes_by_whatever_is_a_cats(two):
@@ -81,38 +86,38 @@ def test_a_model_that_always_says_cat_goes_by_whatever_is_a_cats(two):
     by_texture = [row for row, path in enumerate(images.paths) if "-cat" in path.name and path.name[0] == "d"]
     images = images.select([row for row in range(16) if row not in by_texture[1:]])  # of four, one stays
     model = always("cat", images)
-    found = bias.of_model(model, images)
+    found = of_model(model, images)
     # conflicts: 4 cats with a dog's texture, 1 dog with a cat's; no dog-dog or cat-cat counts
     assert found.rows["shape_bias"].images == 5
-    figures = found.figures()
+    figures = values(found.figures())
     assert figures["shape_bias"] == pytest.approx(0.8)
     assert figures["shape_bias_decided"] == 5
     assert found.rows["shape_bias"].accuracy_texture == pytest.approx(0.2)
     with torch.no_grad():
         masks = model.system(images.images(range(13))).mask
     assert figures["mask_area"] == pytest.approx(float(masks.mean()), abs=1e-5)
-    low, high = found.intervals()["shape_bias"]
+    low, high = intervals(found.figures())["shape_bias"]
     assert (round(low, 4), round(high, 4)) == (0.3755, 0.9638)  # Wilson, 4 of 5
-    assert "5 of 5 stimuli" in found.summary()
-    assert "0.800 of these by shape (0.376 to 0.964)" in found.summary()
+    row = rows_of(*tables(found.blocks()))["test stimuli"]
+    assert row == ["5", "5", "0.8000", "0.3755 to 0.9638", "0.8000", "0.2000"]
 
 
 def test_a_model_that_uses_neither_cue_has_no_shape_bias(two):
     images = stimuli(two, size=16)
-    found = bias.of_model(always("oven", images), images)
-    assert found.figures()["shape_bias"] is None
-    assert found.figures()["shape_bias_decided"] == 0
-    assert found.intervals() == {}
-    assert "none of 8 stimuli" in found.summary()
+    found = of_model(always("oven", images), images)
+    assert values(found.figures())["shape_bias"] is None
+    assert values(found.figures())["shape_bias_decided"] == 0
+    assert intervals(found.figures()) == {}
+    assert rows_of(*tables(found.blocks()))["test stimuli"][:4] == ["8", "0", "-", ""]
 
 
 def test_the_pretrained_network_is_asked_on_test_and_on_all_stimuli(two, weights):
     images = stimuli(two, size=16)
     first = [row for row, path in enumerate(images.paths) if path.name[3] == "1"][::-1]
-    model = always("cat", images, classifier=NET, weights=str(weights))
-    found = bias.of_pretrained(model, images.select(first), str(two))
+    model = always("cat", images, backbone={"name": NET, "weights": str(weights)})
+    found = of_pretrained(model, images.select(first), str(two))
     # red goes by shape in all 4 conflicts of instance 1, by texture in the 4 of instance 2
-    assert found.figures() == {
+    assert values(found.figures()) == {
         "pretrained_shape_bias": 1.0,
         "pretrained_shape_bias_all": 0.5,
         "pretrained_shape_bias_decided": 4,
@@ -132,9 +137,42 @@ def test_the_whole_network_gives_what_timm_gives(weights):
 def test_other_data_and_missing_weights_are_refused(two):
     images = stimuli(two, size=16)
     with pytest.raises(DataError, match="cue-conflict stimuli"):
-        bias.of_model(always("cat", images), Tensors(torch.zeros(2, 3, 16, 16, dtype=torch.uint8)))
+        of_model(always("cat", images), Tensors(torch.zeros(2, 3, 16, 16, dtype=torch.uint8)))
     with pytest.raises(RecipeError, match="--weights"):
-        bias.of_pretrained(always("cat", images), images, str(two))
+        of_pretrained(always("cat", images), images, str(two))
+
+
+def test_where_all_stimuli_lie_comes_with_the_examples(two, weights):
+    images = stimuli(two, size=16)
+    model = always("cat", images, backbone={"name": NET, "weights": str(weights)})
+    source = Source(model.spec, {"test": images}, images.preprocessing)
+    with pytest.raises(DataError, match="where all stimuli lie"):
+        STUDIES["pretrained_shape_bias"](model, source, seed=0)
+    images.everything = lambda size, fit: stimuli(two, size=size, fit=fit)
+    assert STUDIES["pretrained_shape_bias"](model, source, seed=0) == of_pretrained(model, images, two)
+
+
+TRAINED = TrainedBias(
+    {"shape_bias": Bias(24, 20, 0.8, (0.58, 0.92), 0.65, 0.1625)}, "Beside the variant `plain`.", 0.31
+)
+
+
+def test_a_shape_bias_stands_with_its_interval_and_its_count():
+    blocks = TRAINED.blocks()
+    wanted = ["24", "20", "0.8000", "0.5800 to 0.9200", "0.6500", "0.1625"]
+    assert rows_of(*tables(blocks))["test stimuli"] == wanted
+    assert "Masks are 31.0 % on average." in said(blocks)
+    assert "Beside the variant plain." in said(blocks)
+    assert TRAINED.title != PretrainedBias.title
+
+
+def test_each_figure_says_what_it_is_of():
+    share, count, area = TRAINED.figures()
+    assert (share.name, share.group, share.interval) == ("shape_bias", "Shape or texture", (0.58, 0.92))
+    assert (count.name, str(count)) == ("shape_bias_decided", "20")
+    assert (area.name, area.group) == ("mask_area", "Explanations")
+    assert all(figure.meaning and figure.headline for figure in TRAINED.figures())
+    assert set(TRAINED.to_plain()) == {"rows", "means", "mask_area"}
 
 
 def test_the_recipe_gives_all_shares_with_their_counts(tmp_path, weights):
@@ -154,11 +192,11 @@ def test_the_recipe_gives_all_shares_with_their_counts(tmp_path, weights):
         overrides=[
             f"data.path={paint(tmp_path / 'set', names, 6, 3, colour)}",
             "data.size=32",
-            f"system.weights={weights}",
-            f"system.classifier={NET}",
-            "system.options={replace: true}",
-            "system.filters=[4]",
-            "system.scale=2",
+            f"system.backbone.name={NET}",  # another name begins the group anew
+            f"system.backbone.weights={weights}",
+            "system.backbone.options={replace: true}",
+            "system.explainer.filters=[4]",
+            "system.explainer.scale=2",
             f"phases=[{phase % (3, 'classifier')}, {phase % (1, 'explainer')}, {phase % (1, 'classifier, explainer')}]",
             f"variants.plain.phases=[{phase % (3, 'classifier')}]",
             "unknown.count=8",
@@ -171,7 +209,5 @@ def test_the_recipe_gives_all_shares_with_their_counts(tmp_path, weights):
         assert (result.figures[name] is None) == (result.figures[f"{name}_decided"] == 0)
     assert result.figures["pretrained_shape_bias_all_decided"] <= 4 * 3 * 6 * 3
     assert 0 <= result.figures["mask_area"] < 1 == result.figures["plain_mask_area"]
-    names = {name.removeprefix("plain_") for name in result.figures}
-    assert {name for name in names if not meaning(name)} == set()
     written = json.loads(json.dumps(result.summary(), allow_nan=False))
     assert written["studies"]["cue-conflict"]["shape_bias"]["rows"]["shape_bias"]["images"] == 24

@@ -1,6 +1,6 @@
 """Pretrained shape bias: did a model's network go by shape before it was trained on cue-conflict stimuli?"""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,11 +11,13 @@ from antehoc import task
 from antehoc.data import Source
 from antehoc.data.cue_conflict import Stimuli, stimuli
 from antehoc.data.examples import Examples
+from antehoc.data.images import Fit
 from antehoc.errors import DataError, RecipeError
 from antehoc.metrics import shape_bias
 from antehoc.model import Model
 from antehoc.nn.rows import whole_network
 from antehoc.studies.shape_bias import Biases, Measured, bias, stimuli_of
+from antehoc.systems.settings import BackboneSettings
 
 _AT_ONCE = 32  # images
 _IMAGENET = 1000  # classes
@@ -49,44 +51,56 @@ def run(model: Model, source: Source, *, seed: int) -> PretrainedBias:
     """`of_pretrained` on the test images of a data set and on all of it.
 
     Args:
-        model: one whose `classifier` is a network of timm that began from weights.
+        model: one whose `backbone` is a network of timm that began from weights.
         source: cue-conflict stimuli.
         seed: changes nothing: all stimuli are looked at.
     Raises:
-        DataError: where the data are no cue-conflict stimuli, or do not say where all of them lie.
+        DataError: where the data are no cue-conflict stimuli.
         RecipeError: where the model's network began from no weights, or from those of other classes than ImageNet's.
     """
-    test = stimuli_of(source.roles["test"])
-    path = getattr(test, "where", None)
-    if path is None:
-        raise DataError("studies: `pretrained_shape_bias` needs to know where all stimuli lie.")
-    return of_pretrained(model, test, path)
+    return of_pretrained(model, source.roles["test"])
 
 
 @torch.no_grad()
-def of_pretrained(model: Model, test: Examples, path: str | Path) -> PretrainedBias:
+def of_pretrained(model: Model, test: Examples, path: str | Path | None = None) -> PretrainedBias:
     """The shape bias of a model's network as its weights came, on the test stimuli and on all of them.
 
     Images have the size that the network was pretrained on, whatever the model's is.
 
     Args:
-        model: one whose `classifier` is a network of timm that began from weights.
+        model: one whose `backbone` is a network of timm that began from weights.
         test: stimuli of the test role.
-        path: where all of them lie, as the data set was given it.
+        path: where all of them lie; None: where the examples come from.
     Raises:
         DataError: where the data are no cue-conflict stimuli.
         RecipeError: where the model's network began from no weights, or from those of other classes than ImageNet's.
     """
-    tested, given = stimuli_of(test), dict(model.arguments.get("backbone") or {})
-    if not given.get("weights"):
+    tested, given = stimuli_of(test), _backbone(model)
+    if not given.weights:
         raise RecipeError("studies: `pretrained_shape_bias` needs weights that training begins from; give --weights.")
-    network, size = whole_network(given["name"], weights=given["weights"], options=given.get("options") or {})
-    images = stimuli(path, size=size, fit=model.preprocessing.fit)
-    predicted = _predicted(network, images, given["name"])
+    network, size = whole_network(given.name, weights=given.weights, options=given.options)
+    images = _all(tested, path, size, model.preprocessing.fit)
+    predicted = _predicted(network, images, given.name)
     place = {name: row for row, name in enumerate(map(str, images.paths))}
     rows = [place[name] for name in map(str, tested.paths)]
     of_test, of_all = bias(predicted[rows], tested), bias(predicted, images)
     return PretrainedBias({"pretrained_shape_bias": of_test, "pretrained_shape_bias_all": of_all}, _PRETRAINED)
+
+
+def _backbone(model: Model) -> BackboneSettings:
+    """The network that the model's own began from, as the model records it: settings, plain values or a name."""
+    given = model.arguments.get("backbone", "small")
+    return BackboneSettings(**given) if isinstance(given, Mapping) else BackboneSettings.of(given)
+
+
+def _all(tested: Stimuli, path: str | Path | None, size: tuple[int, int], fit: Fit) -> Stimuli:
+    """All stimuli of the set, at another size."""
+    if path is not None:
+        return stimuli(path, size=size, fit=fit)
+    everything: Callable[..., Stimuli] | None = getattr(tested, "everything", None)
+    if everything is None:
+        raise DataError("studies: `pretrained_shape_bias` needs to know where all stimuli lie.")
+    return everything(size=size, fit=fit)
 
 
 def _predicted(network: torch.nn.Module, images: Stimuli, name: str) -> torch.Tensor:
