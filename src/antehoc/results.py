@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from antehoc.evaluation import Evaluation, Scored
+from antehoc.figure import Figure, intervals, values
 from antehoc.model import Model
 from antehoc.targets import met, read_target, value_of
 
@@ -40,9 +41,8 @@ class Reproduction:
     scale: str
     seed: int
     seconds: float
-    figures: dict[str, float | None]
+    figures: list[Figure]  #: of the recipe itself and of its variants, whose names go in front
     published: dict[str, float | None]
-    intervals: dict[str, tuple[float, float]]
     notes: tuple[str, ...]
     evaluations: dict[str, Evaluation]  #: by variant; the recipe itself under its own name
     models: dict[str, Model]
@@ -50,13 +50,13 @@ class Reproduction:
     parts: dict[str, float]  #: seconds by part
     folder: Path
     targets: Mapping[str, str] = field(default_factory=dict)  #: what a figure is meant to reach
-    meanings: Mapping[str, str] = field(default_factory=dict)  #: what a figure is, in a few words
 
     def reached(self) -> dict[str, dict[str, str | bool | None]]:
         """Each target with whether it was met; None where a figure that it needs is undefined."""
+        measured, spans = values(self.figures), intervals(self.figures)
 
         def value(name: str) -> float | None:
-            return value_of(name, self.figures, self.intervals, self.seconds)
+            return value_of(name, measured, spans, self.seconds)
 
         return {
             name: {"target": text, "met": met(read_target(text), value(name), value)}
@@ -70,11 +70,11 @@ class Reproduction:
             "scale": self.scale,
             "seed": self.seed,
             "seconds": round(self.seconds, 1),
-            "figures": self.figures,
-            "meanings": dict(self.meanings),
+            "figures": values(self.figures),
+            "meanings": {figure.name: figure.meaning for figure in self.figures},
             "published": self.published,
             "targets": self.reached(),
-            "intervals": {name: list(interval) for name, interval in self.intervals.items()},
+            "intervals": {name: list(interval) for name, interval in intervals(self.figures).items()},
             "notes": list(self.notes),
             "peers": {name: one.peers for name, one in self.evaluations.items() if one.peers},
             "studies": {

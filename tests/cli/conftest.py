@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from antehoc.data.shapes import draw
 from PIL import Image
 
 from antehoc.cli import main
+from antehoc.data.sets.shapes import draw
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from antehoc.data.shapes import draw
 from PIL import Image
 
+from antehoc.data.sets.shapes import draw
 from antehoc.model import Model, load
 
 

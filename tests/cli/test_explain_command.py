@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from antehoc.data.shapes import draw
 from PIL import Image
 
 from antehoc.cli.explain import to_row
 from antehoc.data import Preprocessing
+from antehoc.data.sets.shapes import draw
 from antehoc.model import Model, build_system, load
 from antehoc.types import DataSpec, Decision, SaliencyMask
 

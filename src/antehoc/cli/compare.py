@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from antehoc import comparison
     from antehoc.model import load
     from antehoc.posthoc import METHODS
-    from antehoc.report import comparison as report
+    from antehoc.report import page, text
 
     model = load(options.model, device=device(options))
     recipe, where, seed = recipe_for(model, options)
@@ -47,9 +47,9 @@ def run(options: argparse.Namespace) -> int:
         seed=seed,
         grid=options.aopc_grid,
     )
-    sys.stdout.write(report.text(found))
+    sys.stdout.write(text.comparison(found))
     write_json(options.json, {"model": options.model, "data": where, "seed": seed, **found.to_plain()})
     about = [("model", options.model), ("data", f"test images of {where}"), ("seed", str(seed))]
     name = f"{model.arguments['name']}: explanations compared"
-    write(options.html, report.page(found, name, about) if options.html else "")
+    write(options.html, page.comparison(found, name, about) if options.html else "")
     return 0

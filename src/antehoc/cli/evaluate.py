@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure the model and print its figures."""
     ood = named_paths(options.ood)
+    from antehoc.figure import intervals, values
     from antehoc.model import load
     from antehoc.report import page, text
     from antehoc.runs.recorded import evaluate_model
@@ -30,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     recipe, where, seed = recipe_for(model, options)
     result = evaluate_model(model, recipe, where, seed=seed, ood=ood)
     sys.stdout.write(text.evaluation(result))
-    write_json(options.json, {"figures": result.figures, "intervals": result.intervals, "notes": result.notes})
+    found = {"figures": values(result.figures), "intervals": intervals(result.figures), "notes": result.notes}
+    write_json(options.json, found)
     write(options.html, page.evaluation(result, model) if options.html else "")
     return 0

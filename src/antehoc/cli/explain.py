@@ -1,7 +1,6 @@
 """`antehoc explain`: decide, explain and question images."""
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,4 +50,4 @@ def to_row(path: Path, item: "Decision | AntehocError") -> dict[str, Any]:
     """A decision, or the error of an image, as plain values for JSON."""
     if isinstance(item, AntehocError):
         return {"path": str(path), "error": str(item)}
-    return {"path": str(path), **dataclasses.asdict(item)}
+    return {"path": str(path), **item.to_plain()}

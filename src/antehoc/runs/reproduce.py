@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from antehoc.data import Source
 from antehoc.evaluation import Evaluation, evaluate, score
+from antehoc.figure import Figure, prefixed
 from antehoc.model import Model
 from antehoc.recipe import Recipe, read_recipe, variant
 from antehoc.results import Reproduction, Trained
@@ -17,9 +18,11 @@ from antehoc.runs.clock import Clock
 from antehoc.runs.folder import run_folder
 from antehoc.runs.job import Job
 from antehoc.runs.sources import load_source
-from antehoc.runs.studied import over_draws, over_draws_figures, run_study, study_options
+from antehoc.runs.studied import study_options
 from antehoc.runs.train import train_recipe
 from antehoc.runs.unknown import means_of_sets, unknown_sets, with_aliases
+from antehoc.studies import STUDIES
+from antehoc.studies.repeated_calibration import of_scored
 from antehoc.training.activations import with_activations
 from antehoc.training.loop import Runner
 
@@ -34,7 +37,7 @@ class _Part:
 
     trained: Trained
     evaluation: Evaluation
-    figures: dict[str, float | None]
+    figures: list[Figure]
     seconds: dict[str, float]
     notes: list[str]
 
@@ -71,9 +74,8 @@ def reproduce(
         scale=scale,
         seed=seed,
         seconds=time.perf_counter() - start,
-        figures=with_aliases(_prefixed({name: part.figures for name, part in parts.items()}), parsed.aliases),
+        figures=with_aliases(prefixed({name: part.figures for name, part in parts.items()}), parsed.aliases),
         published=dict(parsed.published),
-        intervals=_prefixed({name: part.evaluation.intervals for name, part in parts.items()}),
         notes=named_notes({name: part.notes for name, part in parts.items()}),
         evaluations={name or recipe: part.evaluation for name, part in parts.items()},
         models={name or recipe: part.trained.model for name, part in parts.items()},
@@ -125,18 +127,23 @@ def _measured(
     )
     clock.lap("evaluation")
     means, notes = means_of_sets(recipe.unknown.means, found.figures, found.peers, tuple(ood))
-    figures = {**found.figures, **means, "twins_across_roles": float(shared)}
-    if repeated := over_draws(recipe, trained, scored, seed):
+    figures = [*found.figures, *means, _shared_images(shared)]
+    if recipe.draws:
+        repeated = of_scored(model, trained.calibration, scored, seed=seed, draws=recipe.draws)
         found.studies["repeated_calibration"] = repeated
-        figures |= over_draws_figures(repeated)
+        figures += repeated.figures()
     for name, options in study_options(recipe, job.where).items():
-        finding = run_study(name, model, source, seed=seed, options=options)
+        finding = STUDIES[name](model, source, seed=seed, **options)
         found.studies[name] = finding
-        figures |= finding.figures()
-        found.intervals.update(finding.intervals())
+        figures += finding.figures()
         clock.lap("studies")
     notes = [*policy_notes(model), *found.notes, *notes, *source.notes]
     return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
+
+
+def _shared_images(count: int) -> Figure:
+    says = "images that occur in two roles; none should"
+    return Figure("twins_across_roles", float(count), says, "Others", "lower", headline=True, written="count")
 
 
 def _prefixed(by_variant: Mapping[str, Mapping[str, T]]) -> dict[str, T]:

@@ -2,7 +2,7 @@
 
 from antehoc import calibration
 from antehoc.data import Source
-from antehoc.data.source import leaks
+from antehoc.data.splits import leaks
 from antehoc.errors import DataError
 from antehoc.recipe import Recipe
 

@@ -1,11 +1,14 @@
 """Images of no known class that a recipe asks for, and what is measured over several sets of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from antehoc.data import Examples, Source
 from antehoc.data.outliers import open_outliers
 from antehoc.errors import RecipeError, choose
+from antehoc.evaluation.unknown import GROUP
+from antehoc.figure import Figure, value_of
 from antehoc.model import Model
 from antehoc.recipe import FROM_DISK, Recipe
 
@@ -31,10 +34,10 @@ def unknown_sets(
 
 def means_of_sets(
     asked: Mapping[str, tuple[str, ...] | str],
-    figures: Mapping[str, float | None],
+    figures: Sequence[Figure],
     peers: Mapping[str, Mapping[str, float]],
     from_disk: Sequence[str],
-) -> tuple[dict[str, float | None], list[str]]:
+) -> tuple[list[Figure], list[str]]:
     """Means of AUROC over sets, each set counting the same; a mean is left out where one of its sets is.
 
     Args:
@@ -45,7 +48,7 @@ def means_of_sets(
     Returns:
         The means as figures, and a note for each detector that was chosen by the very figure that it gives.
     """
-    means: dict[str, float | None] = {}
+    means: list[Figure] = []
     notes = []
     for name, chosen in asked.items():
         sets = tuple(from_disk if chosen == FROM_DISK else chosen)
@@ -53,26 +56,43 @@ def means_of_sets(
         if own and peers and all(set(sets) <= set(row) for row in peers.values()):
             table = {detector: sum(row[one] for one in sets) / len(sets) for detector, row in peers.items()}
             best = max(table, key=table.__getitem__)
-            own[f"peer_ood_{name}_auroc"] = table[best]
+            own.append(_mean("peer_", name, table[best]))
             notes.append(f"the best detector of pytorch-ood on the {name} sets is {best}, chosen by that figure itself")
-        means |= own
+        means += own
     if "left_out" in next(iter(peers.values()), {}):
         best = max(peers, key=lambda detector: peers[detector]["left_out"])
         notes.append(f"the best detector of pytorch-ood on what was left out is {best}, chosen by its own figure")
     return means, notes
 
 
-def _means(name: str, sets: Sequence[str], figures: Mapping[str, float | None]) -> dict[str, float | None]:
-    means: dict[str, float | None] = {}
+def _means(name: str, sets: Sequence[str], figures: Sequence[Figure]) -> list[Figure]:
+    means = []
     for prefix in ("", "msp_"):
-        values = [figures.get(f"{prefix}ood_{one}_auroc") for one in sets]
-        known = [value for value in values if value is not None]
-        if known and len(known) == len(values):
-            means[f"{prefix}ood_{name}_auroc"] = sum(known) / len(known)
+        each = [value_of(figures, f"{prefix}ood_{one}_auroc") for one in sets]
+        known = [value for value in each if value is not None]
+        if known and len(known) == len(each):
+            means.append(_mean(prefix, name, sum(known) / len(known)))
     return means
 
 
-def with_aliases(figures: Mapping[str, float | None], aliases: Mapping[str, str]) -> dict[str, float | None]:
+_BY = {
+    "": "",
+    "msp_": " by maximum softmax",
+    "peer_": " by the best detector of pytorch-ood, chosen by this figure itself",
+}
+
+
+def _mean(prefix: str, name: str, value: float) -> Figure:
+    says = f"images of the {name} sets ranked above test images{_BY[prefix]}, mean over the sets"
+    return Figure(f"{prefix}ood_{name}_auroc", value, says, GROUP, "higher", headline=True)
+
+
+def with_aliases(figures: Sequence[Figure], aliases: Mapping[str, str]) -> list[Figure]:
     """Figures of all variants, and those that are defined once more under their second names."""
-    seconds = {alias: value for alias, name in aliases.items() if (value := figures.get(name)) is not None}
-    return {**figures, **seconds}
+    by_name = {figure.name: figure for figure in figures}
+    seconds = [
+        replace(found, name=alias, headline=True, of_set=None)
+        for alias, name in aliases.items()
+        if (found := by_name.get(name)) is not None and found.value is not None
+    ]
+    return [*figures, *seconds]
