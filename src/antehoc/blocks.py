@@ -4,9 +4,9 @@ Evaluations, studies and explanations make blocks; `antehoc.report` turns any bl
 nothing of what made it. Text in blocks is plain text: the renderer escapes it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from PIL import Image
 from torch import Tensor
@@ -171,3 +171,17 @@ class Section:
 
 
 Block = Note | Table | Picture | Overlay | Bars | Lines | Strips | Histogram | Matrix | Panels | Section
+
+
+@runtime_checkable
+class Told(Protocol):
+    """A result that a report can show whole, whatever it is of."""
+
+    def headline(self) -> str:
+        """What was found, in a few sentences."""
+
+    def blocks(self, name: str = "") -> Sequence[Section]:
+        """All that a page shows of it; the name tells its charts from those of another."""
+
+    def brief(self) -> Sequence[Block]:
+        """What a terminal shows of it."""

@@ -18,21 +18,21 @@ from torch import Tensor
 from antehoc import calibration as calibrations
 from antehoc.data import Examples, Files, Source
 from antehoc.data.altered import ALTERATIONS, altered
-from antehoc.data.examples import Fetched, leaks
+from antehoc.data.drawn import STRANGE
+from antehoc.data.examples import Fetched
 from antehoc.data.outliers import open_outliers, outliers
-from antehoc.data.shapes import STRANGE
+from antehoc.data.splits import leaks
 from antehoc.errors import AntehocError, DataError, ModelError, OutputError, RecipeError
 from antehoc.evaluation import Evaluation, Scored, evaluate, outputs, score
 from antehoc.figure import intervals, values
 from antehoc.model import Model, build_system
 from antehoc.recipe import Recipe, overridden, read_recipe, variant
 from antehoc.schema import build
-from antehoc.studies import STUDIES, Finding
-from antehoc.studies.pretrained_shape_bias import of_pretrained
+from antehoc.seeds import mix
+from antehoc.studies import STUDIES
 from antehoc.studies.repeated_calibration import of_scored
 from antehoc.systems import System
 from antehoc.training.activations import with_activations
-from antehoc.training.batches import mix
 from antehoc.training.loop import Runner, run_phase
 from antehoc.training.phases import Phase
 from antehoc.types import Decision, Role
@@ -451,7 +451,7 @@ def _measured(
         found.studies["repeated_calibration"] = repeated
         figures |= values(repeated.figures())
     for study in recipe.studies:
-        finding = _study(study, trained.model, source, seed)
+        finding = STUDIES[study](trained.model, source, seed=seed)
         found.studies[study] = finding
         figures |= values(finding.figures())
         found.intervals.update(intervals(finding.figures()))
@@ -479,12 +479,6 @@ def _for_peers(recipe: Recipe, trained: Trained, source: Source) -> Fetched | No
     return (
         with_activations(trained.model.system, source.roles["train"], recipe.phases) if recipe.unknown.peers else None
     )
-
-
-def _study(name: str, model: Model, source: Source, seed: int) -> Finding:
-    if name == "pretrained_shape_bias":
-        return of_pretrained(model, source.roles["test"], recipe_of(model)[0].data["path"])
-    return STUDIES[name](model, source, seed=seed)
 
 
 def _files(source: Source, need: str) -> Files:

@@ -12,7 +12,7 @@ import torch
 
 from antehoc.calibration import Evidence, Policy
 from antehoc.data import Preprocessing
-from antehoc.data.shapes import draw
+from antehoc.data.drawn import draw
 from antehoc.evaluation import Evaluation, Shown
 from antehoc.model import Model
 from antehoc.runs import Reproduction

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from antehoc.data import Source
-from antehoc.data.cue_conflict import CLASSES, stimuli
 from antehoc.data.examples import Tensors
+from antehoc.data.sets.cue_conflict import CLASSES, stimuli
 from antehoc.errors import DataError, RecipeError
 from antehoc.figure import intervals, values
 from antehoc.model import Model
@@ -115,7 +115,7 @@ def test_the_pretrained_network_is_asked_on_test_and_on_all_stimuli(two, weights
     images = stimuli(two, size=16)
     first = [row for row, path in enumerate(images.paths) if path.name[3] == "1"][::-1]
     model = always("cat", images, backbone={"name": NET, "weights": str(weights)})
-    found = of_pretrained(model, images.select(first), str(two))
+    found = of_pretrained(model, images.select(first))
     # red goes by shape in all 4 conflicts of instance 1, by texture in the 4 of instance 2
     assert values(found.figures()) == {
         "pretrained_shape_bias": 1.0,
@@ -139,22 +139,20 @@ def test_other_data_and_missing_weights_are_refused(two):
     with pytest.raises(DataError, match="cue-conflict stimuli"):
         of_model(always("cat", images), Tensors(torch.zeros(2, 3, 16, 16, dtype=torch.uint8)))
     with pytest.raises(RecipeError, match="--weights"):
-        of_pretrained(always("cat", images), images, str(two))
+        of_pretrained(always("cat", images), images)
 
 
-def test_where_all_stimuli_lie_comes_with_the_examples(two, weights):
+def test_all_stimuli_come_with_those_of_a_role(two, weights):
     images = stimuli(two, size=16)
     model = always("cat", images, backbone={"name": NET, "weights": str(weights)})
-    source = Source(model.spec, {"test": images}, images.preprocessing)
-    with pytest.raises(DataError, match="where all stimuli lie"):
-        STUDIES["pretrained_shape_bias"](model, source, seed=0)
-    images.everything = lambda size, fit: stimuli(two, size=size, fit=fit)
-    assert STUDIES["pretrained_shape_bias"](model, source, seed=0) == of_pretrained(model, images, two)
+    source = Source(model.spec, {"test": images.select(range(5))}, images.preprocessing)
+    found = STUDIES["pretrained_shape_bias"](model, source, seed=0)
+    assert found.rows["pretrained_shape_bias"].images < 5
+    assert found.rows["pretrained_shape_bias_all"].images == 8
 
 
-TRAINED = TrainedBias(
-    {"shape_bias": Bias(24, 20, 0.8, (0.58, 0.92), 0.65, 0.1625)}, "Beside the variant `plain`.", 0.31
-)
+BIAS = Bias(24, 20, 0.8, (0.58, 0.92), 0.65, 0.1625)
+TRAINED = TrainedBias({"shape_bias": BIAS}, "Beside the variant `plain`.", 0.31)
 
 
 def test_a_shape_bias_stands_with_its_interval_and_its_count():

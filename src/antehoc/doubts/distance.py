@@ -121,7 +121,7 @@ class ClassGaussians(nn.Module):
         if len(self.whitening) == 1:
             white, mean = features @ self.whitening[0].T, self.mean @ self.whitening[0].T
             # differences, a few classes at a time: expanding the square would lose digits, and ONNX knows no cdist
-            parts = [(white[:, None] - own).square().sum(2) for own in mean.split(_CLASSES_AT_ONCE)]
+            parts = [(white[:, None] - own).square().sum(2) for own in torch.split(mean, _CLASSES_AT_ONCE)]
             squares = torch.cat(parts, 1)
         else:
             every = torch.einsum("kij,bkj->bki", self.whitening, features[:, None] - self.mean)

@@ -113,10 +113,7 @@ def mean_interval(
     _check(level, resamples)
     value = (figures if baseline is None else figures - baseline).detach().cpu().double()
     value = value[~value.isnan()]
-    if not len(value):
-        return UNDEFINED
-    means = _ratios(value, torch.ones_like(value), resamples, generator)
-    return Interval(float(value.mean()), *_percentiles(means, _tails(level)))
+    return _ratio(value, torch.ones_like(value), resamples, _tails(level), generator)
 
 
 @checked
@@ -136,8 +133,7 @@ def ratio_interval(
         part: one number for each row.
         whole: what the part of each row is a part of; above 0.
         resamples: how many times the rows are drawn again.
-        tails: quantiles of the resamples at which the interval ends. The default is 0.025 and 0.975 in single
-            precision, with which the published figures were computed; `TAILS` moves an end by some 1e-10.
+        tails: quantiles at which the interval ends; by default in single precision, as published figures have them.
         generator: draws the rows.
     Returns:
         Sum of the parts over sum of the wholes, with its percentile interval; all NaN for no rows.
@@ -149,11 +145,7 @@ def ratio_interval(
         Interval(estimate=0.5, low=0.5, high=0.5)
     """
     _check(0.95, resamples)
-    if not len(part):
-        return UNDEFINED
-    part, whole = part.double(), whole.double()
-    ratios = _ratios(part, whole, resamples, generator)
-    return Interval(float(part.sum() / whole.sum()), *_percentiles(ratios, tails))
+    return _ratio(part.double(), whole.double(), resamples, tails, generator)
 
 
 class Cells(NamedTuple):
@@ -231,10 +223,10 @@ def share_interval(flags: Flags, *, level: float = 0.95) -> Interval:
     if n == 0:
         return UNDEFINED
     p, z = float(flags.double().mean()), NormalDist().inv_cdf((1 + level) / 2)
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    center = (p + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # at 0 and 1 centre and reach cancel: the ends are exact, rounding is not
-    return Interval(p, 0.0 if p == 0 else centre - reach, 1.0 if p == 1 else centre + reach)
+    # at 0 and 1 center and reach cancel: the ends are exact, rounding is not
+    return Interval(p, 0.0 if p == 0 else center - reach, 1.0 if p == 1 else center + reach)
 
 
 def _check(level: float, resamples: int = 1) -> None:
@@ -262,9 +254,15 @@ def _percentiles(draws: Tensor, tails: tuple[float, float]) -> tuple[float, floa
     return low, high
 
 
-def _ratios(part: Tensor, whole: Tensor, resamples: int, generator: torch.Generator) -> Tensor:
-    """(resamples,) sum of the parts over sum of the wholes."""
-    return torch.cat([part[drawn].sum(1) / whole[drawn].sum(1) for drawn in _draws(len(part), resamples, generator)])
+def _ratio(
+    part: Tensor, whole: Tensor, resamples: int, tails: tuple[float, float], generator: torch.Generator
+) -> Interval:
+    """Sum of the parts over sum of the wholes, with its percentile interval."""
+    if not len(part):
+        return UNDEFINED
+    draws = _draws(len(part), resamples, generator)
+    ratios = torch.cat([part[drawn].sum(1) / whole[drawn].sum(1) for drawn in draws])
+    return Interval(float(part.sum() / whole.sum()), *_percentiles(ratios, tails))
 
 
 def _cells(score: Tensor, baseline: Tensor, wrong: Tensor) -> Cells:

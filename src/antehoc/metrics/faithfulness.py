@@ -301,7 +301,7 @@ def _distinct(order: Tensor, gone: Tensor, changes: Tensor) -> _States:
     place, states = torch.empty_like(names), list[tuple[int, int, int]]()
     for row in range(batch):
         _, first, inverse = np.unique(names[:, row].numpy(), return_index=True, return_inverse=True)
-        new = np.argsort(np.argsort(first))  # numbered as they come, so that neighbours are of one map
+        new = np.argsort(np.argsort(first))  # numbered as they come, so that neighbors are of one map
         place[:, row] = torch.from_numpy(new[inverse].reshape(maps, points)) + len(states)
         states += [(number // points, row, number % points) for number in sorted(first.tolist())]
     number, image, point = (list(column) for column in zip(*states, strict=True)) if states else ([], [], [])

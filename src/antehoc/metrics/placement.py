@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from antehoc.errors import DataError, RecipeError
+from antehoc.errors import DataError
 from antehoc.metrics.maps import Maps, ObjectMasks, target_probability, usable
 from antehoc.task import Task
 from antehoc.types import Images, Labels, Scores, checked
@@ -24,7 +24,7 @@ def pointing_game(maps: Maps, mask: ObjectMasks) -> Scores:
     """Whether the highest value lies on the object. Higher is better.
 
     Returns:
-        1 or 0; of several equal maxima the share that lies on the object, as if lots were drawn.
+        1 or 0; of several equal maxima the share that lies on the object.
     Source:
         Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016, section 4.1 (here without its
         margin of 15 pixels).
@@ -209,19 +209,16 @@ def saliency_metric(
 
 
 @checked
-def pompom(maps: Maps, mask: ObjectMasks, *, epsilon: float = EPSILON) -> Scores:
+def pompom(maps: Maps, mask: ObjectMasks) -> Scores:
     """How much of what is not the object the map shows at all: positive map outside the object mask. Lower is better.
 
-    |{(1 - m) z > eps}| / (|{1 - m > eps}| + eps).
+    |{(1 - m) z > eps}| / (|{1 - m > eps}| + eps), with eps = 1e-6.
 
     Args:
         maps: raw maps z.
         mask: the object m.
-        epsilon: what counts as nothing; above 0.
     Returns:
         A share in 0..1; an image without an object gives the share of it that is shown.
-    Raises:
-        RecipeError: if `epsilon` is not above 0.
     Source:
         The measure of Rio-Torto, Fernandes and Teixeira, "Understanding the decisions of CNNs: An in-model approach",
         Pattern Recognition Letters 2020; their code does not hold it.
@@ -229,10 +226,8 @@ def pompom(maps: Maps, mask: ObjectMasks, *, epsilon: float = EPSILON) -> Scores
         >>> pompom(torch.tensor([[[[1.0, 0.2, 0.0]]]]), torch.tensor([[[[True, False, False]]]]))
         tensor([0.5000], dtype=torch.float64)
     """
-    if epsilon <= 0:
-        raise RecipeError(f"POMPOM's epsilon lies above 0, such as 1e-6; got {epsilon}.")
     value, inside = _rows(maps, mask)
-    return (~inside & (value > epsilon)).sum(1).double() / ((~inside).sum(1) + epsilon)
+    return (~inside & (value > EPSILON)).sum(1).double() / ((~inside).sum(1) + EPSILON)
 
 
 @checked

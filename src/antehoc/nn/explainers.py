@@ -83,7 +83,7 @@ class UNet(Explainer):
     transposed convolution, the addition, and two convolutions with ReLU. No batch norm but the head's.
 
     Args:
-        image_channels: 1 (grey) or 3 (RGB).
+        image_channels: 1 (gray) or 3 (RGB).
         filters: of the levels, from the image on; the image's sides must be divisible by 2 for each level.
         scale: the image is averaged over squares of so many pixels first, and the mask enlarged to the image's size:
             at 2 it costs a quarter.

@@ -104,23 +104,21 @@ def attributions(
               [ 0., -1.]]]]), True)
     """
     entry = choose("post-hoc method", method, METHODS)
-    settings = entry.options | _known(method, entry, options)
+    settings = entry.options | _known(method, entry, options) | ({"seed": seed} if entry.random else {})
     if chunk < 1:
         raise RecipeError(f"chunk is the number of images at once, 1 or more; got {chunk}.")
     if not len(images):
         raise DataError("attributions need one image or more; got none.")
-    probe, made = Probe(classifier, chunk, task), []
-    keywords = settings | ({"seed": seed} if entry.random else {})
+    probe = Probe(classifier, chunk, task)
     with standing_still(classifier):
         images = images.detach().clone()  # of no other graph, and no inference tensor
         classes = _targets(probe, images, target)
-        for part in probe.parts(len(images)):
-            made.append(entry.run(probe, images[part], classes[part], **keywords))
+        made = [entry.run(probe, images[part], classes[part], **settings) for part in probe.parts(len(images))]
     maps = torch.cat([one.maps for one in made]).detach()
     own = {name: torch.cat([one.checks[name] for one in made]) for name in made[0].checks}
     valid, checks, why = judge(maps, own)
     passes = Passes(probe.forward / len(images), probe.backward / len(images))
-    return Attributions(maps, classes, valid, checks, why, passes, method, keywords)
+    return Attributions(maps, classes, valid, checks, why, passes, method, settings)
 
 
 def _known(method: str, entry: Method, options: dict[str, object]) -> dict[str, object]:

@@ -34,7 +34,7 @@ _RECTIFIED = _Kind(
     "backpropagation with changed ReLUs, outside the classifier's forward pass",
 )
 _CAM = _Kind(
-    "localisation: where the last feature map supports the class",
+    "localization: where the last feature map supports the class",
     "the classifier's last features support the class about here",
     "the exact outline: the map is as coarse as the features and smoothly enlarged",
     "weights on the classifier's last feature map",

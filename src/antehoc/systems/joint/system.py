@@ -147,7 +147,8 @@ class Joint(System[JointOutput]):
         if self.gating.at != "image":  # else the decision has looked at what is kept
             pictures = [self._hide(image, output.gate), *pictures]
         features = network.features(torch.cat(pictures), None)
-        parts = features.unflatten(0, (len(pictures), image.shape[0])).unbind(0)  # keeps the batch size free in exports
+        # a view, not `chunk`: that would fix the batch size in exports
+        parts = features.view(len(pictures), image.shape[0], features.shape[1]).unbind(0)
         seen = [network.head(part) for part in parts]
         kept = output.logits if self.gating.at == "image" else seen[0]
         return output._replace(features=parts[-1], kept=kept, removed=seen[-2], whole=seen[-1])
