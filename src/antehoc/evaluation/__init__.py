@@ -1,0 +1,124 @@
+"""What a model does on images with known answers: figures, tables and cases, each beside a trivial baseline."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from antehoc.blocks import Section
+from antehoc.calibration import Policy
+from antehoc.data.examples import Examples, Fetched
+from antehoc.errors import choose
+from antehoc.evaluation import attributes, cases, curves, decisions, expected, peers, verdicts
+from antehoc.evaluation import unknown as sets
+from antehoc.evaluation.cases import Shown, labels_known
+from antehoc.evaluation.faults import FAULTS
+from antehoc.evaluation.reading import reading
+from antehoc.evaluation.result import Evaluation
+from antehoc.evaluation.scoring import BASELINE, Scored, outputs, score
+from antehoc.figure import Figure
+from antehoc.model import Model
+from antehoc.spec import DataSpec
+
+
+def evaluate(
+    model: Model,
+    test: Examples,
+    *,
+    unknown: Mapping[str, Examples],
+    calibration: Scored | None = None,
+    train_attributes: Tensor | None = None,
+    train: Fetched | None = None,
+    points: Sequence[float] = (),
+    scored: Scored | None = None,
+    faults: Sequence[str] = (),
+    seed: int = 0,
+) -> Evaluation:
+    """Measure a calibrated model on a test set and on images of no known class.
+
+    Args:
+        model: with its policy.
+        test: images that were used for no choice.
+        unknown: sets of images of no known class, by name.
+        calibration: scored calibration images, to give the maximum-softmax baseline a threshold of its own.
+        train_attributes: true attributes (n, N) of training images, for the majority predictor.
+        train: the training images, to compare with the detectors of pytorch-ood on the same features; None: do not.
+        scored: the test images as scored already, with `features` where `train` is given.
+        points: shares of correct decisions questioned, at which the shares of wrong ones are compared.
+        faults: of published code, by name in `FAULTS`, to measure beside the repaired figure.
+        seed: of the bootstrap.
+    Raises:
+        ValueError: where the model is not calibrated.
+        RecipeError: where no fault has one of the names.
+    """
+    if (policy := model.policy) is None:
+        raise ValueError("evaluate needs a calibrated model")
+    features, spec = train is not None, model.spec
+    scored = score(model.system, test, features=features) if scored is None else scored
+    others = {name: score(model.system, examples, features=features) for name, examples in unknown.items()}
+    rows = attributes.rows(spec, scored) if attributes.measurable(scored) else []
+    of_attributes = attributes.figures(spec, scored, rows, train_attributes) if rows else []
+    of_verdicts, of_sets = _verdicts(policy, scored, others, calibration, points, seed)
+    of_peers, table = peers.measured(model, train, scored, others) if train is not None else ([], {})
+    of_faults = [figure for fault in faults for figure in choose("fault", fault, FAULTS)(spec, scored, others)]
+    wrong = int(scored.wrong.sum())
+    return Evaluation(
+        [*decisions.figures(scored), *of_attributes, *of_verdicts, *of_sets, *of_peers, *of_faults],
+        [] if wrong else ["no test image was decided wrongly: figures on errors are null"],
+        table,
+        cases.shown(model, policy, test, scored, unknown),
+        len(scored.label),
+        wrong,
+        (
+            *_of_classes(spec, scored),
+            *([attributes.section(rows, of_attributes)] if rows else []),
+            *_of_sets(of_sets, unknown, table),
+            curves.scores_section(scored, policy, others),
+            curves.curves_section(scored, policy),
+        ),
+        sets.table(of_sets, _counts(unknown), brief=True) if unknown else None,
+    )
+
+
+def _verdicts(
+    policy: Policy,
+    scored: Scored,
+    unknown: Mapping[str, Scored],
+    calibration: Scored | None,
+    points: Sequence[float],
+    seed: int,
+) -> tuple[list[Figure], list[Figure]]:
+    """Figures on errors, and on sets of no known class."""
+    found, threshold = verdicts.figures(scored, policy, seed), None
+    if calibration is not None and BASELINE in calibration.doubts:
+        threshold = verdicts.baseline_policy(calibration, policy.alpha).threshold
+        found += verdicts.baseline_figures(scored, threshold)
+    return found + verdicts.at_points(scored, policy, points), sets.figures(policy, scored, unknown, threshold)
+
+
+def _of_classes(spec: DataSpec, scored: Scored) -> list[Section]:
+    """Which classes are confused, and which attributes are expected for them."""
+    found, confused = [], []
+    if spec.task == "single-label":
+        counts = decisions.confusion(scored, len(spec.classes))
+        found.append(decisions.section(counts, spec.classes))
+        confused = decisions.confused(counts, spec.classes)
+    worst = (confused[0].truth, confused[0].predicted) if confused else ()
+    return [*found, *([expected.section(spec, worst)] if spec.attributes else [])]
+
+
+def _of_sets(found: Sequence[Figure], unknown: Mapping[str, Examples], table: peers.Peers) -> list[Section]:
+    """The sets of no known class, and other detectors on them."""
+    if not unknown:
+        return []
+    altered = [name for name, examples in unknown.items() if labels_known(examples)]
+    beside = [peers.section(found, table, [*unknown])] if table else []
+    return [sets.section(found, _counts(unknown), altered, beside)]
+
+
+def _counts(unknown: Mapping[str, Examples]) -> dict[str, int]:
+    return {name: len(examples) for name, examples in unknown.items()}
+
+
+__all__ = [
+    "BASELINE", "FAULTS", "Evaluation", "Scored", "Shown", "evaluate", "outputs", "reading", "score",
+]  # fmt: skip

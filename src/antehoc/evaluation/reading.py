@@ -1,0 +1,57 @@
+"""How a verdict is to be read: what was promised, and what was not."""
+
+from antehoc.blocks import Note, Section
+from antehoc.calibration import Guarantee, Policy
+from antehoc.figure import percent
+
+_TITLE = "How to read the verdict"
+_FREE = 1e300  # a threshold above this means that there is none
+_KEPT: dict[Guarantee, str] = {
+    "expected": "as an expectation over draws of the calibration images",
+    "binomial": "with a probability of 95 % over draws of the calibration images",
+}
+_NOT_PROMISED = (
+    "Not promised: that an accepted decision is correct; that a given share of wrong decisions is found; that alpha"
+    " holds for each class alone, or on images from elsewhere, such as another camera; that an image of no known class"
+    " is questioned. How often that happens is measured, not guaranteed."
+)
+
+
+def reading(policy: Policy | None) -> Section:
+    """How the verdicts of a policy are to be read; without one, that there are none."""
+    if policy is None:
+        return Section(_TITLE, (Note("This model was never calibrated: its decisions carry no verdict."),))
+    limit = f"{policy.threshold:.4g}" if policy.threshold < _FREE else "no finite number"
+    score = (
+        f"A decision is questioned where its score is above the threshold, {limit}. The score is higher the more"
+        f" decision and reasons disagree. {_made(policy)}"
+    )
+    return Section(_TITLE, (Note(score), Note(_promised(policy)), Note(_NOT_PROMISED)))
+
+
+def _made(policy: Policy) -> str:
+    """What the score is made of."""
+    weights = ", ".join(
+        f"{name} (weight {weight:.2f})" for name, weight in zip(policy.doubts, policy.weights, strict=True)
+    )
+    made = {
+        "combined": f"It adds up the evidence of several doubts: {weights}. Their weights were fitted on"
+        f" {policy.fit_rows:,} decisions by networks that were not trained on these images; {policy.fit_errors:,} of"
+        " them were wrong.",
+        "equal-weights": f"It adds up the evidence of several doubts, {', '.join(policy.doubts)}, which count equally:"
+        f" {policy.fit_errors:,} wrong decisions among {policy.fit_rows:,} were too few to fit weights.",
+    }.get(policy.method, f"It is the doubt called {policy.method}, as it is.")
+    if own := sum(threshold is not None for threshold in policy.class_thresholds):
+        made += f" Of the {len(policy.class_thresholds)} classes, {own} have a threshold of their own."
+    return made
+
+
+def _promised(policy: Policy) -> str:
+    asked = ""
+    if policy.alpha > policy.asked_alpha:
+        asked = f" ({percent(policy.asked_alpha)} was asked for, but the calibration images were too few to keep it)"
+    return (
+        f"Promised: at most {percent(policy.alpha)} (alpha) of correct decisions are questioned{asked},"
+        f" {_KEPT[policy.guarantee]}, on images drawn as those were. The threshold was set by"
+        f" {policy.threshold_rows:,} correct decisions that were used neither for training nor for fitting."
+    )

@@ -1,0 +1,80 @@
+"""A system run over images, and what an evaluation keeps of each."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from antehoc import task
+from antehoc.data.examples import Fetched
+from antehoc.systems.base import System
+from antehoc.task import Task
+
+BASELINE = "softmax"  #: the doubt that every verdict is compared with: maximum softmax
+_PIXELS = 2**20  # of one batch and channel: what processor caches hold, large images pass through faster
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What is kept of every image of a set: `columns` by name are what the system's `columns` gives.
+
+    With several labels, each label is a decision: what has a row for each image then has a column for each label.
+    """
+
+    label: Tensor  #: (n,) class numbers, or (n, K) in 0..1
+    attributes: Tensor  #: (n, N) true
+    logits: Tensor  #: (n, K)
+    doubts: Mapping[str, Tensor]  #: (n,) by name, or (n, K)
+    columns: Mapping[str, Tensor]
+    task: Task = "single-label"
+
+    @property
+    def predicted(self) -> Tensor:
+        """(n,) class numbers, or (n, K) True for each label that is decided to be present."""
+        return task.predicted(self.task, self.logits)
+
+    @property
+    def wrong(self) -> Tensor:
+        """(n,) True where the decision is wrong, or (n, K) for each label."""
+        return task.wrong(self.task, self.logits, self.label)
+
+
+@torch.no_grad()
+def score(system: System[Any], examples: Fetched, *, features: bool = False) -> Scored:
+    """Run a system over examples and keep what an evaluation needs; the images themselves are not kept.
+
+    Args:
+        system: in eval mode.
+        examples: images with their labels, or their cached activations.
+        features: whether the columns also hold what the classifier's dense layer reads, as `features`.
+    """
+    parts: list[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]] = []
+    for output in outputs(system, examples):
+        table = system.columns(output)
+        if features and (dense := system.dense(output)):
+            table["features"] = dense[0]
+        parts.append((output.logits, system.all_doubts(output), table))
+    return Scored(
+        examples.labels,
+        examples.attributes,
+        torch.cat([part[0] for part in parts]).cpu(),
+        {name: torch.cat([part[1][name] for part in parts]).cpu() for name in parts[0][1]},
+        {name: torch.cat([part[2][name] for part in parts]).cpu() for name in parts[0][2]},
+        system.spec.task,
+    )
+
+
+def outputs(system: System[Any], examples: Fetched) -> Iterator[Any]:
+    """A system's output on examples, a batch at a time; from their activations where these were cached."""
+    device = next(system.parameters()).device
+    batch_size = max(8, min(64, _PIXELS // (system.spec.height * system.spec.width)))
+    for start in range(0, len(examples), batch_size):
+        batch = examples.batch(range(start, min(start + batch_size, len(examples))))
+        activations = tuple(activation.to(device) for activation in batch.activations)
+        if activations:  # their images are gone, and systems that look again cache none
+            yield system.from_activations(activations)
+        else:
+            image = batch.image.to(device)
+            yield system.look(image, system(image))

@@ -1,0 +1,31 @@
+"""Charts of an evaluation."""
+
+from dataclasses import replace
+
+import pytest
+
+from antehoc.blocks import Lines, Strips
+from antehoc.evaluation import curves, score
+
+
+def test_curves_start_at_the_surest_decision_and_end_at_the_error_rate(found, block):
+    lines = block("Risk and coverage", Lines)
+    assert list(lines.series) == ["verdict", "maximum softmax"]
+    for coverage, risk in lines.series.values():
+        assert coverage[0] == 1 / len(found.wrong)
+        assert (coverage[-1], risk[-1]) == (1, pytest.approx(found.wrong.mean()))
+        assert list(coverage) == sorted(coverage)
+
+
+def test_scores_are_kept_by_set_for_the_histogram(found, block):
+    strips = block("Verdict scores", Strips)
+    assert set(strips.sets) == {"correct", "wrong", "noise", "star"}
+    assert strips.sets["wrong"] == pytest.approx(found.verdict[found.wrong].tolist(), rel=1e-5)
+    assert strips.threshold == found.model.policy.threshold
+
+
+def test_the_largest_float_is_no_threshold(found):
+    scored = score(found.model.system, found.test.select(range(10)))
+    free = replace(found.model.policy, threshold=1.7e308)
+    (strips,) = curves.scores_section(scored, free, {}).blocks
+    assert strips.threshold is None
