@@ -17,7 +17,7 @@ from antehoc.errors import DataError, RecipeError
 from antehoc.figure import intervals, values
 from antehoc.model import Model
 from antehoc.nn.rows import whole_network
-from antehoc.runs import reproduce
+from antehoc.runs.reproduce import reproduce
 from antehoc.studies import STUDIES
 from antehoc.studies.pretrained_shape_bias import PretrainedBias, of_pretrained
 from antehoc.studies.shape_bias import Bias, TrainedBias, of_model
@@ -202,10 +202,12 @@ def test_the_recipe_gives_all_shares_with_their_counts(tmp_path, weights):
             "verdict.method=entropy",  # all rows set its threshold: few will do
         ],
     )
+    figures = values(result.figures)
     for name in ("shape_bias", "plain_shape_bias", "pretrained_shape_bias"):
-        assert 0 <= result.figures[f"{name}_decided"] <= 24
-        assert (result.figures[name] is None) == (result.figures[f"{name}_decided"] == 0)
-    assert result.figures["pretrained_shape_bias_all_decided"] <= 4 * 3 * 6 * 3
-    assert 0 <= result.figures["mask_area"] < 1 == result.figures["plain_mask_area"]
+        assert 0 <= figures[f"{name}_decided"] <= 24
+        assert (figures[name] is None) == (figures[f"{name}_decided"] == 0)
+    assert figures["pretrained_shape_bias_all_decided"] <= 4 * 3 * 6 * 3
+    assert 0 <= figures["mask_area"] < 1 == figures["plain_mask_area"]
+    assert all(figure.meaning for figure in result.figures)
     written = json.loads(json.dumps(result.summary(), allow_nan=False))
     assert written["studies"]["cue-conflict"]["shape_bias"]["rows"]["shape_bias"]["images"] == 24
