@@ -6,7 +6,6 @@ from functools import cache
 
 import pytest
 import torch
-from antehoc.decision import decide, intervene
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close

@@ -13,7 +13,7 @@ import torch
 from antehoc.blocks import Lines, Matrix, Note, Section, Strips, Strong, Table
 from antehoc.calibration import Evidence, Policy
 from antehoc.data import Preprocessing
-from antehoc.data.shapes import draw
+from antehoc.data.drawn import draw
 from antehoc.evaluation import Evaluation, Shown
 from antehoc.explanations import AttributeScores, SaliencyMask
 from antehoc.figure import Figure, prefixed

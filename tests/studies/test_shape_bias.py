@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from antehoc.data import Source
-from antehoc.data.cue_conflict import CLASSES, stimuli
 from antehoc.data.examples import Tensors
+from antehoc.data.sets.cue_conflict import CLASSES, stimuli
 from antehoc.errors import DataError, RecipeError
 from antehoc.figure import intervals, values
 from antehoc.model import Model

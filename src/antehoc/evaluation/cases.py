@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from antehoc.doubts import likelihood, rules
 from antehoc.calibration import Policy
 from antehoc.data.examples import Examples
-from antehoc.model.decision import decide
+from antehoc.doubts import likelihood, rules
 from antehoc.evaluation.scoring import Scored
 from antehoc.model import Model
+from antehoc.model.decision import decide
 from antehoc.spec import DataSpec
 from antehoc.task import named, strongest
 from antehoc.types import Decision

@@ -8,7 +8,9 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from antehoc.data.images import Preprocessing, read_image, to_source
+from antehoc.data.geometry import to_source
+from antehoc.data.images import read_image
+from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import AntehocError, DataError, OutputError
 from antehoc.report import pictures
 from antehoc.types import Decision

@@ -1,18 +1,16 @@
 """Pretrained shape bias: did a model's network go by shape before it was trained on cue-conflict stimuli?"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import torch
 
 from antehoc import task
 from antehoc.data import Source
-from antehoc.data.cue_conflict import Stimuli, stimuli
 from antehoc.data.examples import Examples
-from antehoc.data.images import Fit
-from antehoc.errors import DataError, RecipeError
+from antehoc.data.sets.cue_conflict import Stimuli
+from antehoc.errors import RecipeError
 from antehoc.metrics import shape_bias
 from antehoc.model import Model
 from antehoc.nn.rows import whole_network
@@ -62,7 +60,7 @@ def run(model: Model, source: Source, *, seed: int) -> PretrainedBias:
 
 
 @torch.no_grad()
-def of_pretrained(model: Model, test: Examples, path: str | Path | None = None) -> PretrainedBias:
+def of_pretrained(model: Model, test: Examples) -> PretrainedBias:
     """The shape bias of a model's network as its weights came, on the test stimuli and on all of them.
 
     Images have the size that the network was pretrained on, whatever the model's is.
@@ -70,7 +68,6 @@ def of_pretrained(model: Model, test: Examples, path: str | Path | None = None) 
     Args:
         model: one whose `backbone` is a network of timm that began from weights.
         test: stimuli of the test role.
-        path: where all of them lie; None: where the examples come from.
     Raises:
         DataError: where the data are no cue-conflict stimuli.
         RecipeError: where the model's network began from no weights, or from those of other classes than ImageNet's.
@@ -79,7 +76,7 @@ def of_pretrained(model: Model, test: Examples, path: str | Path | None = None) 
     if not given.weights:
         raise RecipeError("studies: `pretrained_shape_bias` needs weights that training begins from; give --weights.")
     network, size = whole_network(given.name, weights=given.weights, options=given.options)
-    images = _all(tested, path, size, model.preprocessing.fit)
+    images = tested.everything(size=size, fit=model.preprocessing.fit)
     predicted = _predicted(network, images, given.name)
     place = {name: row for row, name in enumerate(map(str, images.paths))}
     rows = [place[name] for name in map(str, tested.paths)]
@@ -91,16 +88,6 @@ def _backbone(model: Model) -> BackboneSettings:
     """The network that the model's own began from, as the model records it: settings, plain values or a name."""
     given = model.arguments.get("backbone", "small")
     return BackboneSettings(**given) if isinstance(given, Mapping) else BackboneSettings.of(given)
-
-
-def _all(tested: Stimuli, path: str | Path | None, size: tuple[int, int], fit: Fit) -> Stimuli:
-    """All stimuli of the set, at another size."""
-    if path is not None:
-        return stimuli(path, size=size, fit=fit)
-    everything: Callable[..., Stimuli] | None = getattr(tested, "everything", None)
-    if everything is None:
-        raise DataError("studies: `pretrained_shape_bias` needs to know where all stimuli lie.")
-    return everything(size=size, fit=fit)
 
 
 def _predicted(network: torch.nn.Module, images: Stimuli, name: str) -> torch.Tensor:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from antehoc.blocks import Block, Note, Table
 from antehoc.data import Source
-from antehoc.data.cue_conflict import Stimuli
 from antehoc.data.examples import Examples
+from antehoc.data.sets.cue_conflict import Stimuli
 from antehoc.errors import DataError
 from antehoc.evaluation import score
 from antehoc.figure import Figure, number, percent, span
