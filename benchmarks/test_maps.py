@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from antehoc.metrics.controls import controls
-from antehoc.metrics.faithfulness import deletion, morf, morf_many, road
+from antehoc.metrics.faithfulness import deletion, morf, morf_many
 from antehoc.metrics.maps import PIXELS_AT_ONCE
 from benchmarks.test_cost import ratio
 
@@ -107,10 +107,3 @@ def test_several_maps_at_once(benchmark: Any) -> None:
 
     benchmark.extra_info["times_faster_than_one_by_one"] = ratio(one_by_one, together, 3)
     benchmark.pedantic(together, rounds=3)
-
-
-def test_road(benchmark: Any) -> None:
-    """Imputation is most of ROAD's cost: one linear system for each picture."""
-    given = inputs(112)
-    benchmark.extra_info["ratio_to_bare"] = ratio(lambda: road(*given), bare(given[0], 112, 10 * BATCH), 3)
-    benchmark.pedantic(lambda: road(*given), rounds=3)

@@ -23,8 +23,7 @@ import yaml
 from antehoc import cli
 from antehoc.comparison import RANKED
 from antehoc.data import DATASETS
-from antehoc.metrics import METRICS, MetricEntry
-from antehoc.metrics.explanations import MAP_METRICS, MapMeasure
+from antehoc.metrics import OF_DECISIONS, OF_MAPS, Measure, of_groups
 from antehoc.posthoc import METHODS
 from antehoc.recipe import Recipe, Unknown, Verdicts
 from antehoc.report.meanings import meaning, number
@@ -201,7 +200,7 @@ GRIDDED = """```sh
 antehoc compare FOLDER/main/model --methods saliency,grad-cam,occlusion --count 50 --aopc-grid --json grid.json
 python docs/tables.py --add grid.json
 ```"""
-EXPLANATIONS = "quantus|several_maps|road|" + "|".join(rf"\[{re.escape(name)}\]" for name in METHODS)  # in names
+EXPLANATIONS = "quantus|several_maps|" + "|".join(rf"\[{re.escape(name)}\]" for name in METHODS)  # in names
 PLACES = {  # what a recipe needs from the user's disk, on its command line
     "birds": " --data CUB --weights FILE --ood imagenet=PATH --ood cue=PATH --ood coco=PATH",
     "cue-conflict": " --data CUE --weights FILE",
@@ -660,13 +659,13 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} µs"
 
 
-def metrics(table: Mapping[str, MetricEntry | MapMeasure]) -> str:
+def metrics(table: Mapping[str, Measure]) -> str:
     """A table of measures, with the better direction of each."""
     rows = [
-        [f"`{name}`", first_line(entry.function), entry.direction, f"`metrics.{entry.family}`"]
-        for name, entry in table.items()
+        [f"`{name}`", measure.group, measure.says, measure.direction, f"`metrics.{measure.family}`"]
+        for name, measure in table.items()
     ]
-    return markdown(["measure", "what it is", "better", "file"], rows)
+    return markdown(["measure", "group", "what it tells", "better", "file"], rows)
 
 
 def first_line(documented: object) -> str:
@@ -810,8 +809,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "benchmarks-explanations": lambda: benchmarks(explanations=True),
     "cli-help": cli_help,
     "recipe-keys": recipe_keys,
-    "metrics": lambda: metrics(METRICS),
-    "map-metrics": lambda: metrics(MAP_METRICS),
+    "metrics": lambda: metrics(of_groups(*OF_DECISIONS)),
+    "map-metrics": lambda: metrics(of_groups(*OF_MAPS)),
     **{name: (lambda name=name: fault(name)) for name in FAULTS},  # type: ignore[misc]
 }
 

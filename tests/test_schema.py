@@ -143,3 +143,88 @@ def test_what_is_given_is_no_key():
     assert build(draw, {"count": 5}, "here", seed=7) == (7, 5)
     with pytest.raises(RecipeError, match="no key 'seed'"):
         check_arguments(draw, {"seed": 1}, "here", {"seed": 7})
+
+
+# --- groups of options: dataclasses given as mappings
+
+
+@dataclass(frozen=True)
+class Backbone:
+    name: str = "small"
+    weights: str | bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.weights is True and self.name == "small":
+            raise RecipeError(f"backbone {self.name!r} has no weights.")
+
+
+@dataclass(frozen=True)
+class Gate:
+    at: Literal["image", "stages"] = "image"
+    backbone: Backbone = Backbone()
+
+
+class System:
+    def __init__(
+        self,
+        spec: int,
+        *,
+        backbone: Backbone | str = Backbone(),
+        gate: Gate = Gate(),
+        teacher: Backbone | None = None,
+        parts: tuple[Backbone, ...] = (),
+        either: Backbone | Gate | None = None,
+    ) -> None:
+        self.given = {"backbone": backbone, "gate": gate, "teacher": teacher, "parts": parts, "either": either}
+
+
+DEFAULTS = {"backbone": Backbone(), "gate": Gate(), "teacher": None, "parts": (), "either": None}
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({}, {}),
+        ({"backbone": {}}, {}),
+        ({"backbone": {"name": "resnet18", "weights": True}}, {"backbone": Backbone("resnet18", True)}),
+        ({"backbone": "resnet18"}, {"backbone": "resnet18"}),
+        ({"gate": {"backbone": {"options": {"depth": 3}}}}, {"gate": Gate(backbone=Backbone(options={"depth": 3}))}),
+        ({"teacher": None}, {}),
+        ({"teacher": {"weights": "a1"}}, {"teacher": Backbone(weights="a1")}),
+        ({"parts": [{}, {"name": "tiny"}]}, {"parts": (Backbone(), Backbone("tiny"))}),
+        ({"either": {"at": "stages"}}, {"either": Gate("stages")}),
+        ({"either": {"name": "tiny"}}, {"either": Backbone("tiny")}),
+        (
+            {"gate": Gate("stages"), "backbone": Backbone("tiny")},
+            {"gate": Gate("stages"), "backbone": Backbone("tiny")},
+        ),
+    ],
+)
+def test_a_group_of_options_is_a_mapping(values, found):
+    assert build(System, values, "birds.yaml, system", spec=1).given == DEFAULTS | found
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"gate": {"at": "imag"}}, "system.gate.at: 'imag' is none of its choices. Did you mean 'image'?"),
+        ({"gate": {"backbon": 1}}, "system.gate: no key 'backbon'. Did you mean 'backbone'? Known: at, backbone."),
+        ({"gate": {"backbone": {"weights": 3.5}}}, "system.gate.backbone.weights: got 3.5, needs str | bool."),
+        ({"gate": {"backbone": {"weights": True}}}, "system.gate.backbone: backbone 'small' has no weights."),
+        ({"gate": None}, "system.gate: needs keys and values; got None."),
+        ({"backbone": {"nam": "tiny"}}, "system.backbone: no key 'nam'. Did you mean 'name'?"),
+        ({"backbone": {"name": 3}}, "system.backbone.name: got 3, needs str."),
+        ({"backbone": {"weights": True}}, "system.backbone: backbone 'small' has no weights."),
+        ({"backbone": 3}, "system.backbone: got 3, needs Backbone | str."),
+        ({"backbone": None}, "system.backbone: got None, needs Backbone | str."),
+        ({"teacher": {"options": 3}}, "system.teacher.options: got 3, needs Mapping[str, Any]."),
+        ({"parts": [{}, {"name": 1}]}, "system.parts[1].name: got 1, needs str."),
+        ({"either": {"at": "stages", "backbone": {"name": 1}}}, "system.either.backbone.name: got 1, needs str."),
+        ({"either": {"name": 1}}, "system.either.name: got 1, needs str."),
+    ],
+)
+def test_an_error_in_a_group_names_the_whole_place(values, message):
+    with pytest.raises(RecipeError) as caught:
+        build(System, values, "birds.yaml, system", spec=1)
+    assert str(caught.value).startswith(f"birds.yaml, {message}")

@@ -22,6 +22,11 @@ def test_with_several_labels_each_at_a_half_or_more_is_predicted():
     assert task.named("multi-label", LOGITS) == [[0, 2], []]
 
 
+@pytest.mark.parametrize("kind", ["single-label", "multi-label"])
+def test_log_probabilities_are_the_logarithms(kind):
+    assert_close(task.log_probabilities(kind, LOGITS).exp(), task.probabilities(kind, LOGITS))
+
+
 def test_wrong_is_a_flag_for_each_decision():
     assert task.wrong("single-label", LOGITS, torch.tensor([0, 1])).tolist() == [False, True]
     label = torch.tensor([[1, 0, 0], [0, 0, 1]])

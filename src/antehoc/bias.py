@@ -114,10 +114,10 @@ def of_pretrained(model: Model, test: Examples, path: str) -> Biases:
         DataError: where the data are no cue-conflict stimuli.
         RecipeError: where the model's network began from no weights, or from those of other classes than ImageNet's.
     """
-    tested, given = _stimuli(test), model.arguments
+    tested, given = _stimuli(test), dict(model.arguments.get("backbone") or {})
     if not given.get("weights"):
         raise RecipeError("studies: `pretrained_shape_bias` needs weights that training begins from; give --weights.")
-    network, size = whole_network(given["classifier"], weights=given["weights"], options=given.get("options") or {})
+    network, size = whole_network(given["name"], weights=given["weights"], options=given.get("options") or {})
     images = stimuli(path, size=size, fit=model.preprocessing.fit)
     parts = []
     for start in range(0, len(images), _AT_ONCE):
@@ -125,7 +125,7 @@ def of_pretrained(model: Model, test: Examples, path: str) -> Biases:
         if logits.shape[1] != _IMAGENET:
             raise RecipeError(
                 f"studies: `pretrained_shape_bias` needs a network of ImageNet's {_IMAGENET} classes; "
-                f"{given['classifier']!r} has {logits.shape[1]}."
+                f"{given['name']!r} has {logits.shape[1]}."
             )
         parts.append(shape_bias.sixteen(logits).argmax(1))
     predicted, place = torch.cat(parts), {name: row for row, name in enumerate(map(str, images.paths))}

@@ -1,7 +1,6 @@
 """The command line: one command, one function: parse, call `runs`, print."""
 
 import argparse
-import dataclasses
 import json
 import logging
 import sys
@@ -237,14 +236,14 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _overrides(options: argparse.Namespace) -> list[str]:
     """Changes to the recipe: `--set`, and `--data` and `--weights` as paths, quoted for YAML."""
-    paths = {"data.path": options.data, "system.weights": getattr(options, "weights", None)}
+    paths = {"data.path": options.data, "system.backbone.weights": getattr(options, "weights", None)}
     return [*options.set, *(f"{key}={json.dumps(path)}" for key, path in paths.items() if path)]
 
 
 def _row(path: Path, item: Any) -> dict[str, Any]:
     if isinstance(item, AntehocError):
         return {"path": str(path), "error": str(item)}
-    return {"path": str(path), **dataclasses.asdict(item)}
+    return {"path": str(path), **item.to_plain()}
 
 
 def _runner(options: argparse.Namespace) -> Any:

@@ -20,6 +20,7 @@ from antehoc.model import Model
 from antehoc.posthoc import METHODS
 from antehoc.studies import Finding
 from antehoc.systems.joint import Joint
+from antehoc.systems.joint.settings import ExplainerSettings, GatingSettings
 from antehoc.types import DataSpec
 
 _HALF = 0.5  # the threshold that nobody chose
@@ -294,16 +295,17 @@ def costs(*, seed: int = 0, images: int = 4, rounds: int = 9) -> Costs:
     turn, so that a busy machine is equally busy for each.
     """
     spec = DataSpec(("no", "yes"), 3, 224, 224)
-    wide = {"filters": (32, 64, 128), "gate_at": "blocks"}
-    forms: dict[str, dict[str, Any]] = {
-        "paper": {**wide, "scale": 1, "gate": "tanh", "bias": 3.0, "norm": False},
-        "half": {**wide, "scale": 2},
-        "light": {"filters": (16, 32, 64), "scale": 2, "gate_at": "image", "gate": "hard", "smooth": 2.0},
+    wide = (32, 64, 128)
+    forms = {
+        "paper": (GatingSettings("blocks", kind="tanh", bias=3.0), ExplainerSettings(filters=wide, norm=False)),
+        "half": (GatingSettings("blocks"), ExplainerSettings(filters=wide, scale=2)),
+        "light": (GatingSettings("image", kind="hard", smooth=2.0), ExplainerSettings(scale=2)),
     }
     built: dict[str, Joint] = {}
     with torch.random.fork_rng():
-        for name, form in forms.items():
-            built[name] = Joint(spec, classifier="resnet18", look_again=False, **form).eval()
+        for name, (gating, explainer) in forms.items():
+            system = Joint(spec, backbone="resnet18", look_again=False, gating=gating, explainer=explainer)
+            built[name] = system.eval()
     bare = built["paper"].classifier.network
     image = torch.rand(images, 3, 224, 224, generator=torch.Generator().manual_seed(seed))
     seconds: dict[str, list[float]] = {name: [] for name in ("bare", *built)}

@@ -170,6 +170,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
+        if isinstance(old, str) and isinstance(value, Mapping) and "name" not in value:
+            old = {"name": old}  # a group may be given by its name alone
         same = (
             isinstance(old, Mapping)
             and isinstance(value, Mapping)

@@ -29,7 +29,9 @@ from antehoc.model import Model, build_system
 from antehoc.recipe import Recipe, overridden, read_recipe, variant
 from antehoc.schema import build
 from antehoc.systems import System
-from antehoc.training.loop import Runner, mix, run_phase, with_activations
+from antehoc.training.activations import with_activations
+from antehoc.training.batches import mix
+from antehoc.training.loop import Runner, run_phase
 from antehoc.training.phases import Phase
 from antehoc.types import Decision, Role
 
@@ -292,13 +294,15 @@ def load_source(recipe: Recipe, where: str, seed: int) -> tuple[Source, int]:
 @torch.no_grad()
 def fit_doubts(system: Any, examples: Fetched, *, limit: int = 20_000) -> None:
     """Let the doubts know the training images, at most so many of them."""
-    parts, count = [], 0
-    for output in outputs(system, examples):
-        parts.append(output)
+    parts: dict[str, list[Tensor]] = {}
+    count = 0
+    for output in outputs(system, examples):  # the features alone are kept: class maps of all images would fill memory
+        for name, features in system.doubt_features(output).items():
+            parts.setdefault(name, []).append(features)
         count += len(output.logits)
         if count >= limit:
             break
-    joined = type(parts[0])(*(torch.cat(column)[:limit] for column in zip(*parts, strict=True)))
+    joined = {name: torch.cat(rows)[:limit] for name, rows in parts.items()}
     system.fit_doubts(joined, examples.labels[: min(count, limit)])
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import re
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -80,21 +81,11 @@ def convert(value: object, hint: Any, where: str) -> object:
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        options = [option for option in arguments if option is not type(None)]
-        return convert(value, options[0], where) if len(options) == 1 else _first(value, options, hint, where)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return build(hint, value, where)
-    if origin is tuple and isinstance(value, list | tuple):
-        inner = arguments[:1] * len(value) if arguments[-1:] == (...,) else arguments
-        if len(inner) != len(value):
-            raise RecipeError(f"{where}: needs {len(inner)} values; got {len(value)}.")
-        return tuple(convert(v, h, f"{where}[{i}]") for i, (v, h) in enumerate(zip(value, inner, strict=True)))
-    if origin is Mapping and isinstance(value, Mapping):  # item by item: beartype looks at the first alone
-        return {_plain(k, arguments[0], where): convert(v, arguments[1], f"{where}.{k}") for k, v in value.items()}
-    if origin is Sequence and isinstance(value, list | tuple):
-        return [convert(v, arguments[0], f"{where}[{i}]") for i, v in enumerate(value)]
+        return _one_of(value, hint, where)
+    if _is_group(hint):
+        return value if isinstance(value, hint) else build(hint, value, where)
+    if origin in (tuple, Mapping, Sequence):
+        return _collection(value, hint, where)
     if origin is Literal and not any(value == known and type(value) is type(known) for known in arguments):
         known = ", ".join(map(str, arguments))
         raise RecipeError(
@@ -107,21 +98,58 @@ def convert(value: object, hint: Any, where: str) -> object:
     return _plain(value, hint, where)
 
 
-def _first(value: object, options: Sequence[Any], hint: Any, where: str) -> object:
-    """The value as the first of several types that takes it."""
+def _is_group(hint: Any) -> bool:
+    """Whether it is a dataclass, which is given as a mapping."""
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
+
+
+def _collection(value: object, hint: Any, where: str) -> object:
+    """A tuple, mapping or sequence, item by item: beartype looks at the first alone."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is tuple and isinstance(value, list | tuple):
+        inner = arguments[:1] * len(value) if arguments[-1:] == (...,) else arguments
+        if len(inner) != len(value):
+            raise RecipeError(f"{where}: needs {len(inner)} values; got {len(value)}.")
+        return tuple(convert(v, h, f"{where}[{i}]") for i, (v, h) in enumerate(zip(value, inner, strict=True)))
+    if origin is Mapping and isinstance(value, Mapping):
+        return {_plain(k, arguments[0], where): convert(v, arguments[1], f"{where}.{k}") for k, v in value.items()}
+    if origin is Sequence and isinstance(value, list | tuple):
+        return [convert(v, arguments[0], f"{where}[{i}]") for i, v in enumerate(value)]
+    return _plain(value, hint, where)
+
+
+def _one_of(value: object, hint: Any, where: str) -> object:
+    """The value as the first type of a union that takes it.
+
+    A mapping that no type takes is most likely meant as the dataclass that knows most of its keys: the error is that
+    one's, which names the key that is wrong.
+    """
+    arguments = get_args(hint)
+    if value is None and type(None) in arguments:
+        return None
+    options = [option for option in arguments if option is not type(None)]
+    if len(options) == 1:
+        return convert(value, options[0], where)
     for option in options:
         try:
             return convert(value, option, where)
         except RecipeError:
             continue
+    groups = [option for option in options if _is_group(option)]
+    if isinstance(value, Mapping) and groups:
+        return convert(value, max(groups, key=lambda group: len(set(value) & {*_fields(group)})), where)
     return _plain(value, hint, where, refuse=True)
+
+
+def _fields(group: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(group)]
 
 
 def _plain(value: object, hint: Any, where: str, *, refuse: bool = False) -> object:
     bad = hint is not Any and (not is_bearable(value, hint) or (isinstance(value, bool) and hint in (int, float)))
     if bad or refuse:
         name = getattr(hint, "__name__", None) if not get_args(hint) else str(hint)
-        name = str(name or hint).replace("typing.", "").replace("collections.abc.", "")
+        name = re.sub(r"(\w+\.)+(?=\w)", "", str(name or hint))  # without its modules
         raise RecipeError(f"{where}: got {value!r}, needs {name}.{_slip(value, hint)}")
     return value
 

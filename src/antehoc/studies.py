@@ -14,10 +14,10 @@ import torch
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 from torch import Tensor
 
-from antehoc import questions
 from antehoc.calibration import Policy, with_threshold
 from antehoc.data.altered import Altered
 from antehoc.data.examples import Examples, Files
+from antehoc.doubts import likelihood
 from antehoc.errors import DataError, RecipeError, choose
 from antehoc.evaluation import Scored, score
 from antehoc.metrics import attributes as attribute_metrics
@@ -336,7 +336,7 @@ def deciding_attributes(model: Model, test: Examples, a: str, b: str) -> Decidin
             raise DataError(f"class {name!r} has no test image; name another or give more images.")
     scored = _score(model, test.select(rows[0] + rows[1]))
     other = torch.tensor(pair[::-1]).repeat_interleave(torch.tensor([len(part) for part in rows]))
-    added = questions.contributions(
+    added = likelihood.contributions(
         scored.columns["attributes"],
         torch.tensor(model.spec.class_attributes),
         scored.label,

@@ -41,6 +41,16 @@ def probabilities(task: Task, logits: Tensor) -> Tensor:
     return logits.softmax(1) if task == "single-label" else logits.sigmoid()
 
 
+def log_probabilities(task: Task, logits: Tensor) -> Tensor:
+    """(B, K) of at most 0: the logarithms of `probabilities`, exact where these round to 0.
+
+    Example:
+        >>> log_probabilities("multi-label", torch.tensor([[-200.0, 0.0]]))
+        tensor([[-200.0000,   -0.6931]])
+    """
+    return logits.log_softmax(1) if task == "single-label" else F.logsigmoid(logits)
+
+
 def strongest(logits: Tensor) -> Tensor:
     """(B,) the number of each image's highest logit: the class that an attribution explains unless told otherwise."""
     return logits.argmax(1)

@@ -1,20 +1,18 @@
-"""The words of the house: what goes in, what comes out, and the check that tensors have the shapes they claim."""
+"""What goes in and what comes out: batches, reasons, verdicts, decisions, and the check of tensor shapes."""
 
-from base64 import b64decode, b64encode
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from io import BytesIO
-from typing import Literal, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 import beartype
-import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, jaxtyped
-from PIL import Image
 from torch import Tensor
 
-from antehoc.cards import Card
-from antehoc.spec import DataSpec as DataSpec
+from antehoc.cards import Card, upgraded_card
+from antehoc.errors import DataError, RecipeError
+from antehoc.explanations import Explanation, from_plain
+from antehoc.schema import build
+from antehoc.spec import DataSpec
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,6 +21,8 @@ Images = Float[Tensor, "batch channels height width"]
 Scores = Float[Tensor, " batch"]
 Labels = Int[Tensor, " batch"]
 Flags = Bool[Tensor, " batch"]
+Predicted = Int[Tensor, " batch"] | Bool[Tensor, "batch classes"]  #: class numbers, or with several labels each one
+Doubt = Float[Tensor, " batch"] | Float[Tensor, "batch classes"]  #: of an image, or with several labels of each
 
 Role = Literal["train", "validation", "calibration", "test"]
 ROLES: tuple[Role, ...] = ("train", "validation", "calibration", "test")
@@ -31,7 +31,7 @@ ROLES: tuple[Role, ...] = ("train", "validation", "calibration", "test")
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """Check shapes and types of a public function on tensors at every call (some 30 microseconds).
 
-    A stray size of 1 broadcasts without a word; this raises instead.
+    A stray size of 1 broadcasts silently; this raises instead.
     """
     return jaxtyped(typechecker=beartype.beartype)(function)
 
@@ -40,98 +40,138 @@ class Batch(NamedTuple):
     """Images that travel together. `attributes` is (B, 0) where the data have none; `activations` only when cached."""
 
     image: Tensor  #: (B, C, H, W) in 0..1
-    label: Tensor  #: (B,)
+    label: Tensor  #: (B,) class numbers, or with several labels (B, K) in 0..1
     attributes: Tensor  #: (B, N) in 0..1
     activations: tuple[Tensor, ...] = ()  #: what a frozen part would compute again: `System.activations(image)`
     mask: Tensor | None = None  #: (B, 1, H, W) in 0..1: where the object is; None where the data have no masks
 
 
 @dataclass(frozen=True)
-class AttributeScores:
-    """Explanans of the kind `attributes`: how surely each human-named attribute is present, in 0..1."""
-
-    names: tuple[str, ...]
-    probabilities: tuple[float, ...]
-    kind: Literal["attributes"] = "attributes"
-
-
-@dataclass(frozen=True)
-class SaliencyMask:
-    """Explanans of the kind `mask`: how much of each pixel the classifier was let see, in 0..1.
-
-    It is kept as a grey PNG, which rounds to 1/255: plain data that any program opens. The raw mask is the output's.
-    """
-
-    height: int  #: pixels
-    width: int  #: pixels
-    png: str  #: 8 bits a pixel, base64
-    kind: Literal["mask"] = "mask"
-
-    @staticmethod
-    def of(mask: Tensor) -> "SaliencyMask":
-        """From a mask (H, W) in 0..1."""
-        values = (mask.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-        buffer = BytesIO()
-        Image.fromarray(values).save(buffer, "PNG")
-        return SaliencyMask(mask.shape[0], mask.shape[1], png=b64encode(buffer.getvalue()).decode())
-
-    def values(self) -> Tensor:
-        """The mask (H, W) in 0..1."""
-        with Image.open(BytesIO(b64decode(self.png))) as picture:
-            return torch.from_numpy(np.array(picture)).float() / 255
-
-
-Explanans = AttributeScores | SaliencyMask  # a closed union: self-explainer and ssal add their kinds here
-
-ReasonCode = Literal[
-    "attribute-agrees",
-    "attribute-unexpected",
-    "attribute-missing",
-    "fits-another-class",
-    "like-another-class",
-    "unlike-training",
-    "attributes-unsure",
-    "unsure",
-    "mask-enough",
-    "mask-needed",
-    "mask-not-enough",
-    "mask-not-needed",
-    "whole-agrees",
-    "whole-disagrees",
-]
-
-
-@dataclass(frozen=True)
 class Reason:
     """One reason, for programs (`code` and numbers) and for people (`text`)."""
 
-    code: ReasonCode
+    code: str  #: of the doubt or the explanation that gives it
     text: str
     attribute: str | None = None
     probability: float | None = None  #: of the attribute, in 0..1
     expected: float | None = None  #: P(attribute | decided class), in 0..1
+    agrees: bool = False  #: whether it speaks for the decision
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the decision stands: `questioned` where the score passes the calibrated threshold."""
+    """Whether the decision stands: `questioned` where the score is above the calibrated threshold."""
 
     outcome: Literal["accepted", "questioned"]
-    score: float  #: higher: decision and explanans disagree more
+    score: float  #: higher: decision and explanation disagree more
     threshold: float
     alpha: float  #: the largest expected share of correct decisions that is questioned
     reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True)
-class Decision:
-    """One image's result: the same in Python, JSON and report. It holds no model."""
+class LabelDecision:
+    """What is decided of one label of an image that may carry several."""
 
-    label: str
-    probabilities: dict[str, float]  #: by class name, summing to 1
-    explanans: Explanans
-    doubt: dict[str, float] = field(default_factory=dict)  #: every doubt by name; higher: they disagree more
+    present: bool
+    probability: float  #: that the label is present, in 0..1
+    doubts: dict[str, float]  #: by name; higher: decision and explanation disagree more
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One image's result: the same in Python, JSON and report. It holds no model.
+
+    With several labels, `labels` holds a decision for each of them; `doubts` then are the largest over the labels, and
+    `verdict` is that of the label which is furthest above its threshold: an image is questioned where one of its
+    labels is.
+    """
+
+    label: str  #: the class; with several labels those that are present, joined by commas
+    probabilities: dict[str, float]  #: by class name; with one label they sum to 1
+    explanations: tuple[Explanation, ...] = ()
+    doubts: dict[str, float] = field(default_factory=dict)  #: by name; higher: they disagree more
     verdict: Verdict | None = None  #: None where the model was never calibrated
     card: Card | None = None
-    by_explanation: dict[str, float] = field(default_factory=dict)  #: P(class | explanans) by name, summing to 1
+    by_explanation: dict[str, float] = field(default_factory=dict)  #: P(class | explanation) by name, summing to 1
     corrected: dict[str, float] = field(default_factory=dict)  #: attributes that a person set, as they now stand
+    labels: dict[str, LabelDecision] = field(default_factory=dict)  #: by class name, with several labels alone
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values for JSON; `from_plain` reads them back."""
+        rest = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("explanations", "labels")}
+        plain = {name: asdict(value) if is_dataclass(value) else value for name, value in rest.items()}  # type: ignore[arg-type]
+        return {
+            **plain,
+            "explanations": [one.to_plain() for one in self.explanations],
+            "labels": {name: asdict(one) for name, one in self.labels.items()},
+        }
+
+    @staticmethod
+    def from_plain(values: object, where: str = "decision") -> "Decision":
+        """A decision from the plain values of `to_plain`, or of an earlier version's JSON, checked.
+
+        Args:
+            values: as `json.loads` gives them.
+            where: what an error names first.
+        Raises:
+            DataError: unknown or missing keys, values of the wrong type.
+        """
+        if not isinstance(values, Mapping):
+            raise DataError(f"{where}: a decision holds keys and values; got {type(values).__name__}.")
+        try:
+            plain = _upgraded(values)
+            listed = plain.pop("explanations", [])
+            found = tuple(from_plain(one, f"{where}.explanations[{n}]") for n, one in enumerate(listed))
+            return build(_plain_decision, plain, where, explanations=found)
+        except RecipeError as error:
+            raise DataError(str(error)) from None
+
+
+def _plain_decision(
+    *,
+    label: str,
+    probabilities: Mapping[str, float],
+    explanations: tuple[Explanation, ...],
+    doubts: Mapping[str, float] | None = None,
+    verdict: Verdict | None = None,
+    card: Card | None = None,
+    by_explanation: Mapping[str, float] | None = None,
+    corrected: Mapping[str, float] | None = None,
+    labels: Mapping[str, LabelDecision] | None = None,
+) -> Decision:
+    return Decision(
+        label,
+        dict(probabilities),
+        explanations,
+        dict(doubts or {}),
+        verdict,
+        card,
+        dict(by_explanation or {}),
+        dict(corrected or {}),
+        dict(labels or {}),
+    )
+
+
+_AGREED = frozenset({"attribute-agrees", "mask-enough", "mask-needed", "whole-agrees"})
+
+
+def _upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an earlier version's JSON under today's keys; today's own as they are."""
+    plain = dict(values)
+    if "explanans" in plain:
+        plain["explanations"] = [plain.pop("explanans")]
+        plain["doubts"] = plain.pop("doubt", {})
+        if plain.get("verdict"):
+            reasons = [{**one, "agrees": one["code"] in _AGREED} for one in plain["verdict"]["reasons"]]
+            plain["verdict"] = {**plain["verdict"], "reasons": reasons}
+    if isinstance(card := plain.get("card"), Mapping):
+        plain["card"] = upgraded_card(card)
+    return plain
+
+
+__all__ = [
+    "ROLES", "Batch", "DataSpec", "Decision", "Doubt", "Flags", "Images", "LabelDecision", "Labels", "Predicted",
+    "Reason", "Role", "Scores", "Verdict", "checked",
+]  # fmt: skip

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from antehoc.errors import DataError, RecipeError
 from antehoc.metrics import bootstrap
-from antehoc.metrics.bootstrap import Interval, paired_interval, share_interval
+from antehoc.metrics.bootstrap import (
+    SINGLE_TAILS,
+    Interval,
+    Resamples,
+    mean_interval,
+    paired_interval,
+    ratio_interval,
+    share_interval,
+)
 from antehoc.metrics.selective import aurc, auroc
 
 SLOW = {"auroc": auroc, "aurc": aurc}
@@ -148,3 +156,98 @@ def test_wilson_by_hand_and_at_its_ends():
     assert all(map(isnan, share_interval(torch.zeros(0, dtype=torch.bool))))
     half = torch.arange(10) < 5
     assert share_interval(half, level=0.5).low > share_interval(half, level=0.9).low
+
+
+def test_the_interval_of_a_mean():
+    generator = torch.Generator().manual_seed(0)
+    figures = torch.randn(400, generator=generator, dtype=torch.float64)
+    wide = mean_interval(figures, generator=generator)
+    assert wide.estimate == pytest.approx(figures.mean().item())
+    # 1.96 standard errors each way; a bootstrap of 1000 knows them to some 5 %
+    assert wide.high - wide.low == pytest.approx(2 * 1.96 * figures.std().item() / 20, rel=0.1)
+    assert wide.low < wide.estimate < wide.high
+    gaps = torch.cat([figures, torch.full((9,), torch.nan, dtype=torch.float64)])
+    assert mean_interval(gaps, generator=generator).estimate == pytest.approx(wide.estimate)
+    paired = mean_interval(figures + 1, figures, generator=generator)
+    assert paired == pytest.approx((1, 1, 1))
+    assert all(map(isnan, mean_interval(gaps[400:], generator=generator)))
+    with pytest.raises(RecipeError, match="got 95"):
+        mean_interval(figures, level=95.0, generator=generator)
+
+
+# --- the same numbers, to the last bit, as the formulas that published figures were computed with
+
+
+def counted(values, seed):
+    """Interval and means of the table of explanations, as it was: counts of each image, and 0.025 in double."""
+    drawn = torch.randint(len(values), (1000, len(values)), generator=seeded(seed))
+    weights = torch.zeros(drawn.shape, dtype=torch.float64).scatter_add_(1, drawn, torch.ones(drawn.shape).double())
+    known = ~values.isnan()
+    means = weights[:, known] @ values[known] / weights[:, known].sum(1)
+    low, high = means.nanquantile(values.new_tensor([0.025, 0.975])).tolist()
+    return Interval(float(values.nanmean()), low, high), means
+
+
+def summed(part, whole, seed):
+    """Interval of a sum over a sum, as it was: 0.025 in single precision."""
+    drawn = torch.randint(len(part), (1000, len(part)), generator=seeded(seed))
+    part, whole = part.double(), whole.double()
+    low, high = (part[drawn].sum(1) / whole[drawn].sum(1)).quantile(torch.tensor([0.025, 0.975]).double()).tolist()
+    return Interval(float(part.sum() / whole.sum()), low, high)
+
+
+def averaged(values, seed, level):
+    """Interval of a mean, as it was: images without an answer are left out, the others indexed."""
+    values = values.double()[~values.isnan()]
+    means = values[torch.randint(len(values), (1000, len(values)), generator=seeded(seed))].mean(1)
+    low, high = means.quantile(values.new_tensor([(1 - level) / 2, (1 + level) / 2])).tolist()
+    return Interval(float(values.mean()), low, high)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 32, 200, 5000])
+def test_intervals_equal_the_published_formulas_to_the_last_bit(rows):
+    values = torch.randn(rows, generator=seeded(rows), dtype=torch.float64)
+    gaps = values.where(torch.arange(rows) % 3 != 2, nan)
+    resamples = Resamples(rows, generator=seeded(rows + 1))
+    for column in (values, gaps):
+        interval, means = counted(column, rows + 1)
+        assert resamples.interval(column) == interval
+        assert resamples.means(column).equal(means)
+        for level in (0.5, 0.95):
+            found = mean_interval(column, level=level, generator=seeded(rows + 2))
+            assert found == averaged(column, rows + 2, level)
+    whole = torch.randint(1, 9, (rows,), generator=seeded(rows))
+    for part in (whole // 2, values):
+        assert ratio_interval(part, whole, generator=seeded(rows + 3)) == summed(part, whole, rows + 3)
+    ones = torch.ones_like(values)
+    assert ratio_interval(values, ones, generator=seeded(rows + 3)) == summed(values, ones, rows + 3)
+
+
+def test_all_kinds_of_intervals_draw_the_same_rows():
+    values = torch.randn(40, generator=seeded(), dtype=torch.float64)
+    by_index = ratio_interval(values, torch.ones_like(values), tails=bootstrap.TAILS, generator=seeded(1))
+    by_count = Resamples(40, generator=seeded(1)).interval(values)
+    assert by_index == pytest.approx(tuple(by_count), abs=1e-12)
+    assert mean_interval(values, generator=seeded(1)) == pytest.approx(tuple(by_count), abs=1e-12)
+    assert tuple(torch.tensor(bootstrap.TAILS).tolist()) == SINGLE_TAILS
+
+
+def test_shared_draws_pair_the_figures():
+    first = torch.randn(60, generator=seeded(), dtype=torch.float64)
+    resamples = Resamples(60, draws=50, generator=seeded(1))
+    assert resamples.counts.sum(1).eq(60).all()
+    gap = resamples.means(first + 1) - resamples.means(first)
+    assert gap.sub(1).abs().max() < 1e-12
+
+
+def test_what_has_no_answer_is_nan_and_no_draw_is_refused():
+    none = torch.full((3,), nan, dtype=torch.float64)
+    assert all(map(isnan, Resamples(3, generator=seeded()).interval(none)))
+    assert all(map(isnan, ratio_interval(none[:0], none[:0], generator=seeded())))
+    for call in (
+        lambda: Resamples(3, draws=0, generator=seeded()),
+        lambda: ratio_interval(none, none, resamples=0, generator=seeded()),
+        lambda: mean_interval(none, resamples=0, generator=seeded()),
+    ):
+        with pytest.raises(RecipeError, match="got 0"):
+            call()

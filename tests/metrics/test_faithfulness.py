@@ -9,23 +9,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn import functional as F
 from torch.testing import assert_close
 
 from antehoc.errors import DataError, RecipeError
-from antehoc.metrics import maps
-from antehoc.metrics.explanations import MapMetric
+from antehoc.metrics import MapMetric, maps
 from antehoc.metrics.faithfulness import (
     aopc,
     area,
     curves,
     deletion,
-    imputed,
     insertion,
     morf,
     morf_many,
     replacement,
-    road,
 )
 from antehoc.metrics.maps import grid
 
@@ -148,6 +144,17 @@ def test_aopc_and_areas_by_hand():
     assert [metric.higher_is_better for metric in metrics.values()] == [True, False, True]
 
 
+def test_of_several_labels_the_probability_is_the_labels_own():
+    images, own, target = draw(batch=2)
+    found = morf(Net(), images, own, target, patch=4, perturbation="black", steps=2, task="multi-label")
+    with torch.no_grad():
+        first = Net().eval()(images).sigmoid().gather(1, target[:, None])[:, 0]
+        last = Net().eval()(images * 0).sigmoid().gather(1, target[:, None])[:, 0]
+    whole = deletion(Net(), images, own, target, steps=1, task="multi-label")
+    assert_close(found[:, 0], first.double())
+    assert_close(whole, torch.stack([first, last], 1).double())
+
+
 @settings(max_examples=20)
 @given(seeds)
 def test_perfect_beats_random_beats_inverted(seed):
@@ -249,80 +256,6 @@ def test_bad_requests_are_refused():
         morf(Net(), images, own, target, steps=0)
     with pytest.raises(RecipeError, match="one image or more; got 0"):
         morf(Net(), images, own, target, chunk=0)
-    with pytest.raises(RecipeError, match=r"got \[1\.0\]"):
-        road(Net(), images, own, target, shares=[1.0])
-
-
-# --- ROAD
-
-
-def neighbour_matrix(height, width):
-    """Weights between all pixels, one by one."""
-    weights = np.zeros((height * width, height * width))
-    for y in range(height):
-        for x in range(width):
-            for dy, dx in [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]:
-                if 0 <= y + dy < height and 0 <= x + dx < width:
-                    weights[y * width + x, (y + dy) * width + x + dx] = 1 / 12 if dy and dx else 1 / 6
-    return weights
-
-
-@given(seeds, st.floats(0.1, 0.9))
-def test_imputation_solves_the_linear_system(seed, share):
-    images, own, _ = draw(seed, batch=2, height=7, width=9)
-    images, removed = images.double(), own < share
-    removed[:, :, 3, 4] = False
-    found = imputed(images, removed, tolerance=1e-12)
-    weights = neighbour_matrix(7, 9)
-    for image, gone, values in zip(images, removed.flatten(1).numpy(), found, strict=True):
-        system = np.diag(weights.sum(1)) - weights
-        flat = image.flatten(1).numpy().T
-        solved = flat.copy()
-        if gone.any():
-            solved[gone] = np.linalg.solve(system[np.ix_(gone, gone)], weights[np.ix_(gone, ~gone)] @ flat[~gone])
-        assert pytest.approx(solved, abs=1e-7) == values.flatten(1).numpy().T
-
-
-def test_an_imputed_image_does_not_feel_its_neighbours_and_is_as_near_as_it_says():
-    images, _, _ = draw(1, batch=3, height=40, width=40)
-    images = F.interpolate(images[..., :8, :8], (40, 40), mode="bilinear")
-    removed = torch.zeros(3, 1, 40, 40, dtype=torch.bool)
-    removed[0, :, 5:35, 5:35], removed[1, :, ::2], removed[2, :, 7, 7] = True, True, True
-    together, alone = (
-        imputed(images, removed),
-        [imputed(i[None], r[None]) for i, r in zip(images, removed, strict=True)],
-    )
-    assert_close(together, torch.cat(alone), atol=1e-6, rtol=0)
-    exact = imputed(images.double(), removed, tolerance=1e-12).float()
-    assert (together - exact).square().mean().sqrt() < 1e-3
-    assert together[~removed.expand_as(images)].equal(images[~removed.expand_as(images)])
-    with pytest.raises(DataError, match="keep one"):
-        imputed(images, removed | True)
-
-
-def test_road_by_its_parts():
-    images, own, target = draw(height=8, width=8)
-    found = road(Net(), images, own, target, shares=[0.25, 0.5], noise=0.0)
-    for point, count in enumerate((0, 16, 32)):
-        bound = own.flatten(1).sort(1, descending=True).values[:, count]
-        pictures = imputed(images, own > bound[:, None, None, None])
-        with torch.no_grad():
-            by_hand = Net().eval()(pictures).softmax(1).gather(1, target[:, None])[:, 0]
-        assert_close(found[:, point], by_hand.double(), atol=1e-5, rtol=0)
-    assert_close(road(Net(), images, own, target, chunk=2), road(Net(), images, own, target), atol=1e-5, rtol=0)
-    noisy = [road(Net(), images, own, target, shares=[0.5], noise=0.3, seed=seed) for seed in (0, 1)]
-    assert_close(noisy[0][:, 0], noisy[1][:, 0])  # no noise where nothing is removed
-    assert not torch.allclose(noisy[0][:, 1], noisy[1][:, 1])
-
-
-def test_road_prefers_the_object_to_chance_to_the_background():
-    images, target = torch.zeros(4, 1, 16, 16), torch.zeros(4, dtype=torch.long)
-    images[:, :, 4:9, 5:11] = 1
-    _, chance, _ = draw(batch=4, height=16, width=16)
-    good, middle, bad = (
-        aopc(road(Brightness(), images, own, target)).mean() for own in (images + 0.1 * chance, chance, -images)
-    )
-    assert good > middle > bad
 
 
 # --- Quantus (LGPL): a reference, never a part

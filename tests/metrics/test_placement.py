@@ -11,7 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from antehoc.errors import DataError, RecipeError
-from antehoc.metrics.explanations import MAP_METRICS, MapMetric, mean_interval
+from antehoc.metrics import MEASURES, MapMetric
 from antehoc.metrics.placement import (
     best_threshold,
     coverage,
@@ -20,6 +20,7 @@ from antehoc.metrics.placement import (
     gini,
     iou,
     max_scaled,
+    outline,
     pointing_game,
     pompom,
     saliency_metric,
@@ -113,8 +114,6 @@ def test_flat_maps_and_missing_objects():
     assert_close(max_scaled(torch.cat([0 * flat, -flat])), torch.zeros(4, 1, 2, 3))
     with pytest.raises(DataError, match="not finite"):
         energy(flat * torch.nan, mask)
-    with pytest.raises(RecipeError, match="above 0"):
-        pompom(flat, mask, epsilon=0.0)
 
 
 @given(seeds, st.floats(0.01, 1000))
@@ -148,8 +147,20 @@ def test_the_saliency_metric_by_hand():
         saliency_metric(Brightness(), image, maps, torch.tensor([0, 0, 2]), 0.5)
 
 
+@pytest.mark.parametrize(("outside", "inside"), [(1, 1), (2, 0), (0, 1), (3, 2)])
+def test_an_outline_is_where_growing_and_shrinking_differ(outside, inside):
+    _, mask = draw(1, batch=2, height=9, width=11)
+    found = outline(mask, outside_px=outside, inside_px=inside)
+    for y in range(9):
+        for x in range(11):
+            for image in range(2):
+                near = mask[image, 0, max(y - outside, 0) : y + outside + 1, max(x - outside, 0) : x + outside + 1]
+                close = mask[image, 0, max(y - inside, 0) : y + inside + 1, max(x - inside, 0) : x + inside + 1]
+                assert bool(found[image, 0, y, x]) == (bool(near.any()) and not bool(close.all()))
+
+
 FIXED = {"iou": {"threshold": 0.5}, "f1": {"threshold": 0.5}, "coverage": {"threshold": 0.5}}
-OF_MASKS = [n for n, e in MAP_METRICS.items() if e.family == "placement" and n not in ("gini", "saliency_metric")]
+OF_MASKS = [n for n, e in MEASURES.items() if e.group == "placed" and n != "saliency_metric"]
 
 
 @pytest.mark.parametrize("name", OF_MASKS)
@@ -159,10 +170,10 @@ def test_a_metric_is_the_mean_of_all_batches_in_its_direction(name):
     metric, fixed = MapMetric(name, **FIXED.get(name, {})), FIXED.get(name, {})
     for part in (slice(0, 2), slice(2, 5)):
         metric.update(maps[part], mask[part])
-    by_hand = MAP_METRICS[name].function(maps, mask, **fixed)
+    by_hand = MEASURES[name].function(maps, mask, **fixed)
     assert metric.each().shape == (5,)
     assert_close(metric.compute(), by_hand.nanmean())
-    good, bad = (MAP_METRICS[name].function(own, mask, **fixed)[0] for own in (mask.float(), 1 - mask.float()))
+    good, bad = (MEASURES[name].function(own, mask, **fixed)[0] for own in (mask.float(), 1 - mask.float()))
     assert (good > bad) == metric.higher_is_better
 
 
@@ -171,20 +182,3 @@ def test_slips_of_a_metric_are_refused():
         MapMetric("enrgy")
     with pytest.raises(TypeError, match="treshold"):
         MapMetric("iou", treshold=0.5)
-
-
-def test_the_interval_of_a_mean():
-    generator = torch.Generator().manual_seed(0)
-    figures = torch.randn(400, generator=generator, dtype=torch.float64)
-    wide = mean_interval(figures, generator=generator)
-    assert wide.estimate == pytest.approx(figures.mean().item())
-    # 1.96 standard errors each way; a bootstrap of 1000 knows them to some 5 %
-    assert wide.high - wide.low == pytest.approx(2 * 1.96 * figures.std().item() / 20, rel=0.1)
-    assert wide.low < wide.estimate < wide.high
-    gaps = torch.cat([figures, torch.full((9,), torch.nan, dtype=torch.float64)])
-    assert mean_interval(gaps, generator=generator).estimate == pytest.approx(wide.estimate)
-    paired = mean_interval(figures + 1, figures, generator=generator)
-    assert paired == pytest.approx((1, 1, 1))
-    assert all(map(isnan, mean_interval(gaps[400:], generator=generator)))
-    with pytest.raises(RecipeError, match="got 95"):
-        mean_interval(figures, level=95.0, generator=generator)

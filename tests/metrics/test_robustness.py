@@ -7,7 +7,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from antehoc.errors import DataError, RecipeError
-from antehoc.metrics.explanations import MapMetric
+from antehoc.metrics import MapMetric
 from antehoc.metrics.robustness import (
     layers_from_the_top,
     max_sensitivity,
@@ -68,7 +68,7 @@ def test_a_steady_map_beats_one_of_chance(images):
     assert (max_sensitivity(smooth) < max_sensitivity(chance)).all()
     by_hand = torch.tensor([[0.25, 0.75]]).double()
     assert (mean_sensitivity(by_hand).item(), max_sensitivity(by_hand).item()) == (0.5, 0.75)
-    metric = MapMetric("max_sensitivity")
+    metric = MapMetric("sensitivity")
     metric.update(by_hand)
     assert (metric.compute().item(), metric.higher_is_better) == (0.75, False)
 

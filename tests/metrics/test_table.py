@@ -15,8 +15,9 @@ from torchmetrics import MetricCollection
 
 from antehoc import metrics
 from antehoc.errors import RecipeError
-from antehoc.metrics import METRICS, as_metric
+from antehoc.metrics import COMPARED, MEASURES, OF_DECISIONS, OF_MAPS, MapMetric, TableMetric, as_metric, of_groups
 
+DECISIONS = of_groups(*OF_DECISIONS)
 INTERVALS = {"bootstrap"}  # about a measure, no measures
 TRIVIAL = {"all_zeros_accuracy", "majority_accuracy"}  # look at no prediction
 FIXED = {
@@ -41,40 +42,61 @@ def arguments(name, seed=0):
         "truth": (bits.roll(1, 0) + bits > 1).float(),
         "train_truth": (bits > 0.7).float(),
     }
-    return {key: by_name[key] for key in inspect.signature(METRICS[name].function).parameters if key in by_name}
+    return {key: by_name[key] for key in inspect.signature(DECISIONS[name].function).parameters if key in by_name}
+
+
+def public_functions(families):
+    for family in families:
+        module = importlib.import_module(f"antehoc.metrics.{family}")
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            if function.__module__ == module.__name__ and not name.startswith("_"):
+                returned = inspect.signature(function).return_annotation
+                yield name, family, function, getattr(returned, "dims", None)
 
 
 def test_every_measure_is_in_the_table():
     """A public function of a family that gives one number is a measure; one that gives a tuple is a curve or table."""
     families = {module.name for module in pkgutil.iter_modules(metrics.__path__)} - INTERVALS
-    found = {}
-    for family in families:
-        module = importlib.import_module(f"antehoc.metrics.{family}")
-        for name, function in inspect.getmembers(module, inspect.isfunction):
-            returned = inspect.signature(function).return_annotation
-            if (
-                function.__module__ == module.__name__
-                and not name.startswith("_")
-                and getattr(returned, "dims", 1) == ()
-            ):
-                found[name] = (family, function)
-    assert found == {name: (entry.family, entry.function) for name, entry in METRICS.items()}
+    found = {name: (family, function) for name, family, function, dims in public_functions(families) if dims == ()}
+    assert found == {name: (entry.family, entry.function) for name, entry in DECISIONS.items()}
 
 
-@pytest.mark.parametrize("name", METRICS)
+def test_every_measure_of_maps_is_in_the_table():
+    """A public function that gives one number for each image is a measure of maps."""
+    found = public_functions(("faithfulness", "placement", "robustness"))
+    per_image = {function for _, _, function, dims in found if dims is not None and len(dims) == 1}
+    assert per_image == {entry.function for entry in of_groups(*OF_MAPS).values()}
+
+
+def test_a_comparison_takes_its_columns_from_the_table():
+    groups = [MEASURES[name].group for name in COMPARED]
+    assert list(dict.fromkeys(groups)) == list(OF_MAPS)
+    assert len(set(COMPARED)) == len(COMPARED) == 10
+
+
+def test_any_measure_can_be_a_metric_and_says_what_it_tells():
+    for name, entry in MEASURES.items():
+        fixed = FIXED.get(name, {})
+        kind = TableMetric if entry.group in OF_DECISIONS else MapMetric
+        assert isinstance(as_metric(name, **fixed), kind)
+        assert entry.says[0].islower()
+        assert not entry.says.endswith(".")
+
+
+@pytest.mark.parametrize("name", DECISIONS)
 def test_a_measure_is_one_number_in_double_precision(name):
-    figure = METRICS[name].function(**arguments(name), **FIXED.get(name, {}))
+    figure = DECISIONS[name].function(**arguments(name), **FIXED.get(name, {}))
     assert (figure.shape, figure.dtype) == ((), torch.float64)
     assert 0 < figure < 1
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if name not in TRIVIAL])
+@pytest.mark.parametrize("name", [name for name in DECISIONS if name not in TRIVIAL])
 def test_the_direction_is_the_way_that_the_truth_lies(name):
     """Scores and probabilities that follow the truth are better than those that run against it."""
-    entry, given = METRICS[name], arguments(name)
+    entry, given = DECISIONS[name], arguments(name)
     if name == "questioned_share":
         good, bad = {"score": torch.tensor([0.1, 0.9])}, {"score": torch.tensor([0.8, 0.9])}
-    elif entry.family == "ood":
+    elif entry.group == "unknown":
         good = {"known_score": torch.zeros(3), "unknown_score": torch.ones(3)}
         bad = {"known_score": torch.ones(3), "unknown_score": torch.zeros(3)}
     else:
@@ -84,17 +106,17 @@ def test_the_direction_is_the_way_that_the_truth_lies(name):
     assert (best > worst) if entry.direction == "higher" else (best < worst)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", DECISIONS)
 def test_batches_together_give_what_all_rows_at_once_give(name):
     given, fixed = arguments(name), FIXED.get(name, {})
     metric = as_metric(name, **fixed)
     for part in range(4):  # rows of every argument, dealt out as they come
         metric.update(**{key: tensor.tensor_split(4)[part] for key, tensor in given.items()})
-    assert_close(metric.compute(), METRICS[name].function(**given, **fixed), rtol=0, atol=0)
-    assert metric.higher_is_better == (METRICS[name].direction == "higher")
+    assert_close(metric.compute(), DECISIONS[name].function(**given, **fixed), rtol=0, atol=0)
+    assert metric.higher_is_better == (DECISIONS[name].direction == "higher")
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", DECISIONS)
 def test_a_metric_starts_again_and_survives_a_copy(name):
     first, second, fixed = arguments(name), arguments(name, seed=1), FIXED.get(name, {})
     metric = as_metric(name, **fixed)
@@ -102,8 +124,8 @@ def test_a_metric_starts_again_and_survives_a_copy(name):
     copy = pickle.loads(pickle.dumps(metric))
     metric.reset()
     metric.update(*second.values())
-    assert_close(copy.compute(), METRICS[name].function(**first, **fixed))
-    assert_close(metric.compute(), METRICS[name].function(**second, **fixed))
+    assert_close(copy.compute(), DECISIONS[name].function(**first, **fixed))
+    assert_close(metric.compute(), DECISIONS[name].function(**second, **fixed))
 
 
 def test_metrics_of_the_same_tensors_share_an_update():
@@ -112,7 +134,7 @@ def test_metrics_of_the_same_tensors_share_an_update():
     for _ in range(2):
         collection.update(**given)
     twice = {key: torch.cat([tensor, tensor]) for key, tensor in given.items()}
-    assert collection.compute() == {name: METRICS[name].function(**twice) for name in ("aurc", "augrc")}
+    assert collection.compute() == {name: DECISIONS[name].function(**twice) for name in ("aurc", "augrc")}
 
 
 def test_a_fixed_argument_is_the_same_for_every_batch():
@@ -120,7 +142,7 @@ def test_a_fixed_argument_is_the_same_for_every_batch():
     metric = as_metric("majority_accuracy", train_truth=given["train_truth"])
     for row in given["truth"]:
         metric.update(row[None])
-    assert_close(metric.compute(), METRICS["majority_accuracy"].function(**given))
+    assert_close(metric.compute(), DECISIONS["majority_accuracy"].function(**given))
 
 
 def test_slips_are_refused_where_they_are_made():
@@ -161,4 +183,4 @@ def test_two_processes_see_all_rows(tmp_path):
         for rank in range(2)
     ]
     figures = {float.fromhex(worker.communicate(timeout=60)[0].decode()) for worker in workers}
-    assert figures == {float(METRICS["aurc"].function(torch.arange(10.0) % 7, torch.arange(10) % 3 == 0))}
+    assert figures == {float(DECISIONS["aurc"].function(torch.arange(10.0) % 7, torch.arange(10) % 3 == 0))}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from antehoc.errors import RecipeError
 from antehoc.nn.explainers import Gating, MaskHead, UNet, build_explainer, opened
 
-GIVEN = {"filters": (4, 8), "scale": 1, "grain": 1, "norm": True}
+GIVEN = {"filters": (4, 8), "scale": 1, "norm": True}
 SOFT = Gating("sigmoid", 0.0)
 GATES = ("tanh", "sigmoid", "hard")
 
@@ -98,7 +98,6 @@ def test_a_smoothed_mask_is_highest_inside_a_square_and_not_along_its_edge(seed)
 
 def test_smoothing_is_in_pixels_of_the_image():
     assert explainer(SOFT._replace(smooth=3.0), scale=2).head.smooth == 1.5
-    assert explainer(SOFT._replace(smooth=3.0), scale=2, grain=4).head.smooth == 0.75
 
 
 @pytest.mark.parametrize(

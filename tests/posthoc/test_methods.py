@@ -23,10 +23,10 @@ ROWS, COLUMNS = slice(4, 8), slice(8, 12)
 class Patch(nn.Module):
     """Class 0 is bright pixels in one patch of a 16 px image; nothing else is looked at."""
 
-    def __init__(self):
+    def __init__(self, rows=ROWS, columns=COLUMNS):
         super().__init__()
         self.window = torch.zeros(16, 16)
-        self.window[ROWS, COLUMNS] = 1
+        self.window[rows, columns] = 1
         self.convolution = nn.Conv2d(3, 2, 4, stride=4)
         self.rectifier = nn.ReLU(inplace=True)
         self.head = nn.Linear(2, 2)
@@ -37,6 +37,19 @@ class Patch(nn.Module):
 
     def forward(self, image):
         return self.head(self.rectifier(self.convolution(image * self.window)).mean((2, 3)))
+
+
+class Labels(nn.Module):
+    """Several labels: each is bright pixels in its own patch, whatever the others are."""
+
+    PLACES = ((slice(4, 8), slice(8, 12)), (slice(12, 16), slice(0, 4)))
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.ModuleList(Patch(*place) for place in self.PLACES)
+
+    def forward(self, image):
+        return torch.cat([patch(image)[:, :1] for patch in self.patches], 1)
 
 
 class Net(nn.Module):
@@ -74,9 +87,41 @@ def test_the_largest_value_lies_where_the_only_evidence_is(method, images):
     found = explained(method, Patch(), images, target=0)
     assert found.valid.all(), found.why
     assert found.maps.shape == (3, 1, 16, 16)
-    rows, columns = found.maps.flatten(1).argmax(1) // 16, found.maps.flatten(1).argmax(1) % 16
-    inside = (rows >= ROWS.start) & (rows < ROWS.stop) & (columns >= COLUMNS.start) & (columns < COLUMNS.stop)
-    assert inside.all(), (rows, columns)
+    assert points_into(found.maps, ROWS, COLUMNS).all()
+
+
+def points_into(maps, rows, columns):
+    """(B,) whether the highest value lies in these rows and columns."""
+    down, across = maps.flatten(1).argmax(1) // 16, maps.flatten(1).argmax(1) % 16
+    return (down >= rows.start) & (down < rows.stop) & (across >= columns.start) & (across < columns.stop)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("label", [0, 1])
+def test_of_several_labels_any_can_be_explained(method, label, images):
+    for rows, columns in Labels.PLACES:
+        images[:, :, rows, columns] = 0.8 + images[:, :, rows, columns] / 5
+    images[1:, :, Labels.PLACES[0][0], Labels.PLACES[0][1]] *= 1.02  # whichever logit is the highest
+    found = explained(method, Labels(), images, target=label, task="multi-label")
+    assert found.valid.all(), found.why
+    assert points_into(found.maps, *Labels.PLACES[label]).all()
+    each = torch.tensor([label, 1 - label, label])
+    mixed = explained(method, Labels(), images, target=each, task="multi-label")
+    assert torch.allclose(mixed.maps[[0, 2]], found.maps[[0, 2]], atol=1e-4, rtol=1e-3)
+
+
+def test_a_label_s_probability_is_its_own(images):
+    """RISE weighs masks by probabilities: a sigmoid of the label, which no other label's logit moves."""
+
+    class Shifted(Labels):
+        def forward(self, image):
+            return super().forward(image) + torch.tensor([0.0, 9.0])
+
+    one, other = (
+        explained("rise", classifier, images, target=0, task="multi-label").maps for classifier in (Labels(), Shifted())
+    )
+    assert one.equal(other)
+    assert not torch.allclose(one, explained("rise", Shifted(), images, target=0).maps)
 
 
 @pytest.mark.parametrize("method", METHODS)

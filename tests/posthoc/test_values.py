@@ -17,6 +17,7 @@ from antehoc.posthoc import attributions, gradient_ascent, judge
 from antehoc.posthoc.cams import last_map
 from antehoc.posthoc.probe import Probe
 from antehoc.systems import Mirror
+from antehoc.systems.mirror.system import MirrorSettings
 
 NETS = {
     "torchvision": lambda: torchvision.models.resnet18(),
@@ -299,7 +300,8 @@ def test_the_last_map_is_the_one_that_the_logit_is_made_from(images):
 
 
 def test_a_system_of_ours_is_explained_at_its_classifier(shapes_spec):
-    system = Mirror(shapes_spec, backbone="paper-shapes", mirror="paper-shapes", join="concat", head="flatten").eval()
+    mirror = MirrorSettings("paper-shapes", join="concat")
+    system = Mirror(shapes_spec, backbone="paper-shapes", mirror=mirror, head="flatten").eval()
     image = torch.rand(1, 1, 64, 64)
     module, _ = last_map(Probe(system.as_classifier(), 4), image, torch.tensor([0]))
     assert any(module is part for part in system.main.modules())

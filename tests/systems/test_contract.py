@@ -1,5 +1,6 @@
 """What every system must do, for every entry of `SYSTEMS`, and for more than one form where a system has several."""
 
+import dataclasses
 import inspect
 import math
 from collections.abc import Callable
@@ -11,10 +12,14 @@ from safetensors.torch import load, save
 from torch.testing import assert_close
 
 from antehoc.cards import Card
-from antehoc.errors import RecipeError
+from antehoc.doubts import DOUBTS
+from antehoc.errors import DataError, RecipeError
+from antehoc.explanations import AttributeScores, Explanation, from_plain, of_kind
+from antehoc.schema import build as build_from
 from antehoc.systems import SYSTEMS, System, Trainable
+from antehoc.systems.settings import regrouped
 from antehoc.training.phases import freeze, set_modes
-from antehoc.types import AttributeScores, Batch, DataSpec, Reason, SaliencyMask
+from antehoc.types import Batch, DataSpec, Reason
 
 
 class Form(NamedTuple):
@@ -34,7 +39,7 @@ SEEN = {"filters": (4, 8), "losses": tuple(SYSTEMS["joint"].weights), "budget": 
 NARROW = {"classifier": "resnet18", "gate_at": "blocks", "options": {"channels": (4, 4, 8, 8), "stem_width": 4}}
 FORMS |= {
     "joint": Form("joint", "scene_spec", SEEN | {"classifier": "tiny"}),
-    "joint-blocks": Form("joint", "scene_spec", SEEN | NARROW | {"gate": "tanh", "grain": 2}),
+    "joint-blocks": Form("joint", "scene_spec", SEEN | NARROW | {"gate": "tanh"}),
 }
 NEED_ATTRIBUTES = {"mirror"}
 COUNT = 12
@@ -58,7 +63,8 @@ def spec(form: Form, request: pytest.FixtureRequest) -> DataSpec:
 
 @pytest.fixture
 def build(form: Form, spec: DataSpec) -> Callable[[], System[Any]]:
-    return lambda: SYSTEMS[form.system](spec, **form.arguments)
+    kind = SYSTEMS[form.system]
+    return lambda: build_from(kind, regrouped(form.arguments, kind.earlier), "here", spec=spec)
 
 
 @pytest.fixture
@@ -86,20 +92,35 @@ def learn(system: System[Any], batch: Batch) -> System[Any]:
     """A few steps, so that weights, batch norms and doubts are no longer those that a constructor makes."""
     optimizer = torch.optim.SGD(system.parameters(), lr=0.01)
     for _ in range(3):
-        terms = system.loss_terms(system(batch.image), batch)
+        terms = system.loss_terms(system.training_pass(batch.image), batch)
         optimizer.zero_grad()
         torch.stack([system.weights[name] * term for name, term in terms.items()]).sum().backward()
         optimizer.step()
     system.eval()
     with torch.no_grad():
-        system.fit_doubts(system(batch.image), batch.label)
+        fit(system, looked(system, batch.image), batch.label)
     return system
+
+
+def looked(system: System[Any], image: torch.Tensor) -> Any:
+    """The output with its looks, as for a decision."""
+    return system.look(image, system(image))
+
+
+def fit(system: System[Any], output: Any, label: torch.Tensor) -> None:
+    system.fit_doubts(system.doubt_features(output), label)
 
 
 def everything(system: System[Any], image: torch.Tensor) -> dict[str, torch.Tensor]:
     with torch.no_grad():
-        output = system(image)
-        return {**output._asdict(), **{f"doubt {name}": doubt for name, doubt in system.doubts(output).items()}}
+        output = looked(system, image)
+        tensors = {name: value for name, value in output._asdict().items() if value is not None}
+        return {**tensors, **{f"doubt {name}": doubt for name, doubt in system.all_doubts(output).items()}}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two outputs hold the same tensors, bit for bit."""
+    return all((a is None and b is None) or a.equal(b) for a, b in zip(one, other, strict=True))
 
 
 def test_every_system_stands_here():
@@ -111,10 +132,17 @@ def test_every_system_stands_here():
 def test_a_constructor_takes_the_spec_and_then_plain_values_by_keyword(name):
     first, *rest = inspect.signature(SYSTEMS[name]).parameters.values()
     assert first.annotation is DataSpec
-    assert rest
+    assert 0 < len(rest) <= 10, "more belong into groups"
     for parameter in rest:
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        assert isinstance(parameter.default, bool | int | float | str | tuple | None), parameter.name
+        plain = isinstance(parameter.default, bool | int | float | str | tuple | None)
+        assert plain or dataclasses.is_dataclass(parameter.default), parameter.name
+
+
+def test_a_system_that_looks_again_caches_no_activations(system):
+    # a cache holds no images, so there would be nothing to look at
+    if type(system).look is not System.look:
+        assert not any(system.cacheable((name,)) for name in parts_of(system))
 
 
 @pytest.mark.parametrize("name", sorted(NEED_ATTRIBUTES))
@@ -130,7 +158,7 @@ def test_a_system_keeps_its_spec_and_shows_its_card(system, spec):
 
 
 def test_every_loss_term_has_a_default_weight_and_reaches_parameters(system, batch):
-    terms = system.loss_terms(system(batch.image), batch)
+    terms = system.loss_terms(system.training_pass(batch.image), batch)
     assert set(terms) == set(system.weights)
     reached = set()
     for name, term in terms.items():
@@ -147,7 +175,7 @@ def test_every_loss_term_has_a_default_weight_and_reaches_parameters(system, bat
 
 
 def test_loss_terms_are_raw(system, batch, monkeypatch):
-    output = system.eval()(batch.image)
+    output = looked(system.eval(), batch.image)
     before = system.loss_terms(output, batch)
     monkeypatch.setattr(type(system), "weights", dict.fromkeys(system.weights, 7.0))
     after = system.loss_terms(output, batch)
@@ -160,7 +188,7 @@ def test_every_part_has_a_learner_that_trains_it(system, batch):
         learner = system.learner((name,))
         assert isinstance(learner, Trainable)
         system.zero_grad()
-        terms = learner.loss_terms(learner(batch.image), batch)
+        terms = learner.loss_terms(learner.training_pass(batch.image), batch)
         assert set(terms) <= set(learner.weights)
         torch.stack(list(terms.values())).sum().backward()
         assert any(p.grad is not None and p.grad.any() for p in getattr(system, name).parameters())
@@ -179,7 +207,7 @@ def test_scores_are_shares_of_what_is_right(system, batch, spec):
     system.eval()
     with torch.no_grad():
         output = system(batch.image)
-        predicted = output.logits.argmax(1)
+        predicted = system.predicted(output)
         scores = system.scores(output, batch._replace(label=predicted))
         worst = system.scores(output, batch._replace(label=(predicted + 1) % len(spec.classes)))
     assert (scores["accuracy"], worst["accuracy"]) == (1, 0)
@@ -188,9 +216,9 @@ def test_scores_are_shares_of_what_is_right(system, batch, spec):
         assert 0 <= score <= 1, name
 
 
-def test_the_table_keeps_a_row_per_image(system, batch):
+def test_the_columns_keep_a_row_per_image(system, batch):
     with torch.no_grad():
-        rows = system.eval().table(system(batch.image))
+        rows = system.eval().columns(system(batch.image))
     assert rows
     assert all(len(column) == COUNT and column.isfinite().all() for column in rows.values())
 
@@ -213,7 +241,7 @@ def test_forward_is_its_two_halves(system, batch):
         assert all(len(activation) == COUNT for activation in activations), "the batch comes first"
         halves, whole = system.from_activations(activations), system(batch.image)
     assert whole._fields == halves._fields
-    assert all(a.equal(b) for a, b in zip(whole, halves, strict=True))
+    assert same(whole, halves)
 
 
 def test_activations_can_be_cached_row_by_row(system, batch):
@@ -247,14 +275,15 @@ def test_saved_and_loaded_it_decides_the_same_bit_for_bit(system, build, batch):
 def test_doubts_are_one_finite_number_per_image(system, batch):
     for stage in (system.eval(), learn(system.train(), batch)):
         with torch.no_grad():
-            doubts = stage.doubts(stage(batch.image))
+            doubts = stage.all_doubts(looked(stage, batch.image))
         assert doubts
+        assert set(doubts) <= set(DOUBTS), "each has its code and its sentence"
         for name, doubt in doubts.items():
             assert doubt.shape == (COUNT,), name
             assert doubt.isfinite().all(), name
     # noise, white and black: whatever comes in, a number comes out
     extremes = torch.stack([torch.rand_like(batch.image[0]), batch.image[0] * 0, batch.image[0] * 0 + 1])
-    assert all(doubt.isfinite().all() for doubt in system.doubts(system(extremes)).values())
+    assert all(doubt.isfinite().all() for doubt in system.all_doubts(looked(system, extremes)).values())
 
 
 def test_fitting_the_doubts_leaves_the_decision_alone(system, batch):
@@ -262,60 +291,68 @@ def test_fitting_the_doubts_leaves_the_decision_alone(system, batch):
     with torch.no_grad():
         before = system(batch.image)
         weights = [parameter.clone() for parameter in system.parameters()]
-        system.fit_doubts(before, batch.label)
+        fit(system, before, batch.label)
         after = system(batch.image)
-    assert all(a.equal(b) for a, b in zip(before, after, strict=True))
+    assert same(before, after)
     assert all(a.equal(b) for a, b in zip(weights, system.parameters(), strict=True))
 
 
-def test_every_image_has_an_explanans_and_reasons(system, batch, spec):
+def test_every_image_has_explanations_and_reasons(system, batch, spec):
     learn(system, batch)
     with torch.no_grad():
-        output = system(batch.image)
-    explanantia, reasons = system.explain(output), system.reasons(output)
-    assert len(explanantia) == len(reasons) == COUNT
-    for explanans in explanantia:
-        if isinstance(explanans, SaliencyMask):
-            assert explanans.values().shape == (spec.height, spec.width)
-            continue
-        assert isinstance(explanans, AttributeScores)
-        assert explanans.names == spec.attributes
-        assert len(explanans.probabilities) == len(spec.attributes)
-        assert all(0 <= probability <= 1 for probability in explanans.probabilities)
-        for group in spec.exclusive:
-            assert math.isclose(sum(explanans.probabilities[member] for member in group), 1, rel_tol=1e-5)
-    for both in reasons:
-        assert len(both) == 2
-        for reason in (*both[0], *both[1]):
+        output = looked(system, batch.image)
+    explanations, reasons = system.explain(output), system.reasons(output)
+    assert len(explanations) == len(reasons) == COUNT
+    for own in explanations:
+        assert own
+        for one in own:
+            assert isinstance(one, Explanation)
+            assert from_plain(one.to_plain(), "here") == one
+            assert one.blocks(spec, spec.classes[0])
+            assert all(values.shape == (spec.height, spec.width) for values in one.maps().values())
+    for found, number in zip(reasons, system.predicted(output).tolist(), strict=True):
+        assert set(found) <= {number}
+        for reason in found.get(number, []):
             assert isinstance(reason, Reason)
             assert reason.text
             assert reason.attribute is None or reason.attribute in spec.attributes
 
 
-def test_reconsidered_the_same_explanans_says_the_same(system, batch, spec):
-    if not spec.attributes:
-        pytest.skip("a mask says nothing without its image")
+def test_attributes_are_probabilities_that_respect_exclusive_groups(system, batch, spec):
+    with torch.no_grad():
+        found = [of_kind(own, AttributeScores) for own in system.eval().explain(system(batch.image))]
+    for one in filter(None, found):
+        assert one.names == spec.attributes
+        assert all(0 <= probability <= 1 for probability in one.probabilities)
+        for group in spec.exclusive:
+            assert math.isclose(sum(one.probabilities[member] for member in group), 1, rel_tol=1e-5)
+
+
+def test_reconsidered_the_same_explanations_say_the_same(system, batch, spec):
     learn(system, batch)
     with torch.no_grad():
-        output = system(batch.image)
-        again = system.reconsider(system.explain(output), output.logits.argmax(1))
-        doubts = system.doubts(output)
+        output = looked(system, batch.image)
+        explained, predicted = system.explain(output), system.predicted(output)
+        if not spec.attributes:
+            with pytest.raises(DataError, match="cannot be corrected"):
+                system.reconsider(explained, predicted)
+            return
+        again, doubts = system.reconsider(explained, predicted), system.doubts(output)
     assert again.doubts
     for name, doubt in again.doubts.items():
-        # an explanans holds the probabilities as Python's numbers, in which single precision is exact
+        # an explanation holds the probabilities as Python's numbers, in which single precision is exact
         assert_close(doubt, doubts[name])
     assert again.reasons == system.reasons(output)
-    if again.by_explanation.shape[1]:
-        assert_close(again.by_explanation.sum(1), torch.ones(COUNT))
-        assert again.by_explanation.shape == (COUNT, len(spec.classes))
+    assert_close(again.by_explanation.sum(1), torch.ones(COUNT))
+    assert_close(again.by_explanation, system.by_explanation(output))
 
 
 def test_a_system_refuses_outputs_that_do_not_line_up(system, batch):
-    output = system.eval()(batch.image)
+    output = looked(system.eval(), batch.image)
     with pytest.raises(TypeError):  # one image short
-        system.doubts(output._replace(logits=output.logits[:-1]))
+        system.all_doubts(output._replace(logits=output.logits[:-1]))
     with pytest.raises(TypeError):  # one image, which would broadcast without a word
-        system.doubts(output._replace(logits=output.logits[:1]))
+        system.all_doubts(output._replace(logits=output.logits[:1]))
 
 
 def test_no_graph_runs_through_what_is_frozen(system, batch):
@@ -330,7 +367,10 @@ def test_no_graph_runs_through_what_is_frozen(system, batch):
         learns = any(activation.requires_grad or activation.grad_fn for activation in activations)
         assert learns != system.cacheable(parts) or not cached
         system.zero_grad()
-        terms = learner.loss_terms(learner.from_activations(activations), batch)
+        terms = learner.loss_terms(
+            learner.from_activations(activations) if system.cacheable(parts) else learner.training_pass(batch.image),
+            batch,
+        )
         torch.stack([term for term in terms.values() if term.requires_grad]).sum().backward()
         assert {p.requires_grad for p in system.parameters() if p.grad is not None} == {True}
 

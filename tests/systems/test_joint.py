@@ -7,25 +7,39 @@ import torch
 from torch.testing import assert_close
 
 from antehoc.errors import DataError, RecipeError
+from antehoc.explanations import SaliencyMask
+from antehoc.schema import build
 from antehoc.systems import Joint
-from antehoc.systems.joint import JointOutput, outside
+from antehoc.systems.joint import JointOutput
+from antehoc.systems.joint.losses import share_outside as outside
+from antehoc.systems.settings import regrouped
 from antehoc.training.phases import freeze, set_modes
-from antehoc.types import Batch, DataSpec, SaliencyMask
+from antehoc.types import Batch, DataSpec
 
 SPEC = DataSpec(("nothing", "fox"), 1, 16, 16, absent="nothing")
 ALL = tuple(Joint.weights)
 
 
+def made(spec, **arguments):
+    """A joint system from flat arguments, each put into its group."""
+    return build(Joint, regrouped(arguments, Joint.earlier), "here", spec=spec)
+
+
 def joint(spec=SPEC, **changes):
     torch.manual_seed(0)
-    return Joint(spec, **{"classifier": "tiny", "filters": (4, 8), "losses": ALL, "budget": (0.1, 0.9)} | changes)
+    return made(spec, **{"classifier": "tiny", "filters": (4, 8), "losses": ALL, "budget": (0.1, 0.9)} | changes)
+
+
+def sides(found):
+    """The reasons for and against of the only image, about its only class."""
+    [of_class] = found
+    [reasons] = of_class.values()
+    return tuple([reason for reason in reasons if reason.agrees == agrees] for agrees in (True, False))
 
 
 def output_of(mask, **changes):
-    count, none = len(mask), torch.zeros(len(mask), 0)
-    looks = dict.fromkeys(("kept", "removed", "whole", "damaged", "erased"), none)
-    given = {"logits": torch.zeros(count, 2)} | looks | changes
-    return JointOutput(mask=mask, features=torch.zeros(count, 8), **given)
+    given = {"logits": torch.zeros(len(mask), 2)} | changes
+    return JointOutput(mask=mask, gate=mask, features=torch.zeros(len(mask), 8), **given)
 
 
 def batch_of(label, mask=None):
@@ -116,18 +130,17 @@ def test_damage_teaches_the_classifier_alone():
     torch.manual_seed(0)
     system, batch = joint(losses=("damaged",)), batch_of([1, 0, 1, 0])
     system.classifier.eval()  # in a batch norm all pictures of a step feel each other
-    system.loss_terms(system(batch.image), batch)["damaged"].backward()
+    system.loss_terms(system.training_pass(batch.image), batch)["damaged"].backward()
     assert any(p.grad is not None and p.grad.any() for p in system.classifier.parameters())
     assert all(p.grad is None or not p.grad.any() for p in system.explainer.parameters())
     freeze(system, ("explainer",))
     set_modes(system, ("explainer",))
-    assert system.loss_terms(system(batch.image), batch)["damaged"] == 0
+    assert system.loss_terms(system.training_pass(batch.image), batch)["damaged"] == 0
 
 
 def test_a_batch_of_one_has_no_half_to_damage():
     system, batch = joint().eval(), batch_of([1], torch.ones(1, 1, 16, 16))
-    system.training = True
-    terms = system.loss_terms(system(batch.image), batch)
+    terms = system.loss_terms(system.training_pass(batch.image), batch)
     assert all(term.isfinite() for term in terms.values())
 
 
@@ -163,7 +176,7 @@ def test_removed_asks_for_the_absent_class_and_without_one_for_no_class():
 
 def test_the_classifier_learns_nothing_from_what_is_removed():
     system, batch = joint(losses=("removed",)), batch_of([1, 0, 1])
-    output = system(batch.image)
+    output = system.training_pass(batch.image)
     system.loss_terms(output, batch)["removed"].backward()
     assert all(p.grad is None for p in system.classifier.parameters())
     assert any(p.grad is not None and p.grad.any() for p in system.explainer.parameters())
@@ -172,15 +185,15 @@ def test_the_classifier_learns_nothing_from_what_is_removed():
 
 def test_looking_at_what_is_removed_leaves_batch_norm_alone():
     once, twice, image = joint(losses=("label",)), joint(losses=("label", "removed")), torch.rand(4, 1, 16, 16)
-    once(image)
-    twice(image)
+    once.training_pass(image)
+    twice.training_pass(image)
     assert all(v.equal(twice.state_dict()[k]) for k, v in once.state_dict().items())
 
 
 @pytest.mark.parametrize("gate_at", ["image", "stages"])
 def test_hidden_whole_and_damaged_images_share_a_batch_norm(gate_at):
     system, image = joint(gate_at=gate_at), torch.rand(4, 1, 16, 16)
-    system(image)
+    system.training_pass(image)
     steps = {int(v) for k, v in system.state_dict().items() if k.endswith("num_batches_tracked")}
     assert steps == {1}
     assert system.explainer.training
@@ -210,7 +223,7 @@ def test_a_frozen_classifier_stands_still_while_the_explainer_learns():
     freeze(system, ("explainer",))
     set_modes(system, ("explainer",))
     before = {key: value.clone() for key, value in system.classifier.state_dict().items()}
-    torch.stack(list(system.loss_terms(system(batch.image), batch).values())).sum().backward()
+    torch.stack(list(system.loss_terms(system.training_pass(batch.image), batch).values())).sum().backward()
     assert all(value.equal(before[key]) for key, value in system.classifier.state_dict().items())
     assert all(p.grad is None for p in system.classifier.parameters())
 
@@ -221,8 +234,7 @@ def test_training_and_deciding_see_the_same(gate_at):
     system.eval()
     with torch.no_grad():
         decided = system(image)
-        system.training = True  # the flag alone: batch norms stay in eval mode
-        learnt = system(image)
+        learnt = system.training_pass(image)  # in eval mode, batch norms too
     assert_close(learnt.logits, decided.logits)
 
 
@@ -232,10 +244,10 @@ def test_on_the_image_a_hidden_pixel_is_never_read():
     with torch.no_grad():
         system.explainer = torch.nn.Module()
         system.explainer.forward = lambda x: half().expand(len(x), -1, -1, -1)
-        first = system(image)
+        first = system.look(image, system(image))
         changed = image.clone()
         changed[..., 8:] = torch.rand(2, 1, 16, 8)
-        second = system(changed)
+        second = system.look(changed, system(changed))
     assert first.logits.equal(second.logits)
     assert not first.removed.equal(second.removed)
     assert not first.whole.equal(second.whole)
@@ -266,10 +278,11 @@ def test_a_mask_on_the_evidence_is_enough_and_needed_and_elsewhere_neither(side,
     system.explainer = torch.nn.Module()
     system.explainer.forward = lambda x: mask
     with torch.no_grad():
-        output = system(torch.ones(1, 1, 16, 16))
+        image = torch.ones(1, 1, 16, 16)
+        output = system.look(image, system(image))
         fox = output._replace(logits=output.whole)  # what a classifier would say that looks past the mask
         doubts = {name: value.item() for name, value in system.doubts(fox).items()}
-        agree, disagree = system.reasons(fox)[0]
+        agree, disagree = sides(system.reasons(fox))
     wrong = 0.0 if enough else 1.0
     assert doubts["sufficiency"] == pytest.approx(wrong, abs=1e-3)
     assert doubts["necessity"] == pytest.approx(wrong, abs=1e-3)
@@ -288,18 +301,18 @@ def test_a_whole_image_that_is_decided_otherwise_is_named_with_its_probability(d
     own, other = (nothing, fox) if decided == "nothing" else (fox, nothing)
     for whole in (own, other):
         given = output_of(half(), logits=own, kept=own, removed=nothing, whole=whole)
-        agree, disagree = joint().reasons(given)[0]
+        agree, disagree = sides(joint().reasons(given))
         (reason,) = [reason for reason in agree + disagree if reason.code.startswith("whole")]
         assert reason.probability == pytest.approx(1 / (1 + math.exp(-1)))
         if whole is own:
             assert reason in agree
             assert (reason.code, reason.text) == (
                 "whole-agrees",
-                f"the whole image is decided alike: '{decided}' (0.73)",
+                f"the whole image gets the same class: '{decided}' (0.73)",
             )
         else:
             name = "fox" if decided == "nothing" else "nothing"
-            said = f"the whole image is decided otherwise: '{name}' (0.73)"
+            said = f"the whole image gets another class: '{name}' (0.73)"
             assert reason in disagree
             assert (reason.code, reason.text) == ("whole-disagrees", said)
 
@@ -315,23 +328,24 @@ def test_of_the_absent_class_nothing_needs_to_be_shown():
 def test_without_looks_there_are_fewer_doubts_and_no_reasons():
     system = joint(look_again=False).eval()
     with torch.no_grad():
-        output = system(torch.rand(2, 1, 16, 16))
+        image = torch.rand(2, 1, 16, 16)
+        output = system.look(image, system(image))
     assert not {"sufficiency", "necessity", "whole"} & set(system.doubts(output))
-    assert system.reasons(output) == [([], []), ([], [])]
+    assert system.reasons(output) == [{}, {}]
 
 
-def test_the_explanans_is_the_mask():
+def test_the_explanation_is_the_mask():
     system = joint().eval()
     with torch.no_grad():
         output = system(torch.rand(2, 1, 16, 16))
-    for explanans, mask in zip(system.explain(output), output.mask, strict=True):
-        assert isinstance(explanans, SaliencyMask)
-        assert_close(explanans.values(), mask[0], atol=0.003, rtol=0)
+    for (shown,), mask in zip(system.explain(output), output.mask, strict=True):
+        assert isinstance(shown, SaliencyMask)
+        assert_close(shown.values(), mask[0], atol=0.003, rtol=0)
 
 
 def test_a_mask_cannot_be_corrected():
     with pytest.raises(DataError, match="cannot be corrected"):
-        joint().reconsider([SaliencyMask.of(torch.ones(16, 16))], torch.tensor([1]))
+        joint().reconsider([(SaliencyMask.of(torch.ones(16, 16)),)], torch.tensor([1]))
 
 
 @pytest.mark.parametrize(
@@ -356,7 +370,7 @@ def test_scores_tell_how_much_of_the_mask_lies_on_the_object():
 
 
 def test_the_paper_form_is_the_published_network():
-    system = Joint(
+    system = made(
         DataSpec(("no", "yes"), 3, 224, 224), classifier="resnet18", gate_at="blocks", filters=(32, 64, 128),
         gate="tanh", bias=3.0, norm=False, look_again=False, losses=("label", "area", "variation", "outside"),
     )  # fmt: skip

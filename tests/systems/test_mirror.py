@@ -7,14 +7,23 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from antehoc import questions
+from antehoc.doubts import likelihood
 from antehoc.errors import RecipeError
-from antehoc.systems.mirror import FullMirror, LightMirror, Mirror, MirrorOutput
+from antehoc.explanations import AttributeScores
+from antehoc.schema import build
+from antehoc.systems.mirror import Mirror, MirrorOutput
+from antehoc.systems.mirror.networks import FullMirror, LightMirror
+from antehoc.systems.settings import regrouped
 from antehoc.training.phases import freeze
-from antehoc.types import AttributeScores, Batch, DataSpec
+from antehoc.types import Batch, DataSpec
 
 PAPER = {"backbone": "paper-shapes", "mirror": "paper-shapes", "join": "concat", "head": "flatten"}
 CIRCLE, RECTANGLE, SQUARE, TRIANGLE = range(4)
+
+
+def made(spec, **arguments):
+    """A mirror from flat arguments, each put into its group."""
+    return build(Mirror, regrouped(arguments, Mirror.earlier), "here", spec=spec)
 
 
 def weights_of(module):
@@ -51,21 +60,21 @@ def stir(module):
 
 def test_the_paper_pair_has_the_papers_parameters(shapes_spec):
     # thesis, Fig. 3.7, in Keras's count: 1,459 and 1,073; of these 30 and 18 are statistics, which nobody trains
-    system = Mirror(shapes_spec, **PAPER)
+    system = made(shapes_spec, **PAPER)
     assert (weights_of(system.main), weights_of(system.mirror)) == (1_429, 1_055)
     assert (keras_count(system.main), keras_count(system.mirror)) == (1_459, 1_073)
     assert weights_of(system) == 2_484
 
 
 def test_as_a_classifier_it_leaves_its_mirror_out(shapes_spec, monkeypatch):
-    system = Mirror(shapes_spec, **PAPER).eval()
+    system = made(shapes_spec, **PAPER).eval()
     logits = system(pictures(shapes_spec)).logits
     monkeypatch.setattr(system.mirror, "forward", None)
     assert system.as_classifier()(pictures(shapes_spec)).equal(logits)
 
 
 def test_the_paper_pair_has_the_papers_sizes(shapes_spec):
-    system = Mirror(shapes_spec, **PAPER)
+    system = made(shapes_spec, **PAPER)
     assert [shape[1] for shape in system.main.shapes] == [30, 13, 5]
     shapes = {"in": [], "conv": [], "pool": []}
     for block in system.mirror.blocks:
@@ -79,7 +88,7 @@ def test_the_paper_pair_has_the_papers_sizes(shapes_spec):
 
 
 def test_the_paper_mirror_joins_its_own_result_first(shapes_spec):
-    system = stir(Mirror(shapes_spec, **PAPER)).eval()
+    system = stir(made(shapes_spec, **PAPER)).eval()
     image = pictures(shapes_spec)
     with torch.no_grad():
         _, first, second, third = system.activations(image)
@@ -90,7 +99,7 @@ def test_the_paper_mirror_joins_its_own_result_first(shapes_spec):
 
 
 def test_the_paper_mirror_sees_neither_the_image_nor_the_dense_layer(shapes_spec):
-    system = Mirror(shapes_spec, **PAPER)
+    system = made(shapes_spec, **PAPER)
     activations = tuple(a.detach().requires_grad_() for a in system.activations(pictures(shapes_spec)))
     of_logits, *of_stages = torch.autograd.grad(
         system.from_activations(activations).attribute_logits.sum(), activations, allow_unused=True
@@ -113,7 +122,7 @@ def test_the_paper_mirror_sees_neither_the_image_nor_the_dense_layer(shapes_spec
 
 @pytest.mark.parametrize("arguments", [PAPER, {"backbone": "test_resnet", "mirror": "full"}], ids=["paper", "timm"])
 def test_both_networks_take_the_batch_norm_momentum(shapes_spec, arguments):
-    system = Mirror(shapes_spec, **arguments, batch_norm_momentum=0.01)
+    system = made(shapes_spec, **arguments, batch_norm_momentum=0.01)
     for network in (system.main, system.mirror):
         assert {part.momentum for part in network.modules() if isinstance(part, nn.BatchNorm2d)} == {0.01}
 
@@ -125,12 +134,12 @@ def test_both_networks_take_the_batch_norm_momentum(shapes_spec, arguments):
 )
 def test_the_paper_mirror_stands_in_its_own_place_only(shapes_spec, arguments):
     with pytest.raises(RecipeError, match="beside the 'paper-shapes' backbone, with join: concat"):
-        Mirror(shapes_spec, **arguments)
+        made(shapes_spec, **arguments)
 
 
 def test_the_paper_pair_takes_images_of_other_sizes(shapes_spec):
     spec = replace(shapes_spec, height=72, width=100)
-    assert Mirror(spec, **PAPER)(pictures(spec)).attribute_logits.shape == (2, 5)
+    assert made(spec, **PAPER)(pictures(spec)).attribute_logits.shape == (2, 5)
 
 
 # The general form
@@ -139,7 +148,7 @@ def test_the_paper_pair_takes_images_of_other_sizes(shapes_spec):
 @pytest.mark.parametrize("join", ["add", "concat"])
 def test_a_full_mirror_computes_the_equations_of_the_thesis(shapes_spec, join):
     spec = replace(shapes_spec, channels=3)
-    system = stir(Mirror(spec, backbone="test_resnet", mirror="full", join=join)).eval()
+    system = stir(made(spec, backbone="test_resnet", mirror="full", join=join)).eval()
     image, backbone = pictures(spec), system.main.backbone
     with torch.no_grad():
         x = [backbone.stages[0]((image - backbone.mean) / backbone.deviation)]
@@ -164,7 +173,7 @@ def test_a_full_mirror_computes_the_equations_of_the_thesis(shapes_spec, join):
 
 
 def test_a_full_mirror_is_a_copy_with_weights_of_its_own(shapes_spec):
-    system = Mirror(shapes_spec, backbone="test_resnet", mirror="full")
+    system = made(shapes_spec, backbone="test_resnet", mirror="full")
     stages = nn.ModuleList(list(system.main.backbone.stages)[1:])
     assert [p.shape for p in system.mirror.stages.parameters()] == [p.shape for p in stages.parameters()]
     assert not {id(p) for p in system.mirror.parameters()} & {id(p) for p in system.main.parameters()}
@@ -175,7 +184,7 @@ def test_a_full_mirror_is_a_copy_with_weights_of_its_own(shapes_spec):
 @pytest.mark.parametrize("backbone", ["small", "tiny", "test_resnet", "test_convnext"])
 def test_every_form_gives_logits_and_attributes(tiny_spec, backbone, mirror, join):
     spec = replace(tiny_spec, height=40, width=72)  # sizes that do not halve evenly
-    system = Mirror(spec, backbone=backbone, mirror=mirror, join=join, width=8)
+    system = made(spec, backbone=backbone, mirror=mirror, join=join, width=8)
     output = system(pictures(spec))
     assert (output.logits.shape, output.attribute_logits.shape) == ((2, 3), (2, 4))
     assert output.features.shape == system.distance.mean[:2].shape
@@ -187,7 +196,7 @@ def test_every_form_gives_logits_and_attributes(tiny_spec, backbone, mirror, joi
 @pytest.mark.parametrize("join", ["add", "concat"])
 def test_a_light_mirror_reads_every_stage(shapes_spec, join):
     torch.manual_seed(0)  # some random weights leave a stage without effect
-    system = Mirror(shapes_spec, backbone="test_resnet", mirror="light", join=join, width=8).eval()
+    system = made(shapes_spec, backbone="test_resnet", mirror="light", join=join, width=8).eval()
     activations = tuple(a.detach().requires_grad_() for a in system.activations(pictures(shapes_spec)))
     of_logits, *of_stages = torch.autograd.grad(
         system.from_activations(activations).attribute_logits.sum(), activations, allow_unused=True
@@ -198,7 +207,7 @@ def test_a_light_mirror_reads_every_stage(shapes_spec, join):
 
 def test_a_light_mirror_is_a_fraction_of_a_full_one(tiny_spec):
     light, full = (
-        Mirror(replace(tiny_spec, height=64, width=64), backbone="resnet18", mirror=m) for m in ("light", "full")
+        made(replace(tiny_spec, height=64, width=64), backbone="resnet18", mirror=m) for m in ("light", "full")
     )
     assert isinstance(light.mirror, LightMirror)
     assert isinstance(full.mirror, FullMirror)
@@ -207,7 +216,7 @@ def test_a_light_mirror_is_a_fraction_of_a_full_one(tiny_spec):
 
 
 def test_the_default_stays_under_a_hundred_thousand_parameters(shapes_spec):
-    assert weights_of(Mirror(shapes_spec)) < 100_000
+    assert weights_of(made(shapes_spec)) < 100_000
 
 
 @pytest.mark.parametrize(
@@ -222,19 +231,19 @@ def test_the_default_stays_under_a_hundred_thousand_parameters(shapes_spec):
 def test_images_that_are_too_small_are_refused(shapes_spec, side, arguments):
     spec = replace(shapes_spec, height=side, width=side)
     with pytest.raises(RecipeError, match=r"too small.*take larger ones"):
-        Mirror(spec, **arguments)
+        made(spec, **arguments)
 
 
 @pytest.mark.skipif(not timm.is_model("test_maxvit"), reason="this timm has no test_maxvit")
 def test_a_network_made_for_another_size_is_refused(tiny_spec):
     with pytest.raises(RecipeError, match="images of 16x20 pixels do not pass"):
-        Mirror(tiny_spec, backbone="test_maxvit")
+        made(tiny_spec, backbone="test_maxvit")
 
 
 @pytest.mark.parametrize("mirror", ["light", "paper-shapes"])
 def test_a_warm_start_needs_stages_to_copy(shapes_spec, mirror):
     with pytest.raises(RecipeError, match="warm_start"):
-        Mirror(shapes_spec, **PAPER | {"mirror": mirror, "warm_start": True})
+        made(shapes_spec, **PAPER | {"mirror": mirror, "warm_start": True})
 
 
 def stages_of(system):
@@ -246,7 +255,7 @@ def same(left, right):
 
 
 def test_a_warm_start_copies_the_classifier_when_the_mirrors_phase_begins(shapes_spec):
-    system = stir(Mirror(shapes_spec, backbone="test_resnet", mirror="full", warm_start=True))
+    system = stir(made(shapes_spec, backbone="test_resnet", mirror="full", warm_start=True))
     assert not same(system.mirror.stages, stages_of(system))
     system.begin_phase(("main",))
     assert not same(system.mirror.stages, stages_of(system)), "the classifier has yet to be trained"
@@ -260,14 +269,14 @@ def test_a_warm_start_copies_the_classifier_when_the_mirrors_phase_begins(shapes
 
 
 def test_without_a_warm_start_a_phase_begins_with_what_is_there(shapes_spec):
-    system = Mirror(shapes_spec, backbone="test_resnet", mirror="full")
+    system = made(shapes_spec, backbone="test_resnet", mirror="full")
     before = {key: value.clone() for key, value in system.state_dict().items()}
     system.begin_phase(("mirror",))
     assert all(value.equal(before[key]) for key, value in system.state_dict().items())
 
 
 def test_the_classifier_learns_without_its_mirror(shapes_spec):
-    system = Mirror(shapes_spec, backbone="tiny")
+    system = made(shapes_spec, backbone="tiny")
     assert system.learner(("main",)) is system.main
     assert system.learner(("mirror",)) is system
     assert system.learner(("main", "mirror")) is system
@@ -279,7 +288,7 @@ FROZEN = {"backbone": "test_resnet", "frozen_stages": 2}
 
 
 def test_frozen_stages_never_learn(shapes_spec):
-    system = Mirror(shapes_spec, **FROZEN)
+    system = made(shapes_spec, **FROZEN)
     stages = system.main.backbone.stages
     for touch in (lambda: None, system.train, lambda: system.main.requires_grad_(True)):
         touch()
@@ -289,7 +298,7 @@ def test_frozen_stages_never_learn(shapes_spec):
 
 
 def test_with_frozen_stages_the_classifier_stays_the_same_and_the_mirror_reads_the_rest(shapes_spec):
-    frozen, free = (stir(Mirror(shapes_spec, **FROZEN | {"frozen_stages": n})).eval() for n in (2, 0))
+    frozen, free = (stir(made(shapes_spec, **FROZEN | {"frozen_stages": n})).eval() for n in (2, 0))
     free.main.load_state_dict(frozen.main.state_dict())
     image = pictures(shapes_spec)
     with torch.no_grad():
@@ -309,11 +318,11 @@ def test_with_frozen_stages_the_classifier_stays_the_same_and_the_mirror_reads_t
 )
 def test_frozen_stages_that_cannot_be_are_refused(shapes_spec, arguments, message):
     with pytest.raises(RecipeError, match=message):
-        Mirror(shapes_spec, backbone="tiny", **arguments)
+        made(shapes_spec, backbone="tiny", **arguments)
 
 
 def test_depths_count_from_the_heads_back_through_the_stages(shapes_spec):
-    system = Mirror(shapes_spec, backbone="test_resnet", mirror="full")
+    system = made(shapes_spec, backbone="test_resnet", mirror="full")
     stages = len(system.main.backbone.stages)
     for name, _ in system.named_parameters():
         _, _, place = name.partition("main.backbone.stages.")
@@ -325,7 +334,7 @@ def test_depths_count_from_the_heads_back_through_the_stages(shapes_spec):
 @pytest.mark.parametrize("teaches", [True, False])
 @pytest.mark.parametrize("arguments", [{"backbone": "tiny"}, FROZEN, PAPER], ids=["light", "frozen", "paper"])
 def test_the_mirror_teaches_the_classifier_only_where_it_may(shapes_spec, arguments, teaches):
-    system = Mirror(shapes_spec, **arguments, mirror_teaches=teaches)
+    system = made(shapes_spec, **arguments, mirror_teaches=teaches)
     image = pictures(shapes_spec)
     batch = Batch(image, torch.tensor([0, 1]), torch.ones(2, 5))
     system.loss_terms(system(image), batch)["attributes"].backward()
@@ -334,7 +343,7 @@ def test_the_mirror_teaches_the_classifier_only_where_it_may(shapes_spec, argume
 
 
 def test_dropout_stands_before_both_dense_layers(shapes_spec):
-    system = Mirror(shapes_spec, backbone="tiny", dropout=0.5)
+    system = made(shapes_spec, backbone="tiny", dropout=0.5)
     for network, read in ((system.main, "logits"), (system.mirror, "attribute_logits")):
         system.eval()
         image = pictures(shapes_spec)
@@ -353,7 +362,14 @@ def test_dropout_stands_before_both_dense_layers(shapes_spec):
 def output_of(logits, attribute_logits, features=None):
     logits, attribute_logits = torch.tensor(logits), torch.tensor(attribute_logits)
     features = torch.zeros(len(logits), 1) if features is None else features
-    return MirrorOutput(logits, attribute_logits, features, features[:, :0])
+    return MirrorOutput(logits, attribute_logits, features)
+
+
+def sides(found):
+    """The reasons for and against of the only image, about its only class."""
+    [of_class] = found
+    [reasons] = of_class.values()
+    return tuple([reason for reason in reasons if reason.agrees == agrees] for agrees in (True, False))
 
 
 def sure(attributes):
@@ -362,7 +378,7 @@ def sure(attributes):
 
 @pytest.mark.parametrize("positive_weight", [1.0, 2.5])
 def test_the_loss_terms_match_the_definition(shapes_spec, positive_weight):
-    system = Mirror(shapes_spec, backbone="tiny", positive_weight=positive_weight)
+    system = made(shapes_spec, backbone="tiny", positive_weight=positive_weight)
     logits = [[1.0, -2.0, 0.5, 0.0], [0.0, 3.0, 0.0, 1.0]]
     attribute_logits = [[2.0, -1.0, 0.5, 0.0, -3.0], [0.1, 0.2, 0.3, 0.4, 0.5]]
     labels, attributes = [2, 1], [[0.0, 0.0, 1.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0, 0.0]]
@@ -382,18 +398,18 @@ def test_the_loss_terms_match_the_definition(shapes_spec, positive_weight):
 
 def test_balanced_weights_are_absent_over_present_classes(tiny_spec):
     spec = replace(tiny_spec, class_attributes=((1.0, 0.0, 1.0, 0.5), (0.0, 0.0, 1.0, 0.5), (0.0, 1.0, 0.0, 0.5)))
-    system = Mirror(spec, backbone="tiny", positive_weight="balanced")
+    system = made(spec, backbone="tiny", positive_weight="balanced")
     # present in 1, 1, 2 and (three halves) 1.5 of three classes; the authors' 1e-5 moves them by some 3e-5
     assert_close(system.positive_weights, torch.tensor([2.0, 2.0, 0.5, 1.0]), rtol=1e-4, atol=0)
     batch = Batch(pictures(spec, 1), torch.tensor([0]), torch.tensor([[1.0, 0.0, 1.0, 0.0]]))
     term = system.loss_terms(output_of([[0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0, 0.0]]), batch)["attributes"]
     assert term.item() == pytest.approx(math.log(2) * (2 + 1 + 0.5 + 1) / 4, rel=1e-4)
-    never = Mirror(replace(spec, class_attributes=((0.0,) * 4,) * 3), backbone="tiny", positive_weight="balanced")
+    never = made(replace(spec, class_attributes=((0.0,) * 4,) * 3), backbone="tiny", positive_weight="balanced")
     assert never.positive_weights.isfinite().all(), "an attribute that no class has"
 
 
 def test_the_scores_match_their_names(shapes_spec):
-    system = Mirror(shapes_spec, backbone="tiny")
+    system = made(shapes_spec, backbone="tiny")
     logits = [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 0.0], [3.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0]]
     attributes = [list(shapes_spec.class_attributes[label]) for label in (RECTANGLE, SQUARE, TRIANGLE, CIRCLE)]
     seen = [sure(row) for row in attributes]
@@ -411,7 +427,7 @@ def test_the_scores_match_their_names(shapes_spec):
 
 @pytest.mark.parametrize("watch_stages", [False, True])
 def test_the_distances_look_at_what_the_dense_layers_read_and_at_every_stage(shapes_spec, watch_stages):
-    system = Mirror(shapes_spec, **PAPER, watch_stages=watch_stages).eval()
+    system = made(shapes_spec, **PAPER, watch_stages=watch_stages).eval()
     image = pictures(shapes_spec)
     seen = []
     system.mirror.blocks[-1].register_forward_hook(lambda _, __, result: seen.append(result))
@@ -419,19 +435,22 @@ def test_the_distances_look_at_what_the_dense_layers_read_and_at_every_stage(sha
     stages = system.activations(image)[1:]
     assert_close(output.features, torch.cat([stages[-1].flatten(1), seen[0].flatten(1)], 1))
     pools = [pool for stage in stages for pool in (stage.flatten(2).mean(2), stage.flatten(2).max(2).values)]
-    assert_close(output.statistics, torch.cat(pools, 1) if watch_stages else torch.zeros(len(image), 0))
     assert not output.features.requires_grad
-    assert not output.statistics.requires_grad
+    if watch_stages:
+        assert_close(output.statistics, torch.cat(pools, 1))
+        assert not output.statistics.requires_grad
+    else:
+        assert output.statistics is None
     assert ("stages" in system.doubts(output)) == watch_stages
 
 
 def test_the_doubts_of_an_untouched_system_agree_with_hand_made_outputs(shapes_spec):
-    system = Mirror(shapes_spec, backbone="tiny")
+    system = made(shapes_spec, backbone="tiny")
     asked = shapes_spec.class_attributes
     features = system.distance.mean[:1].expand(3, -1) + torch.tensor([[1.0], [1.0], [3.0]])
     as_square, as_rectangle = [0.0, 1.0, 4.0, 0.0], [0.0, 4.0, 1.0, 0.0]
     rows = [sure(asked[SQUARE]), sure(asked[RECTANGLE]), sure(asked[RECTANGLE])]
-    doubts = system.doubts(output_of([as_square, as_square, as_rectangle], rows, features))
+    doubts = system.all_doubts(output_of([as_square, as_square, as_rectangle], rows, features))
     assert_close(doubts["margin"], torch.tensor([-3.0, -3.0, -3.0]))
     assert_close(doubts["support"], torch.tensor([0.0, 1 / 3, 0.0]))
     assert doubts["likelihood"][0] < 0 < doubts["likelihood"][1]
@@ -440,7 +459,7 @@ def test_the_doubts_of_an_untouched_system_agree_with_hand_made_outputs(shapes_s
 
 
 def test_fitted_on_training_images_a_stranger_is_further_away(shapes_spec):
-    system = Mirror(shapes_spec, **PAPER).eval()
+    system = made(shapes_spec, **PAPER).eval()
     generator = torch.Generator().manual_seed(0)
     image = torch.ones(40, 1, 64, 64)
     image[:, :, 20:44, 20:44] = 0
@@ -448,25 +467,25 @@ def test_fitted_on_training_images_a_stranger_is_further_away(shapes_spec):
     noise = torch.rand(40, 1, 64, 64, generator=generator)
     with torch.no_grad():
         known = system(image)
-        system.fit_doubts(known, known.logits.argmax(1))
+        system.fit_doubts(system.doubt_features(known), system.predicted(known))
         stranger = system(noise)._replace(logits=known.logits)
         assert system.doubts(stranger)["distance"].min() > system.doubts(known)["distance"].max()
 
 
-# Explanans and reasons
+# Explanations and reasons
 
 
-def test_the_explanans_respects_exclusive_groups(shapes_spec):
-    system = Mirror(shapes_spec, backbone="tiny")
-    [explanans] = system.explain(output_of([[0.0, 0.0, 1.0, 0.0]], [[1.0, 1.0, 1.0, 0.0, 2.0]]))
-    assert explanans.names == shapes_spec.attributes
-    assert explanans.probabilities == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0.5, 1 / (1 + math.exp(-2))], rel=1e-5)
+def test_the_explanation_respects_exclusive_groups(shapes_spec):
+    system = made(shapes_spec, backbone="tiny")
+    [(scores,)] = system.explain(output_of([[0.0, 0.0, 1.0, 0.0]], [[1.0, 1.0, 1.0, 0.0, 2.0]]))
+    assert scores.names == shapes_spec.attributes
+    assert scores.probabilities == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0.5, 1 / (1 + math.exp(-2))], rel=1e-5)
 
 
 def test_a_rectangle_called_square_is_told_why_not(shapes_spec):
-    system = Mirror(shapes_spec, backbone="tiny")
+    system = made(shapes_spec, backbone="tiny")
     seen = sure(shapes_spec.class_attributes[RECTANGLE])
-    [(agree, disagree)] = system.reasons(output_of([[0.0, 0.0, 5.0, 0.0]], [seen]))
+    agree, disagree = sides(system.reasons(output_of([[0.0, 0.0, 5.0, 0.0]], [seen])))
     assert [reason.code for reason in disagree] == ["fits-another-class", "attribute-missing"]
     assert disagree[0].text == "the attributes fit the class 'rectangle' (1.00) better than 'square' (0.00)"
     assert disagree[1].text == "'all edges equal' is absent (0.00), but the class 'square' has it"
@@ -477,18 +496,18 @@ def test_a_rectangle_called_square_is_told_why_not(shapes_spec):
 
 
 def test_a_square_called_rectangle_is_told_why_not(shapes_spec):
-    system = Mirror(shapes_spec, backbone="tiny")
-    [(_, disagree)] = system.reasons(output_of([[0.0, 5.0, 0.0, 0.0]], [sure(shapes_spec.class_attributes[SQUARE])]))
+    system = made(shapes_spec, backbone="tiny")
+    _, disagree = sides(system.reasons(output_of([[0.0, 5.0, 0.0, 0.0]], [sure(shapes_spec.class_attributes[SQUARE])])))
     assert [reason.code for reason in disagree] == ["fits-another-class", "attribute-unexpected"]
     assert disagree[1].text == "'all edges equal' is present (1.00), but the class 'rectangle' does not have it"
 
 
 @pytest.mark.parametrize("label", range(4))
 def test_a_decision_that_its_attributes_agree_with_has_nothing_against_it(shapes_spec, label):
-    system = Mirror(shapes_spec, backbone="tiny")
+    system = made(shapes_spec, backbone="tiny")
     logits = [[5.0 if other == label else 0.0 for other in range(4)]]
     asked = shapes_spec.class_attributes[label]
-    [(agree, disagree)] = system.reasons(output_of(logits, [sure(asked)]))
+    agree, disagree = sides(system.reasons(output_of(logits, [sure(asked)])))
     assert disagree == []
     assert {reason.code for reason in agree} == {"attribute-agrees"}
     present = {name for name, share in zip(shapes_spec.attributes, asked, strict=True) if share}
@@ -499,23 +518,23 @@ def test_a_decision_that_its_attributes_agree_with_has_nothing_against_it(shapes
 def test_reasons_stand_in_the_order_of_what_they_add_to_the_likelihood_ratio():
     # an attribute adds the difference of the classes' shares times its log-odds
     spec = DataSpec(("cat", "fox"), 1, 16, 16, ("red", "small", "tall"), ((0.6, 0.9, 0.5), (0.4, 0.1, 0.9)))
-    system = Mirror(spec, backbone="tiny")
+    system = made(spec, backbone="tiny")
     seen = AttributeScores(spec.attributes, (0.8, 0.9, 0.7))
     log_ratio = 0.2 * math.log(0.8 / 0.2) + 0.8 * math.log(0.9 / 0.1) - 0.4 * math.log(0.7 / 0.3)
-    found = system.reconsider([seen], torch.tensor([0]))
-    [(agree, disagree)] = found.reasons
+    found = system.reconsider([(seen,)], torch.tensor([0]))
+    agree, disagree = sides(found.reasons)
     assert [reason.attribute for reason in agree] == ["small", "red"]
     [against] = disagree
     assert against.text == "'tall' is present (0.70), but only 50 % of the class 'cat' have it"
     assert found.by_explanation[0, 0].item() == pytest.approx(1 / (1 + math.exp(-log_ratio)), rel=1e-4)
     assert found.doubts["likelihood"].item() == pytest.approx(-log_ratio, rel=1e-4)
-    [(agree, disagree)] = system.reconsider([seen], torch.tensor([1])).reasons
+    agree, disagree = sides(system.reconsider([(seen,)], torch.tensor([1])).reasons)
     assert [reason.attribute for reason in disagree] == [None, "small", "red"]
     assert [reason.attribute for reason in agree] == ["tall"]
 
 
 def test_the_strongest_reason_comes_first(shapes_spec):
-    system = Mirror(shapes_spec, backbone="tiny")
+    system = made(shapes_spec, backbone="tiny")
     seen = [
         -9.0,
         -9.0,
@@ -523,7 +542,7 @@ def test_the_strongest_reason_comes_first(shapes_spec):
         -0.5,
         -3.0,
     ]  # a square's: four vertices; parallel edges hardly, equal edges clearly missing
-    [(_, disagree)] = system.reasons(output_of([[0.0, 0.0, 5.0, 0.0]], [seen]))
+    _, disagree = sides(system.reasons(output_of([[0.0, 0.0, 5.0, 0.0]], [seen])))
     named = [reason.attribute for reason in disagree if reason.attribute]
     assert named == ["all edges equal", "opposite edges parallel"]
 
@@ -531,21 +550,21 @@ def test_the_strongest_reason_comes_first(shapes_spec):
 def test_the_profile_follows_a_correction_and_is_the_decisions_own_without_one(tiny_spec):
     spec = replace(tiny_spec, exclusive=(), at_most_one=((1, 2),))
     torch.manual_seed(0)
-    system = Mirror(spec, backbone="tiny", profile=True).eval()
+    system = made(spec, backbone="tiny", profile=True).eval()
     image = torch.rand(30, 3, 16, 20)
-    system.fit_doubts(system(image), torch.arange(30) % 3)
+    system.fit_doubts(system.doubt_features(system(image)), torch.arange(30) % 3)
     output = system(image)
-    predicted, told = output.logits.argmax(1), system.explain(output)
+    predicted, told = system.predicted(output), system.explain(output)
     own = system.doubts(output)["profile"]
     assert_close(system.reconsider(told, predicted).doubts["profile"], own, rtol=1e-3, atol=1e-3)
-    changed = [AttributeScores(one.names, (1 - one.probabilities[0], *one.probabilities[1:])) for one in told]
+    changed = [(AttributeScores(one.names, (1 - one.probabilities[0], *one.probabilities[1:])),) for (one,) in told]
     assert not system.reconsider(changed, predicted).doubts["profile"].allclose(own, atol=0.05)
 
 
 def test_log_odds_are_the_logits_again(tiny_spec):
-    system = Mirror(replace(tiny_spec, exclusive=(), at_most_one=((1, 2),)), backbone="tiny")
+    system = made(replace(tiny_spec, exclusive=(), at_most_one=((1, 2),)), backbone="tiny")
     logits = torch.tensor([[0.5, -2.0, 3.0, 7.0], [-20.0, 1.0, 1.5, 20.0]])
-    probabilities = questions.attribute_probabilities(logits, (), ((1, 2),))
+    probabilities = likelihood.attribute_probabilities(logits, (), ((1, 2),))
     assert_close(system._log_odds(probabilities), logits.clamp(-8, 8), rtol=1e-3, atol=1e-3)
 
 
@@ -553,7 +572,7 @@ def test_log_odds_are_the_logits_again(tiny_spec):
 def opinion(tiny_spec):
     """A full mirror that begins where the frozen stage ends, and reads nothing after that."""
     torch.manual_seed(0)
-    return Mirror(tiny_spec, backbone="tiny", mirror="full", join="start", warm_start=True, frozen_stages=1)
+    return made(tiny_spec, backbone="tiny", mirror="full", join="start", warm_start=True, frozen_stages=1)
 
 
 def test_a_full_mirror_begins_where_the_frozen_stages_end(opinion, tiny_spec):
@@ -580,5 +599,5 @@ def test_stages_that_start_warm_learn_at_the_rate_of_those_they_were_taken_from(
             number = int(name.split(".")[2])
             twin = name.replace(f"mirror.stages.{number}", f"main.backbone.stages.{number + 1}")
             assert depth == depths[twin] > 0
-    cold = Mirror(opinion.spec, backbone="tiny", mirror="full")
+    cold = made(opinion.spec, backbone="tiny", mirror="full")
     assert all(cold.depth(name) == 0 for name, _ in cold.named_parameters() if name.startswith("mirror."))

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from antehoc import questions
 from antehoc.calibration import Policy
 from antehoc.data.examples import Examples
-from antehoc.decision import decide
+from antehoc.doubts import likelihood, rules
 from antehoc.evaluation.scoring import Scored
 from antehoc.model import Model
+from antehoc.model.decision import decide
 from antehoc.spec import DataSpec
 from antehoc.task import named, strongest
 from antehoc.types import Decision
@@ -88,7 +88,7 @@ def _by_verdict(spec: DataSpec, policy: Policy, scored: Scored) -> dict[str, int
     wrong, verdict = scored.wrong, policy.score(scored.doubts)
     questioned = verdict > policy.thresholds(scored.predicted)
     own = torch.tensor(spec.class_attributes)
-    fits = questions.log_likelihood(scored.columns["attributes"], own, spec.exclusive, at_most_one=spec.at_most_one)
+    fits = likelihood.log_likelihood(scored.columns["attributes"], own, spec.exclusive, at_most_one=spec.at_most_one)
     fit, found = strongest(fits), wrong & questioned
     return {
         "Correct and accepted": _middle(~wrong & ~questioned, verdict),
@@ -112,7 +112,7 @@ def _middle(flags: Tensor, score: Tensor) -> int | None:
 def _by_support(spec: DataSpec, scored: Scored) -> dict[str, int | None]:
     """The first image of each kind, by the share of each class's expected attributes that are present."""
     wrong, own = scored.wrong, torch.tensor(spec.class_attributes)
-    confidence = questions.support_confidence(scored.columns["attributes"], own)
+    confidence = rules.support_confidence(scored.columns["attributes"], own)
     mine = confidence.gather(1, scored.predicted[:, None])[:, 0]
     top = confidence.amax(1)
     tied = (confidence == top[:, None]).sum(1) > 1

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from antehoc import questions
+from antehoc.doubts import rules
 from antehoc.evaluation.scoring import Scored
 from antehoc.evaluation.unknown import GROUP
 from antehoc.evaluation.verdicts import share
@@ -29,7 +29,7 @@ def paired(spec: DataSpec, scored: Scored, unknown: Mapping[str, Scored]) -> lis
     count = min(len(other.label), len(scored.label))
     own = torch.tensor(spec.class_attributes)
     pick = torch.randperm(len(scored.label), generator=torch.Generator().manual_seed(0))[:count]
-    doubt = questions.support(scored.columns["attributes"][pick], other.predicted[:count], own)
+    doubt = rules.support(scored.columns["attributes"][pick], other.predicted[:count], own)
     says = f"{set_words(_PAIRED)} questioned by the support rule, each paired with the explanation of a test image"
     name = f"ood_{_PAIRED}_support_questioned_paired"
     return [Figure(name, share(doubt > 0), says, GROUP, of_set=_PAIRED)]

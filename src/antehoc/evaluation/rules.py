@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from antehoc.questions import default_n
+from antehoc.doubts.rules import default_n
 
 _BEST = 10  # the published top-n rule questions where the class is not among so many best by the attributes
 

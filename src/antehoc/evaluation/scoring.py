@@ -18,7 +18,7 @@ _PIXELS = 2**20  # of one batch and channel: what processor caches hold, large i
 
 @dataclass(frozen=True)
 class Scored:
-    """What is kept of every image of a set: `columns` by name are what the system's `table` gives.
+    """What is kept of every image of a set: `columns` by name are what the system's `columns` gives.
 
     With several labels, each label is a decision: what has a row for each image then has a column for each label.
     """
@@ -52,10 +52,10 @@ def score(system: System[Any], examples: Fetched, *, features: bool = False) -> 
     """
     parts: list[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]] = []
     for output in outputs(system, examples):
-        table = system.table(output)
+        columns = system.columns(output)
         if features and (dense := system.dense(output)):
-            table["features"] = dense[0]
-        parts.append((output.logits, system.doubts(output), table))
+            columns["features"] = dense[0]
+        parts.append((output.logits, system.all_doubts(output), columns))
     return Scored(
         examples.labels,
         examples.attributes,
@@ -73,4 +73,8 @@ def outputs(system: System[Any], examples: Fetched) -> Iterator[Any]:
     for start in range(0, len(examples), batch_size):
         batch = examples.batch(range(start, min(start + batch_size, len(examples))))
         activations = tuple(activation.to(device) for activation in batch.activations)
-        yield system.from_activations(activations) if activations else system(batch.image.to(device))
+        if activations:  # their images are gone, and systems that look again cache none
+            yield system.from_activations(activations)
+        else:
+            image = batch.image.to(device)
+            yield system.look(image, system(image))

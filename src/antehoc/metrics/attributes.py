@@ -200,7 +200,7 @@ class Unseen(NamedTuple):
 
 @checked
 def group_accuracy(probabilities: Probabilities, truth: Truth, groups: Groups) -> Figure:
-    """Share of questions, such as the colour of the bill, whose surest answer is true. Higher is better.
+    """Share of questions, such as the color of the bill, whose surest answer is true. Higher is better.
 
     Args:
         probabilities: of each attribute, in 0..1.
@@ -255,10 +255,15 @@ def unseen_attributes(probabilities: Probabilities, truth: Truth, level: float =
     given, bits = _probabilities(probabilities), _bits(truth)
     columns = zip(given.T, bits.T, strict=True)
     p_value = given.new_tensor([_mann_whitney(column, bit) for column, bit in columns])
+    return Unseen(p_value, p_value > _largest_discovery(p_value, level))
+
+
+def _largest_discovery(p_value: Tensor, level: float) -> float:
+    """The largest p-value that counts as a discovery by Benjamini and Hochberg; -1 where none does."""
     ordered = p_value[~p_value.isnan()].sort().values
     limits = level * torch.arange(1, len(ordered) + 1) / max(len(ordered), 1)
     found = ordered[ordered <= limits]
-    return Unseen(p_value, p_value > (found[-1] if len(found) else -1))
+    return float(found[-1]) if len(found) else -1.0
 
 
 def _mann_whitney(column: Tensor, bit: Tensor) -> float:

@@ -1,7 +1,20 @@
-"""How far a figure may be off: intervals for a difference of two scores on the same rows, and for a share."""
+"""How far a figure may be off: every interval of the package, by resampling rows or, for a share, by Wilson's formula.
+
+All bootstrap intervals are percentile intervals (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993,
+section 13.3). They draw rows alike: the same number of rows, resamples and state of the generator give the same draws,
+however many are drawn at once. They differ in what is computed from a draw.
+
+| what | function | rows without an answer (NaN) |
+| --- | --- | --- |
+| several figures of the same rows, and their ranks | `Resamples` | stay out of their own figure only |
+| a mean, or a mean difference | `mean_interval` | stay out before rows are drawn |
+| a sum over a sum | `ratio_interval` | are not allowed |
+| difference of `auroc` or `aurc` between two scores | `paired_interval` | are refused |
+| a share | `share_interval` | do not exist |
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
@@ -11,9 +24,12 @@ from torch import Tensor
 
 from antehoc.errors import RecipeError
 from antehoc.metrics.selective import aurc, auroc, exact_scores
-from antehoc.types import Flags, Scores, checked
+from antehoc.types import Flags, Labels, Scores, checked
 
 DRAWS_AT_ONCE = 2_000_000  # memory stays at some tens of MB, however many the resamples
+RESAMPLES = 1000
+TAILS = (0.025, 0.975)  #: quantiles of the resamples between which a 95 % interval lies
+SINGLE_TAILS = (0.02500000037252903, 0.9750000238418579)  #: the same as single-precision numbers; see `ratio_interval`
 
 
 class Interval(NamedTuple):
@@ -22,6 +38,114 @@ class Interval(NamedTuple):
     estimate: float
     low: float
     high: float
+
+
+UNDEFINED = Interval(math.nan, math.nan, math.nan)
+
+
+class Resamples:
+    """Rows drawn again with replacement: the same draws for every figure, so that differences and ranks are paired.
+
+    Args:
+        rows: how many rows there are.
+        draws: how many times all of them are drawn again.
+        generator: draws the rows.
+    Raises:
+        RecipeError: if `draws` is below 1.
+    Example:
+        >>> resamples = Resamples(2, draws=3, generator=torch.Generator().manual_seed(0))
+        >>> resamples.means(torch.tensor([1.0, float("nan")]).double()).nanmean()
+        tensor(1., dtype=torch.float64)
+    """
+
+    counts: Tensor  #: (draws, rows) how often each row is drawn, in double precision
+
+    def __init__(self, rows: int, *, draws: int = RESAMPLES, generator: torch.Generator) -> None:
+        _check(0.95, draws)
+        drawn = torch.cat([*_draws(rows, draws, generator)])
+        ones = torch.ones(drawn.shape, dtype=torch.float64)
+        self.counts = torch.zeros(draws, rows, dtype=torch.float64).scatter_add_(1, drawn, ones)
+
+    def means(self, values: Tensor) -> Tensor:
+        """Mean of the values (rows,) in each draw (draws,), over the rows with an answer; NaN in a draw without any."""
+        known = ~values.isnan()
+        return self.counts[:, known] @ values[known] / self.counts[:, known].sum(1)
+
+    def interval(self, values: Tensor, *, tails: tuple[float, float] = TAILS) -> Interval:
+        """The mean of the values (rows,) over the rows with an answer, and its percentile interval.
+
+        Args:
+            values: one for each row, in double precision; NaN where a row has no answer.
+            tails: quantiles of the draws at which the interval ends.
+        Returns:
+            All NaN where no row has an answer. Draws without any are left out.
+        """
+        if values.isnan().all():
+            return UNDEFINED
+        return Interval(float(values.nanmean()), *_percentiles(self.means(values), tails))
+
+
+@checked
+def mean_interval(
+    figures: Scores,
+    baseline: Scores | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+    generator: torch.Generator,
+) -> Interval:
+    """A mean over images, and how far the choice of images could move it; with a baseline, a mean difference.
+
+    Args:
+        figures: one for each image.
+        baseline: another method's figures for the same images: their differences are drawn together.
+        resamples: how many times the images are drawn again.
+        level: share of the resamples that the interval holds, in 0..1.
+        generator: draws the images.
+    Returns:
+        The mean and its percentile interval over the images that have an answer (no NaN); all NaN without any.
+    Raises:
+        RecipeError: if `level` lies outside 0..1, or `resamples` is below 1.
+    Example:
+        >>> mean_interval(torch.ones(5), generator=torch.Generator().manual_seed(0))
+        Interval(estimate=1.0, low=1.0, high=1.0)
+    """
+    _check(level, resamples)
+    value = (figures if baseline is None else figures - baseline).detach().cpu().double()
+    value = value[~value.isnan()]
+    return _ratio(value, torch.ones_like(value), resamples, _tails(level), generator)
+
+
+@checked
+def ratio_interval(
+    part: Scores | Labels,
+    whole: Scores | Labels,
+    *,
+    resamples: int = RESAMPLES,
+    tails: tuple[float, float] = SINGLE_TAILS,
+    generator: torch.Generator,
+) -> Interval:
+    """A sum over a sum, such as the bits that agree over the bits that differ, and how far the choice of rows moves it.
+
+    With a `whole` of ones it is a mean.
+
+    Args:
+        part: one number for each row.
+        whole: what the part of each row is a part of; above 0.
+        resamples: how many times the rows are drawn again.
+        tails: quantiles at which the interval ends; by default in single precision, as published figures have them.
+        generator: draws the rows.
+    Returns:
+        Sum of the parts over sum of the wholes, with its percentile interval; all NaN for no rows.
+    Raises:
+        RecipeError: if `resamples` is below 1.
+    Example:
+        >>> part, whole = torch.tensor([1, 1]), torch.tensor([2, 2])
+        >>> ratio_interval(part, whole, generator=torch.Generator().manual_seed(0))
+        Interval(estimate=0.5, low=0.5, high=0.5)
+    """
+    _check(0.95, resamples)
+    return _ratio(part.double(), whole.double(), resamples, tails, generator)
 
 
 class Cells(NamedTuple):
@@ -57,30 +181,24 @@ def paired_interval(
         level: share of the resamples that the interval holds, in 0..1.
         generator: draws the rows.
     Returns:
-        Metric of the score less metric of the baseline, and the percentile interval. For `auroc` resamples without a
+        Metric of the score minus metric of the baseline, and the percentile interval. For `auroc` resamples without a
         wrong or without a correct row are left out, and all three are NaN where the rows lack one of them.
     Raises:
         DataError: if a score is NaN.
         RecipeError: if `level` lies outside 0..1, or `resamples` is below 1.
-    Source:
-        Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3 (percentile interval).
     Example:
         >>> wrong = torch.arange(100) >= 90
         >>> score, baseline = torch.arange(100.0), torch.arange(100.0) % 10
         >>> paired_interval("auroc", score, baseline, wrong, generator=torch.Generator().manual_seed(0)).estimate
         0.5
     """
-    _check_level(level)
-    if resamples < 1:
-        raise RecipeError(f"a bootstrap needs one resample or more; got {resamples}.")
+    _check(level, resamples)
     figure = {"auroc": auroc, "aurc": aurc}[metric]
     estimate = float(figure(score, wrong) - figure(baseline, wrong))
     if math.isnan(estimate):
-        return Interval(math.nan, math.nan, math.nan)
+        return UNDEFINED
     differences = _resampled(_WEIGHTED[metric], _cells(score, baseline, wrong), resamples, generator)
-    tails = differences.new_tensor([(1 - level) / 2, (1 + level) / 2])
-    low, high = differences.nanquantile(tails).tolist()
-    return Interval(estimate, low, high)
+    return Interval(estimate, *_percentiles(differences, _tails(level)))
 
 
 @checked
@@ -100,20 +218,51 @@ def share_interval(flags: Flags, *, level: float = 0.95) -> Interval:
         >>> [round(number, 4) for number in share_interval(torch.tensor([True] * 9 + [False]))]
         [0.9, 0.5958, 0.9821]
     """
-    _check_level(level)
+    _check(level)
     n = len(flags)
     if n == 0:
-        return Interval(math.nan, math.nan, math.nan)
+        return UNDEFINED
     p, z = float(flags.double().mean()), NormalDist().inv_cdf((1 + level) / 2)
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    center = (p + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # at 0 and 1 centre and reach cancel: the ends are exact, rounding is not
-    return Interval(p, 0.0 if p == 0 else centre - reach, 1.0 if p == 1 else centre + reach)
+    # at 0 and 1 center and reach cancel: the ends are exact, rounding is not
+    return Interval(p, 0.0 if p == 0 else center - reach, 1.0 if p == 1 else center + reach)
 
 
-def _check_level(level: float) -> None:
+def _check(level: float, resamples: int = 1) -> None:
     if not 0 < level < 1:
         raise RecipeError(f"the level of an interval lies between 0 and 1, such as 0.95; got {level}.")
+    if resamples < 1:
+        raise RecipeError(f"a bootstrap needs one resample or more; got {resamples}.")
+
+
+def _draws(rows: int, resamples: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Numbers of the rows of each resample (some, rows), as many resamples at once as memory allows."""
+    at_once = max(1, DRAWS_AT_ONCE // max(rows, 1))
+    for start in range(0, resamples, at_once):
+        shape = (min(at_once, resamples - start), rows)
+        yield torch.randint(rows, shape, generator=generator, device=generator.device).cpu()
+
+
+def _tails(level: float) -> tuple[float, float]:
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def _percentiles(draws: Tensor, tails: tuple[float, float]) -> tuple[float, float]:
+    """Two quantiles of the draws that have an answer, by straight lines between the draws."""
+    low, high = draws.nanquantile(draws.new_tensor(tails)).tolist()
+    return low, high
+
+
+def _ratio(
+    part: Tensor, whole: Tensor, resamples: int, tails: tuple[float, float], generator: torch.Generator
+) -> Interval:
+    """Sum of the parts over sum of the wholes, with its percentile interval."""
+    if not len(part):
+        return UNDEFINED
+    draws = _draws(len(part), resamples, generator)
+    ratios = torch.cat([part[drawn].sum(1) / whole[drawn].sum(1) for drawn in draws])
+    return Interval(float(part.sum() / whole.sum()), *_percentiles(ratios, tails))
 
 
 def _cells(score: Tensor, baseline: Tensor, wrong: Tensor) -> Cells:
@@ -134,13 +283,11 @@ def _places(score: Tensor, wrong: Tensor) -> Tensor:
 def _resampled(
     figure: Callable[[Tensor, Tensor], Tensor], cells: Cells, resamples: int, generator: torch.Generator
 ) -> Tensor:
-    """(resamples,) differences of the figure between the two scores, as many resamples at once as memory likes."""
+    """(resamples,) differences of the figure between the two scores."""
     rows, count = len(cells.of_row), len(cells.wrong)
     differences = []
-    at_once = max(1, DRAWS_AT_ONCE // rows)
-    for start in range(0, resamples, at_once):
-        chunk = min(at_once, resamples - start)
-        drawn = torch.randint(rows, (chunk, rows), generator=generator, device=generator.device).cpu()
+    for drawn in _draws(rows, resamples, generator):
+        chunk = len(drawn)
         own = cells.of_row[drawn] + count * torch.arange(chunk)[:, None]
         weights = own.flatten().bincount(minlength=chunk * count).view(chunk, count)
         by_score, by_baseline = (_by_place(figure, weights, place, cells.wrong) for place in cells.places)

@@ -1,4 +1,4 @@
-"""Maps that no classifier made: what a measure says of them is what an explanation has to beat."""
+"""Control maps, made without any classifier: an explanation has to beat what a measure says of them."""
 
 import zlib
 
@@ -24,8 +24,8 @@ def controls(
         mask: the objects, for the row `perfect`.
         seed: of the row `random`, together with the image's values: the batch that it comes in changes nothing.
     Returns:
-        By name, in 0..1 but for `edges`: `ones`, `zeros`; `box` half as high and wide as the image, in its centre;
-        `gaussian` around the centre, with a quarter of each side as its standard deviation; `random`, even noise;
+        By name, in 0..1 but for `edges`: `ones`, `zeros`; `box` half as high and wide as the image, in its center;
+        `gaussian` around the center, with a quarter of each side as its standard deviation; `random`, even noise;
         `edges`, the size of the Sobel gradient of the mean over channels; `perfect`, the mask.
     Example:
         >>> controls(torch.zeros(1, 3, 4, 4))["box"][0, 0, 1]

@@ -7,26 +7,26 @@ at once, however many maps reach them: the image itself, the last step, the same
 patches whose replacement changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from antehoc.errors import DataError, RecipeError
+from antehoc.errors import RecipeError
 from antehoc.metrics.maps import Maps, grid, target_probability, usable
 from antehoc.nn.blur import BLUR, blurred
+from antehoc.task import Task
 from antehoc.types import Images, Labels, Scores, checked
 
 Perturbation = Literal["black", "white", "gray", "blur", "uniform"]
 Mode = Literal["morf", "deletion", "insertion"]
 Curve = Float[Tensor, "batch points"]
 FILL = {"black": 0.0, "white": 1.0, "gray": 0.5}
-SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 class _States(NamedTuple):
@@ -70,6 +70,7 @@ def curves(
     absolute: bool = False,
     seed: int = 0,
     chunk: int | None = None,
+    task: Task = "single-label",
 ) -> dict[str, Curve]:
     """The curves of several maps of the same images, which share what they have in common.
 
@@ -86,8 +87,9 @@ def curves(
         absolute: whether the size of a value counts, whatever its sign.
         seed: of the order among ties, and of `uniform`.
         chunk: images in one forward pass; the curves do not depend on it.
+        task: whether the classes share a softmax, or each has a sigmoid.
     Returns:
-        By name the softmax probability of the target, in 0..1.
+        By name the probability of the target, in 0..1.
     Raises:
         DataError: if maps do not fit the images or are not finite, or a target is no class.
         RecipeError: if a patch, the steps or the chunk cannot be.
@@ -102,24 +104,29 @@ def curves(
     start, end = (other, images) if mode == "insertion" else (images, other)
     order = torch.stack([_order(usable(own, images, name), cells, absolute, seed) for name, own in maps.items()])
     states = _distinct(order, gone, _changes(start, end, cells))
-    rank = torch.empty_like(order).scatter_(2, order, torch.arange(count).expand_as(order)).to(images.device)
-    cells = cells.to(images.device)
+    wanted = target[torch.tensor(states.image, dtype=torch.long, device=target.device)]
+    batch_at = _painter(start, end, cells, order, states)
+    found = target_probability(classifier, batch_at, wanted, pixels=cells.numel(), chunk=chunk, task=task)
+    return dict(zip(maps, found[states.place].unbind(0), strict=True))
 
+
+def _painter(start: Tensor, end: Tensor, cells: Tensor, order: Tensor, states: _States) -> Callable[[int, int], Tensor]:
+    """Makes the pictures from one number up to another: `start` with its first cells of an order taken from `end`."""
+    rank = torch.empty_like(order).scatter_(2, order, torch.arange(order.shape[2]).expand_as(order)).to(start.device)
+    cells = cells.to(start.device)
     sources = list(zip(states.map, states.image, strict=True))
 
     def batch_at(first: int, stop: int) -> Tensor:
-        batch = images.new_empty(stop - first, *images.shape[1:])
+        batch = start.new_empty(stop - first, *start.shape[1:])
         for (number, row), run in groupby(range(first, stop), key=sources.__getitem__):
             own = list(run)
-            replaced = rank[number, row][cells] < states.gone[own].to(images.device)[:, None, None]
+            replaced = rank[number, row][cells] < states.gone[own].to(start.device)[:, None, None]
             part = batch[own[0] - first : own[-1] + 1 - first]
             # lerp is exact at 0 and 1, and many times faster than where
-            torch.lerp(start[row], end[row], replaced[:, None].to(images), out=part)
+            torch.lerp(start[row], end[row], replaced[:, None].to(start), out=part)
         return batch
 
-    wanted = target[torch.tensor(states.image, dtype=torch.long, device=target.device)]
-    found = target_probability(classifier, batch_at, wanted, pixels=cells.numel(), chunk=chunk)
-    return dict(zip(maps, found[states.place].unbind(0), strict=True))
+    return batch_at
 
 
 @checked
@@ -135,10 +142,11 @@ def morf_many(
     absolute: bool = False,
     seed: int = 0,
     chunk: int | None = None,
+    task: Task = "single-label",
 ) -> dict[str, Curve]:
     """`morf` of several maps of the same images at once: see `curves`."""
     return curves("morf", classifier, images, maps, target, patch=patch, perturbation=perturbation, steps=steps,
-                  absolute=absolute, seed=seed, chunk=chunk)  # fmt: skip
+                  absolute=absolute, seed=seed, chunk=chunk, task=task)  # fmt: skip
 
 
 @checked
@@ -154,6 +162,7 @@ def morf(
     absolute: bool = False,
     seed: int = 0,
     chunk: int | None = None,
+    task: Task = "single-label",
 ) -> Curve:
     """The class's probability while patches are replaced one by one, most relevant first.
 
@@ -174,7 +183,7 @@ def morf(
         tensor([[0.6000, 0.2000, 0.0000]], dtype=torch.float64)
     """
     return morf_many(classifier, images, {"": maps}, target, patch=patch, perturbation=perturbation, steps=steps,
-                     absolute=absolute, seed=seed, chunk=chunk)[""]  # fmt: skip
+                     absolute=absolute, seed=seed, chunk=chunk, task=task)[""]  # fmt: skip
 
 
 @checked
@@ -190,6 +199,7 @@ def deletion(
     absolute: bool = False,
     seed: int = 0,
     chunk: int | None = None,
+    task: Task = "single-label",
 ) -> Curve:
     """The class's probability while equal shares of the pixels are replaced, most relevant first, down to none.
 
@@ -199,7 +209,7 @@ def deletion(
         Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", BMVC 2018.
     """
     return curves("deletion", classifier, images, {"": maps}, target, patch=patch, perturbation=perturbation,
-                  steps=steps, absolute=absolute, seed=seed, chunk=chunk)[""]  # fmt: skip
+                  steps=steps, absolute=absolute, seed=seed, chunk=chunk, task=task)[""]  # fmt: skip
 
 
 @checked
@@ -215,6 +225,7 @@ def insertion(
     absolute: bool = False,
     seed: int = 0,
     chunk: int | None = None,
+    task: Task = "single-label",
 ) -> Curve:
     """The class's probability while equal shares of the pixels come back, most relevant first, up to the image.
 
@@ -224,89 +235,7 @@ def insertion(
         Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", BMVC 2018.
     """
     return curves("insertion", classifier, images, {"": maps}, target, patch=patch, perturbation=perturbation,
-                  steps=steps, absolute=absolute, seed=seed, chunk=chunk)[""]  # fmt: skip
-
-
-@checked
-def road(
-    classifier: nn.Module,
-    images: Images,
-    maps: Maps,
-    target: Labels,
-    *,
-    shares: Sequence[float] = SHARES,
-    noise: float = 0.01,
-    absolute: bool = False,
-    seed: int = 0,
-    chunk: int | None = None,
-) -> Curve:
-    """The class's probability when the most relevant pixels are filled in from their neighbours: "remove and debias".
-
-    What is filled in blends with its surroundings, so the shape of the removed region tells the classifier little.
-
-    Args:
-        classifier: images (B, C, H, W) in 0..1 to logits (B, K).
-        images: in 0..1.
-        maps: raw maps.
-        target: the class whose probability is followed.
-        shares: of the pixels that are removed, each in 0..1 (1 excluded), rounded down to whole pixels.
-        noise: standard deviation of the Gaussian noise on each filled-in value; the same picture for every image.
-        absolute: whether the size of a value counts, whatever its sign.
-        seed: of the order among ties and of the noise.
-        chunk: images in one forward pass; the curve does not depend on it.
-    Returns:
-        f(x0), then one probability for each share.
-    Raises:
-        DataError: if maps are not finite, or a target is no class.
-        RecipeError: if a share lies outside 0..1.
-    Source:
-        Rong et al., "A Consistent and Efficient Evaluation Strategy for Attribution Methods", ICML 2022, section 4.
-        Differs: the probability of each image in place of the accuracy over all.
-    """
-    if not all(0 <= share < 1 for share in shares):
-        raise RecipeError(f"ROAD removes shares from 0 to below 1, since something must stay; got {list(shares)}.")
-    cells = grid(images.shape[2], images.shape[3], 1)
-    order = _order(usable(maps, images), cells, absolute, seed)
-    rank = torch.empty_like(order).scatter_(1, order, torch.arange(cells.numel()).expand_as(order))
-    rank = rank.view_as(maps).to(images.device)
-    gone = torch.tensor([0, *(int(share * cells.numel()) for share in shares)], device=images.device)
-    draws = torch.Generator().manual_seed(seed)
-    speckle = noise * torch.randn(images.shape[1:], generator=draws, dtype=images.dtype).to(images.device)
-    state = torch.cartesian_prod(torch.arange(len(images)), torch.arange(len(gone))).to(images.device)
-
-    def batch_at(first: int, stop: int) -> Tensor:
-        row, point = state[first:stop].T
-        removed = rank[row] < gone[point][:, None, None, None]
-        return imputed(images[row], removed) + speckle * removed
-
-    wanted = target[state[:, 0].to(target.device)]
-    found = target_probability(classifier, batch_at, wanted, pixels=cells.numel(), chunk=chunk)
-    return found.view(len(images), len(gone))
-
-
-@checked
-def imputed(images: Images, removed: Bool[Tensor, "batch 1 height width"], *, tolerance: float = 1e-5) -> Images:
-    """Removed pixels as the weighted mean of their eight neighbours, removed ones included.
-
-    Neighbours beside a pixel weigh 1/6, those across a corner 1/12; at the border they share out what is missing. That
-    is one symmetric linear system for each image, solved by conjugate gradients from the solution at half the size.
-
-    Args:
-        images: what is there; removed values are not read.
-        removed: True where a pixel is to be filled in; each image keeps a pixel at least.
-        tolerance: how far, as a root mean square, filled-in pixels may lie off their neighbours' mean. With 1e-5 the
-            pixels are some 0.001 off the exact solution, a tenth of ROAD's noise; smaller takes longer.
-    Raises:
-        DataError: if no pixel of an image stays.
-    Source:
-        Rong et al., ICML 2022, section 4.2 (noisy linear imputation, without its noise).
-    Example:
-        >>> imputed(torch.tensor([[[[0.0, 9.0, 1.0]]]]), torch.tensor([[[[False, True, False]]]]))
-        tensor([[[[0.0000, 0.5000, 1.0000]]]])
-    """
-    if removed.flatten(1).all(1).any():
-        raise DataError("an image whose pixels are all removed has nothing to be filled in from; keep one.")
-    return _imputed(images, removed.to(images), tolerance)
+                  steps=steps, absolute=absolute, seed=seed, chunk=chunk, task=task)[""]  # fmt: skip
 
 
 @checked
@@ -316,7 +245,7 @@ def aopc(curve: Curve) -> Scores:
     AOPC(L) = 1/(L+1) sum over k = 0..L of f(x0) - f(xk).
 
     Args:
-        curve: of `morf` or `road`, f(x0) first.
+        curve: of `morf`, f(x0) first.
     Returns:
         For each image a number in -1..1.
     Source:
@@ -372,44 +301,8 @@ def _distinct(order: Tensor, gone: Tensor, changes: Tensor) -> _States:
     place, states = torch.empty_like(names), list[tuple[int, int, int]]()
     for row in range(batch):
         _, first, inverse = np.unique(names[:, row].numpy(), return_index=True, return_inverse=True)
-        new = np.argsort(np.argsort(first))  # numbered as they come, so that neighbours are of one map
+        new = np.argsort(np.argsort(first))  # numbered as they come, so that neighbors are of one map
         place[:, row] = torch.from_numpy(new[inverse].reshape(maps, points)) + len(states)
         states += [(number // points, row, number % points) for number in sorted(first.tolist())]
     number, image, point = (list(column) for column in zip(*states, strict=True)) if states else ([], [], [])
     return _States(number, image, gone[point], place)
-
-
-def _neighbours(values: Tensor) -> Tensor:
-    """Weighted sum over the eight neighbours: the outer product of 1, 2, 1 with itself, less its centre, over 12."""
-    down = F.pad(values, (0, 0, 1, 1))
-    rows = down[:, :, :-2] + 2 * values + down[:, :, 2:]
-    across = F.pad(rows, (1, 1))
-    return (across[..., :-2] + 2 * rows + across[..., 2:] - 4 * values) / 12
-
-
-def _imputed(images: Tensor, free: Tensor, tolerance: float) -> Tensor:
-    """`imputed`, with 1 in `free` where a pixel was removed and 0 elsewhere. No image feels the others of the batch."""
-    if not free.any():
-        return images
-    kept = F.avg_pool2d(1 - free, 2, ceil_mode=True)
-    known, degree = images * (1 - free), _neighbours(torch.ones_like(free))
-    coarse = F.avg_pool2d(known, 2, ceil_mode=True) / kept.where(kept > 0, 1)
-    half = _imputed(coarse, (kept == 0).to(free), tolerance)
-    value = free * F.interpolate(half, images.shape[2:], mode="bilinear")
-    residual = free * (_neighbours(known) - degree * value + _neighbours(value))
-    direction, error = residual, _squares(residual)
-    goal = tolerance**2 * free.sum((1, 2, 3), keepdim=True) * images.shape[1]
-    for _ in range(free[0].numel()):
-        unfinished = error > goal
-        if not unfinished.any():
-            break
-        moved = free * (degree * direction - _neighbours(direction))
-        step = (error / (direction * moved).sum((1, 2, 3), keepdim=True)).where(unfinished, 0)
-        value, residual = value + step * direction, residual - step * moved
-        before, error = error, _squares(residual)
-        direction = residual + (error / before).where(unfinished, 0) * direction
-    return known + value
-
-
-def _squares(values: Tensor) -> Tensor:
-    return values.square().sum((1, 2, 3), keepdim=True)

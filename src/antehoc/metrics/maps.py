@@ -1,12 +1,14 @@
 """What all measures of explanation maps share: their types, the grid of patches, and the classifier's answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from antehoc.errors import DataError, RecipeError
+from antehoc.task import Task, probabilities
 from antehoc.types import Images, Labels, Scores, checked
 
 Maps = Float[Tensor, "batch 1 height width"]  # raw: higher is more relevant, no scale of their own
@@ -68,8 +70,9 @@ def target_probability(
     *,
     pixels: int,
     chunk: int | None = None,
+    task: Task = "single-label",
 ) -> Scores:
-    """The softmax probability of one class for each of many images that are made only when they are needed.
+    """The probability of one class for each of many images that are made only when they are needed.
 
     The classifier looks in evaluation mode and without gradients; its modes are as before afterwards.
 
@@ -79,6 +82,7 @@ def target_probability(
         target: the class asked for, one for each image.
         pixels: of one image; says how many go in one pass where `chunk` does not.
         chunk: images in one forward pass. The result does not depend on it.
+        task: whether the classes share a softmax, or each has a sigmoid.
     Returns:
         Probabilities in 0..1, on the CPU in double precision.
     Raises:
@@ -89,18 +93,24 @@ def target_probability(
     at_once = max(1, limit // pixels) if chunk is None else chunk
     if at_once < 1:
         raise RecipeError(f"a chunk holds one image or more; got {chunk}.")
+    found = []
+    with torch.no_grad(), _evaluating(classifier):
+        for first in range(0, len(target), at_once):
+            own = target[first : first + at_once]
+            logits = classifier(batch_at(first, first + len(own)))
+            if len(strange := own[(own < 0) | (own >= logits.shape[1])]):
+                raise DataError(f"a target is a class from 0 to {logits.shape[1] - 1}; got {int(strange[0])}.")
+            found.append(probabilities(task, logits).gather(1, own[:, None])[:, 0].cpu().double())
+    return torch.cat(found) if found else torch.zeros(0, dtype=torch.float64)
+
+
+@contextmanager
+def _evaluating(classifier: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while; every module's mode is put back, whatever happens."""
     modes = [(module, module.training) for module in classifier.modules()]
     classifier.eval()
-    found = []
     try:
-        with torch.no_grad():
-            for first in range(0, len(target), at_once):
-                own = target[first : first + at_once]
-                logits = classifier(batch_at(first, first + len(own)))
-                if len(strange := own[(own < 0) | (own >= logits.shape[1])]):
-                    raise DataError(f"a target is a class from 0 to {logits.shape[1] - 1}; got {int(strange[0])}.")
-                found.append(logits.softmax(1).gather(1, own[:, None])[:, 0].cpu().double())
+        yield
     finally:
         for module, mode in modes:
             module.training = mode
-    return torch.cat(found) if found else torch.zeros(0, dtype=torch.float64)

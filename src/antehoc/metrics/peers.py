@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from antehoc.errors import DataError, RecipeError, choose
 from antehoc.metrics.ood import ood_auroc
+from antehoc.task import strongest
 from antehoc.types import checked
 
 Peers: TypeAlias = dict[str, dict[str, Tensor]]  # detector -> set -> (n,) outlier scores
@@ -34,7 +35,7 @@ def peer_scores(
 
     Nothing is tuned: each detector has its default parameters. ViM takes the dimensions of its authors' code (1000
     from 2048 features on, else 512; half the features where these are below 768), DICE drops the share .9 of OpenOOD's
-    configuration, KNN takes 50 neighbours, or all rows where there are fewer. ReAct, VRA, ASH and SCALE shape the
+    configuration, KNN takes 50 neighbors, or all rows where there are fewer. ReAct, VRA, ASH and SCALE shape the
     pooled features.
     Mahalanobis and RMD are worked out in double precision: in single precision, where the training rows are fewer than
     the features, their inverse covariance is noise and they do little better than chance.
@@ -121,26 +122,14 @@ def _fitted(features: Tensor, logits: Tensor, labels: Tensor, weight: Tensor, bi
         from pytorch_ood import detector as d
     except ImportError as error:
         raise RecipeError("peers need pytorch-ood: pip install 'antehoc[ood]', or leave them out.") from error
-    width = len(weight[0])
-    head = nn.Linear(width, len(bias)).requires_grad_(False)
-    head.weight.copy_(weight)
-    head.bias.copy_(bias)
-    flat = nn.Sequential(nn.Flatten(), head)
-    principal = 1000 if width >= 2048 else 512 if width >= 768 else width // 2
+    head = _head(weight, bias)
     on_logits = {"MaxSoftmax": d.MaxSoftmax, "MaxLogit": d.MaxLogit, "EnergyBased": d.EnergyBased}
     on_logits |= {"Entropy": d.Entropy, "GEN": d.GEN, "KLMatching": d.KLMatching}
-    on_features = {
-        "KNN": d.KNN(None, k=min(50, len(features))),
-        "ViM": d.ViM(None, d=principal, w=weight, b=bias),
-        "DICE": d.DICE(None, w=weight, b=bias, p=0.9),
-        "NNGuide": d.NNGuide(None, head, k=min(10, len(features))),
-    }
-    on_features |= {"PNML": d.PNML(None, head), "fDBD": d.fDBD(None, head), "NCI": d.NCI(None, head)}
-    on_features |= {"LTS": d.LTS(None, head), "SHE": d.SHE(None, head)}
-    right = labels[head(features).argmax(1) == labels]
-    if len(set(right.tolist())) < len(bias):
+    on_features = _on_plain_features(d, head, len(features))
+    correct = labels[strongest(head(features)) == labels]
+    if len(set(correct.tolist())) < len(bias):
         del on_features["SHE"]
-    shaping = {"ReAct": d.ReAct, "VRA": d.VRA, "ASH": d.ASH, "SCALE": d.SCALE}
+    flat, shaping = nn.Sequential(nn.Flatten(), head), {"ReAct": d.ReAct, "VRA": d.VRA, "ASH": d.ASH, "SCALE": d.SCALE}
     fitted: dict[str, _Predict] = {}
     for name, kind in on_logits.items():
         fitted[name] = _on_logits(kind(None).fit_logits(logits, labels))
@@ -152,6 +141,27 @@ def _fitted(features: Tensor, logits: Tensor, labels: Tensor, weight: Tensor, bi
     for name, kind in shaping.items():
         fitted[name] = _on_maps(kind(None, flat).fit_feature_maps(features[:, :, None, None], labels))
     return fitted
+
+
+def _on_plain_features(d: Any, head: nn.Linear, rows: int) -> dict[str, Any]:
+    """The detectors of pytorch-ood's module `d` that read features as they are, not yet fitted."""
+    width, weight, bias = head.in_features, head.weight.detach(), head.bias.detach()
+    principal = 1000 if width >= 2048 else 512 if width >= 768 else width // 2
+    detectors = {
+        "KNN": d.KNN(None, k=min(50, rows)),
+        "ViM": d.ViM(None, d=principal, w=weight, b=bias),
+        "DICE": d.DICE(None, w=weight, b=bias, p=0.9),
+        "NNGuide": d.NNGuide(None, head, k=min(10, rows)),
+    }
+    detectors |= {"PNML": d.PNML(None, head), "fDBD": d.fDBD(None, head), "NCI": d.NCI(None, head)}
+    return detectors | {"LTS": d.LTS(None, head), "SHE": d.SHE(None, head)}
+
+
+def _head(weight: Tensor, bias: Tensor) -> nn.Linear:
+    head = nn.Linear(len(weight[0]), len(bias)).requires_grad_(False)
+    head.weight.copy_(weight)
+    head.bias.copy_(bias)
+    return head
 
 
 @contextmanager

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from antehoc.errors import DataError, RecipeError
+from antehoc.errors import DataError
 from antehoc.metrics.maps import Maps, ObjectMasks, target_probability, usable
+from antehoc.task import Task
 from antehoc.types import Images, Labels, Scores, checked
 
 THRESHOLDS = tuple(step / 100 for step in range(100))
@@ -23,7 +24,7 @@ def pointing_game(maps: Maps, mask: ObjectMasks) -> Scores:
     """Whether the highest value lies on the object. Higher is better.
 
     Returns:
-        1 or 0; of several equal maxima the share that lies on the object, as if lots were drawn.
+        1 or 0; of several equal maxima the share that lies on the object.
     Source:
         Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016, section 4.1 (here without its
         margin of 15 pixels).
@@ -143,8 +144,35 @@ def best_threshold(maps: Maps, mask: ObjectMasks) -> float:
 
 
 @checked
+def outline(mask: ObjectMasks, *, outside_px: int = 1, inside_px: int = 1) -> ObjectMasks:
+    """A band along the edge of objects.
+
+    Args:
+        mask: the objects.
+        outside_px: how wide the band is outside of an object.
+        inside_px: how wide it is inside.
+    Returns:
+        True in the band; objects smaller than it lie in it whole.
+    Example:
+        >>> outline(torch.tensor([[[[False, False, False, True, True, True]]]])).int()
+        tensor([[[[0, 0, 1, 1, 0, 0]]]], dtype=torch.int32)
+    """
+    value = mask.float()
+    grown = F.max_pool2d(value, 2 * outside_px + 1, 1, outside_px)
+    shrunk = 1 - F.max_pool2d(1 - value, 2 * inside_px + 1, 1, inside_px)
+    return grown > shrunk
+
+
+@checked
 def saliency_metric(
-    classifier: nn.Module, images: Images, maps: Maps, target: Labels, threshold: float, *, chunk: int | None = None
+    classifier: nn.Module,
+    images: Images,
+    maps: Maps,
+    target: Labels,
+    threshold: float,
+    *,
+    chunk: int | None = None,
+    task: Task = "single-label",
 ) -> Scores:
     """Whether a small box around what the map shows is enough for the class. Lower is better.
 
@@ -158,6 +186,7 @@ def saliency_metric(
         target: the class asked for.
         threshold: shown is what lies strictly above it.
         chunk: images in one forward pass; the figure does not depend on it.
+        task: whether the classes share a softmax, or each has a sigmoid.
     Returns:
         A number above log 0.05 = -3.0; where nothing is shown the box is the whole image, since nothing is told apart.
     Raises:
@@ -173,26 +202,23 @@ def saliency_metric(
         crops = [images[row : row + 1, :, *boxes[row]] for row in range(first, stop)]
         return torch.cat([F.interpolate(crop, size, mode="bilinear") for crop in crops])
 
-    probability = target_probability(classifier, batch_at, target, pixels=shown[0].numel(), chunk=chunk)
+    probability = target_probability(classifier, batch_at, target, pixels=shown[0].numel(), chunk=chunk, task=task)
     shares = [(rows.stop - rows.start) * (cols.stop - cols.start) / math.prod(size) for rows, cols in boxes]
     tiny = torch.finfo(images.dtype).tiny  # a probability of 0 is one below the smallest number
     return torch.tensor(shares, dtype=torch.float64).clamp(min=0.05).log() - probability.clamp(min=tiny).log()
 
 
 @checked
-def pompom(maps: Maps, mask: ObjectMasks, *, epsilon: float = EPSILON) -> Scores:
+def pompom(maps: Maps, mask: ObjectMasks) -> Scores:
     """How much of what is not the object the map shows at all: positive map outside the object mask. Lower is better.
 
-    |{(1 - m) z > eps}| / (|{1 - m > eps}| + eps).
+    |{(1 - m) z > eps}| / (|{1 - m > eps}| + eps), with eps = 1e-6.
 
     Args:
         maps: raw maps z.
         mask: the object m.
-        epsilon: what counts as nothing; above 0.
     Returns:
         A share in 0..1; an image without an object gives the share of it that is shown.
-    Raises:
-        RecipeError: if `epsilon` is not above 0.
     Source:
         The measure of Rio-Torto, Fernandes and Teixeira, "Understanding the decisions of CNNs: An in-model approach",
         Pattern Recognition Letters 2020; their code does not hold it.
@@ -200,10 +226,8 @@ def pompom(maps: Maps, mask: ObjectMasks, *, epsilon: float = EPSILON) -> Scores
         >>> pompom(torch.tensor([[[[1.0, 0.2, 0.0]]]]), torch.tensor([[[[True, False, False]]]]))
         tensor([0.5000], dtype=torch.float64)
     """
-    if epsilon <= 0:
-        raise RecipeError(f"POMPOM's epsilon lies above 0, such as 1e-6; got {epsilon}.")
     value, inside = _rows(maps, mask)
-    return (~inside & (value > epsilon)).sum(1).double() / ((~inside).sum(1) + epsilon)
+    return (~inside & (value > EPSILON)).sum(1).double() / ((~inside).sum(1) + EPSILON)
 
 
 @checked

@@ -100,7 +100,7 @@ def randomisation(
         RecipeError: if the classifier has no parameter.
     Source:
         Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, section 3.
-        Differs: the published check draws from the layer's initialisation, which not every module tells.
+        Differs: the published check draws from the layer's initialization, which not every module tells.
     """
     layers = layers_from_the_top(classifier)
     if not layers:

@@ -191,7 +191,7 @@ def augrc(score: Scores, wrong: Flags) -> Figure:
         score: higher is more doubtful.
         wrong: True where the decision is wrong.
     Returns:
-        Area under the generalised risk-coverage curve in 0..0.5: half the error rate for a score at chance, 0 without
+        Area under the generalized risk-coverage curve in 0..0.5: half the error rate for a score at chance, 0 without
         wrong decisions; NaN for no rows. The curve is joined by straight lines from (0, 0), which is also the mean over
         all orders of tied rows.
     Raises:

@@ -29,7 +29,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def prepare(self, image: Tensor) -> Tensor:
-        """The model's own normalisation of an image in 0..1."""
+        """The model's own normalization of an image in 0..1."""
 
     def view(self, state: Tensor) -> Tensor:
         """The activation (B, C_i, H_i, W_i) in the state after stage i."""
@@ -76,11 +76,11 @@ class PaperShapes(Backbone):
         Thesis, Fig. 3.7; the authors' Keras code for the order (ReLU before batch norm), epsilon and initial weights.
     """
 
-    def __init__(self, image_channels: int, *, filters: int = 5) -> None:
+    def __init__(self, image_channels: int) -> None:
         super().__init__()
-        inputs = (image_channels, filters, filters)
-        self.stages = nn.ModuleList(paper_block(i, filters) for i in inputs)
-        self.channels = (filters,) * 3
+        self.channels = (5, 5, 5)
+        inputs = (image_channels, *self.channels[:-1])
+        self.stages = nn.ModuleList(paper_block(i, o) for i, o in zip(inputs, self.channels, strict=True))
 
     def prepare(self, image: Tensor) -> Tensor:
         return image
@@ -108,18 +108,19 @@ def glorot_(module: nn.Module) -> None:
 
 
 class Small(Backbone):
-    """A small convolutional network that does not care where the object stands: strides instead of a dense layer.
+    """A small convolutional network for objects anywhere in the image: strides instead of a dense layer.
 
-    With its default widths some 72,000 parameters on grey images; the default of recipe `shapes-free`.
+    Some 72,000 parameters on gray images.
     """
 
-    def __init__(self, image_channels: int, *, widths: tuple[int, ...] = (16, 32, 64)) -> None:
+    def __init__(self, image_channels: int) -> None:
         super().__init__()
-        inputs = (image_channels, *widths[:-1])
+        self.channels = (16, 32, 64)
+        inputs = (image_channels, *self.channels[:-1])
         self.stages = nn.ModuleList(
-            nn.Sequential(convolution(i, o, stride=2), convolution(o, o)) for i, o in zip(inputs, widths, strict=True)
+            nn.Sequential(convolution(i, o, stride=2), convolution(o, o))
+            for i, o in zip(inputs, self.channels, strict=True)
         )
-        self.channels = tuple(widths)
 
     def prepare(self, image: Tensor) -> Tensor:
         return image
@@ -137,7 +138,7 @@ def convolution(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, 
 class Network(Backbone):
     """A network of timm or torchvision.
 
-    Images in 0..1 are normalised with the mean and deviation that are named for the network; grey images take the
+    Images in 0..1 are normalized with the mean and deviation that are named for the network; gray images take the
     mean over the three channels of both.
     """
 
@@ -170,7 +171,7 @@ class Network(Backbone):
         if self.tokens is None:
             return state
         prefix, rows, columns = self.tokens
-        return state[:, prefix:].transpose(1, 2).reshape(len(state), -1, rows, columns)
+        return state[:, prefix:].transpose(1, 2).reshape(state.shape[0], -1, rows, columns)
 
 
 class Tiny(Backbone):
@@ -201,7 +202,7 @@ def build_backbone(
 
     Args:
         name: such as `small`, `resnet18` or `torchvision/squeezenet1_0`.
-        image_channels: 1 (grey) or 3 (RGB).
+        image_channels: 1 (gray) or 3 (RGB).
         weights: True for the published weights (fetched, or from the cache), a `.safetensors` file of the whole
             network, `hf-hub:OWNER/NAME`, or a tag of timm such as `a1_in1k`; for networks of timm and torchvision.
         options: of timm's or torchvision's network, such as `{"pad_type": "same"}` or `{"img_size": 64}`.
@@ -213,24 +214,28 @@ def build_backbone(
         >>> build_backbone("tiny", 1).channels
         (4, 8, 8)
     """
-    library, _, rest = name.rpartition("/")
-    backbone: Backbone
     if name in BACKBONES:
         if weights or options:
             raise RecipeError(f"backbone {name!r} has no published weights and no options; leave both out.")
         backbone = BACKBONES[name](image_channels)
-    elif library == "torchvision":
-        backbone = Network(image_channels, torchvision_row(rest, image_channels, weights=weights, options=options))
-    elif not timm.is_model(name):
+    else:
+        backbone = Network(image_channels, _row(name, image_channels, weights, options))
+    if batch_norm == "fixed" or (batch_norm == "auto" and weights and folded(backbone)):
+        backbone.fix_statistics()
+    return backbone
+
+
+def _row(name: str, image_channels: int, weights: str | bool, options: Mapping[str, Any]) -> Row:
+    """The stages of a network of torchvision or timm."""
+    library, _, rest = name.rpartition("/")
+    if library == "torchvision":
+        return torchvision_row(rest, image_channels, weights=weights, options=options)
+    if not timm.is_model(name):
         raise RecipeError(
             f"no backbone is called {name!r}.{near_miss(name, [*BACKBONES, *timm.list_models()])} "
             f"Known: {', '.join(BACKBONES)}, the networks of timm, and torchvision/NAME."
         )
-    else:
-        backbone = Network(image_channels, timm_row(name, image_channels, weights=weights, options=options))
-    if batch_norm == "fixed" or (batch_norm == "auto" and weights and folded(backbone)):
-        backbone.fix_statistics()
-    return backbone
+    return timm_row(name, image_channels, weights=weights, options=options)
 
 
 def folded(module: nn.Module) -> bool:

@@ -24,7 +24,7 @@ def squares(images: Tensor, share: float) -> Tensor:
 def fill(images: Tensor, hidden: float) -> Tensor:
     """What stands in the place of what is gone, drawn for all images of a step alike.
 
-    The brightness of hidden pixels, grey, a random brightness for each image, or the image itself blurred.
+    The brightness of hidden pixels, gray, a random brightness for each image, or the image itself blurred.
     """
     kind = int(torch.randint(4, ()))
     if kind == 3:

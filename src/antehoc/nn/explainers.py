@@ -1,6 +1,5 @@
 """Explainers: an image goes in, one mask comes out that says how much of each pixel may be seen."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -84,17 +83,16 @@ class UNet(Explainer):
     transposed convolution, the addition, and two convolutions with ReLU. No batch norm but the head's.
 
     Args:
-        image_channels: 1 (grey) or 3 (RGB).
+        image_channels: 1 (gray) or 3 (RGB).
         filters: of the levels, from the image on; the image's sides must be divisible by 2 for each level.
         scale: the image is averaged over squares of so many pixels first, and the mask enlarged to the image's size:
             at 2 it costs a quarter.
-        grain: masks are made of squares of so many pixels, with smooth steps between them; a multiple of `scale`.
         norm: batch norm after every convolution of the levels; without it (the paper's) the masks learn slowly.
         gating: how the last activation becomes a mask.
     Source:
         "Producing joint decisions and explanations with CNNs", slide "Proposed architecture"; the authors' PyTorch code
         for the layers.
-    Differs: `scale`, `grain`, `norm`, `smooth`, and every gate but `tanh`.
+    Differs: `scale`, `norm`, `smooth`, and every gate but `tanh`.
     Example:
         >>> UNet(3, filters=(4, 8))(torch.rand(2, 3, 16, 16)).shape
         torch.Size([2, 1, 16, 16])
@@ -106,17 +104,14 @@ class UNet(Explainer):
         *,
         filters: Sequence[int] = (32, 64, 128),
         scale: int = 1,
-        grain: int = 1,
         norm: bool = False,
         gating: Gating = PUBLISHED,
     ) -> None:
         super().__init__()
         if not filters or min(filters) < 1 or scale < 1:
             raise RecipeError(f"an explainer needs filters and a scale of 1 or more; got {list(filters)} and {scale}.")
-        if grain > 1 and grain % scale:
-            raise RecipeError(f"an explainer's grain is 1 or a multiple of its scale {scale}; got {grain}.")
-        self.scale, self.squares = scale, max(grain // scale, 1)
-        self.smallest = math.lcm(scale * 2 ** len(filters), grain)
+        self.scale = scale
+        self.smallest = scale * 2 ** len(filters)
         widths = tuple(filters)
         self.encoder = nn.ModuleList(
             twice(i, o, norm=norm, inplace=True)  # a sixth of the explainer's time
@@ -126,7 +121,7 @@ class UNet(Explainer):
         below = (widths[-1], *rising[:-1])
         self.rise = nn.ModuleList(nn.ConvTranspose2d(i, o, 2, 2) for i, o in zip(below, rising, strict=True))
         self.decoder = nn.ModuleList(twice(width, width, norm=norm, inplace=True) for width in rising)
-        self.head = MaskHead(widths[0], gating, place=scale * self.squares)
+        self.head = MaskHead(widths[0], gating, place=scale)
 
     def forward(self, image: Tensor) -> Tensor:
         value = F.avg_pool2d(image, self.scale) if self.scale > 1 else image
@@ -137,7 +132,6 @@ class UNet(Explainer):
             value = F.max_pool2d(value, 2)
         for rise, level, beside in zip(self.rise, self.decoder, reversed(levels), strict=True):
             value = level(rise(value) + beside)
-        value = F.avg_pool2d(value, self.squares) if self.squares > 1 else value
         return _enlarged(self.head(value), image)
 
 
@@ -182,7 +176,7 @@ class Segmentation(Explainer):
 
 
 def build_explainer(
-    name: str, image_channels: int, gating: Gating, *, filters: Sequence[int], scale: int, grain: int, norm: bool
+    name: str, image_channels: int, gating: Gating, *, filters: Sequence[int], scale: int, norm: bool
 ) -> Explainer:
     """The explainer of that name.
 
@@ -192,7 +186,7 @@ def build_explainer(
         RecipeError: where the name is unknown, or its library is not installed.
     """
     if name == "unet":
-        return UNet(image_channels, filters=filters, scale=scale, grain=grain, norm=norm, gating=gating)
+        return UNet(image_channels, filters=filters, scale=scale, norm=norm, gating=gating)
     if name == "none":
         return Open()
     library, _, rest = name.partition("/")

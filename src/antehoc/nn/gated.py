@@ -40,7 +40,7 @@ class GatedVgg(Gated):
     The last level's maximum over all places goes through two dense layers of 128 with a sigmoid and dropout.
 
     Args:
-        image_channels: 1 (grey) or 3 (RGB).
+        image_channels: 1 (gray) or 3 (RGB).
         classes: how many.
         filters: of the levels.
         norm: batch norm after every convolution; without it (the paper's) a few thousand scenes teach it nothing.
@@ -156,24 +156,26 @@ def build_gated(
 
     Args:
         name: `vgg`, the paper's; a ResNet of timm with `gate_at: blocks`, as the paper gates them; else a backbone.
-        image_channels: 1 (grey) or 3 (RGB).
+        image_channels: 1 (gray) or 3 (RGB).
         classes: how many.
         gate_at: `blocks` (the paper's), `stages`, `first` or `image`; `vgg` takes `blocks` or `image`.
         weights, options, batch_norm: of the backbone (`build_backbone`).
     Raises:
         RecipeError: where name, weights and `gate_at` do not fit each other.
     """
-    if name == "vgg" or gate_at == "blocks":
-        if weights:
-            raise RecipeError(
-                f"classifier {name!r} with gate_at: {gate_at} takes no weights; take `stages` or `image`."
-            )
-        if name == "vgg":
-            if gate_at not in ("blocks", "image"):
-                raise RecipeError(f"classifier 'vgg' takes gate_at: blocks or image; got {gate_at}.")
-            if foreign := set(options) - {"filters", "norm"}:
-                raise RecipeError(f"classifier 'vgg' takes the options filters and norm; got {min(foreign)!r}.")
-            return GatedVgg(image_channels, classes, **options)
+    if (name == "vgg" or gate_at == "blocks") and weights:
+        raise RecipeError(f"classifier {name!r} with gate_at: {gate_at} takes no weights; take `stages` or `image`.")
+    if name == "vgg":
+        return _vgg(image_channels, classes, gate_at, options)
+    if gate_at == "blocks":
         return GatedResNet(name, image_channels, classes, options=options)
     backbone = build_backbone(name, image_channels, weights=weights, options=options, batch_norm=batch_norm)
     return GatedBackbone(backbone, classes, gate_at=gate_at)
+
+
+def _vgg(image_channels: int, classes: int, gate_at: str, options: Mapping[str, Any]) -> GatedVgg:
+    if gate_at not in ("blocks", "image"):
+        raise RecipeError(f"classifier 'vgg' takes gate_at: blocks or image; got {gate_at}.")
+    if foreign := set(options) - {"filters", "norm"}:
+        raise RecipeError(f"classifier 'vgg' takes the options filters and norm; got {min(foreign)!r}.")
+    return GatedVgg(image_channels, classes, **options)

@@ -1,29 +1,24 @@
 """Networks of timm and torchvision as rows of stages, with weights from where the caller says."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import timm
 import torch
 import torchvision  # type: ignore[import-untyped]
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from timm.models import VisionTransformer, adapt_input_conv
 from torch import Tensor, nn
 
 from antehoc.errors import RecipeError, near_miss
+from antehoc.nn.weights import HUB, load_weights, weights_file
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-HUB = "hf-hub:"
 SUCH_AS = "take one such as resnet18, convnext_atto, swin_tiny_patch4_window7_224 or vit_tiny_patch16_224"
 _HEADS = {"global_pool", "pre_logits", "fc_norm", "head_norm", "head_drop", "head", "fc", "classifier", "last_linear"}
 _OURS = {  # options of timm and torchvision that a backbone sets itself, or that would change what it gives
     *("num_classes", "in_chans", "features_only", "out_indices", "feature_cls", "dynamic_img_size", "weights"),
     *("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path"),
 }
-_PICKLES = {".pth", ".pt", ".bin", ".tar", ".ckpt", ".pkl"}
 _TORCHVISION = ("alexnet", "convnext", "densenet", "efficientnet", "mobilenet", "squeezenet", "vgg")
 _FAILURES = (RuntimeError, AttributeError, TypeError, ValueError, AssertionError, LookupError, NotImplementedError)
 
@@ -46,7 +41,7 @@ def timm_row(name: str, image_channels: int, *, weights: str | bool, options: Ma
     net = _timm_net(name, image_channels, weights=bool(weights and not file) and weights, options=options)
     facts = net.pretrained_cfg
     if file:
-        _load(net, file, name, facts["classifier"], facts["first_conv"], resize="img_size" in options)
+        load_weights(net, file, name, facts["classifier"], facts["first_conv"], resize="img_size" in options)
     fixed = "img_size" in options or facts.get("fixed_input_size") or isinstance(net, VisionTransformer)
     side = options.get("img_size", facts["input_size"][1:])
     try:
@@ -66,7 +61,7 @@ def whole_network(name: str, *, weights: str | bool, options: Mapping[str, Any])
     net = _timm_net(name, 3, weights=bool(weights and not file) and weights, options=options)
     facts = net.pretrained_cfg
     if file:
-        _load(net, file, name, (), facts["first_conv"], resize="img_size" in options)
+        load_weights(net, file, name, (), facts["first_conv"], resize="img_size" in options)
     height, width = facts["input_size"][1:]
     return nn.Sequential(torchvision.transforms.Normalize(facts["mean"], facts["std"]), net).eval(), (height, width)
 
@@ -89,7 +84,7 @@ def _refused(library: str, name: str, options: Mapping[str, Any], weights: str, 
     said = " ".join(str(error).split()).rstrip(".")
     return RecipeError(
         f"{library} cannot build {name!r} with options {dict(options)}{weights} ({said}); "
-        "mend the options, or give the weights as a .safetensors file."
+        "change the options, or give the weights as a .safetensors file."
     )
 
 
@@ -196,26 +191,7 @@ class _First(nn.Module):
 @torch.no_grad()
 def torchvision_row(name: str, image_channels: int, *, weights: str | bool, options: Mapping[str, Any]) -> Row:
     """A network of torchvision that keeps its row in `features`; a stage ends where the size is about to fall."""
-    file = weights_file(weights)
-    _check_options(options)
-    known = [known for known in torchvision.models.list_models(torchvision.models) if known.startswith(_TORCHVISION)]
-    if name not in known:
-        others = torchvision.models.list_models(torchvision.models)
-        hint = " Take timm's." if name in others else near_miss(name, known)
-        raise RecipeError(
-            f"torchvision's {name!r} is no row of stages.{hint} Known: {', '.join(_TORCHVISION)}, each with its sizes."
-        )
-    own = None if file or not weights else "DEFAULT" if weights is True else weights
-    try:
-        net: Any = torchvision.models.get_model(name, weights=own, **options)
-    except (*_FAILURES, OSError) as error:
-        raise _refused("torchvision", name, options, f" and weights {own!r}", error) from error
-    key, conv = next((key, part) for key, part in net.named_modules() if isinstance(part, nn.Conv2d))
-    if image_channels != conv.in_channels:
-        conv.weight = nn.Parameter(adapt_input_conv(image_channels, conv.weight))
-        conv.in_channels = image_channels
-    if file:
-        _load(net, file, f"torchvision/{name}", "classifier", key)
+    net = _torchvision_net(name, image_channels, weights=weights, options=options)
     parts = [*net.features, *([nn.ReLU()] if name.startswith("densenet") else [])]  # densenet's stands in its forward
     states = [torch.zeros(1, image_channels, 64, 64)]
     for part in parts:
@@ -233,72 +209,34 @@ def torchvision_row(name: str, image_channels: int, *, weights: str | bool, opti
     return Row(stages, tuple(widths), IMAGENET_MEAN, IMAGENET_STD)
 
 
+def _torchvision_net(name: str, image_channels: int, *, weights: str | bool, options: Mapping[str, Any]) -> Any:
+    """The whole network, its weights loaded and its first convolution for so many channels."""
+    file = weights_file(weights)
+    _check_options(options)
+    every = torchvision.models.list_models(torchvision.models)
+    known = [known for known in every if known.startswith(_TORCHVISION)]
+    if name not in known:
+        hint = " Take timm's." if name in every else near_miss(name, known)
+        raise RecipeError(
+            f"torchvision's {name!r} is no row of stages.{hint} Known: {', '.join(_TORCHVISION)}, each with its sizes."
+        )
+    own = None if file or not weights else "DEFAULT" if weights is True else weights
+    try:
+        net: Any = torchvision.models.get_model(name, weights=own, **options)
+    except (*_FAILURES, OSError) as error:
+        raise _refused("torchvision", name, options, f" and weights {own!r}", error) from error
+    key, conv = next((key, part) for key, part in net.named_modules() if isinstance(part, nn.Conv2d))
+    if image_channels != conv.in_channels:
+        conv.weight = nn.Parameter(adapt_input_conv(image_channels, conv.weight))
+        conv.in_channels = image_channels
+    if file:
+        load_weights(net, file, f"torchvision/{name}", "classifier", key)
+    return net
+
+
 def _check_options(options: Mapping[str, Any]) -> None:
     if taken := sorted(_OURS & set(options)):
         raise RecipeError(
             f"option {taken[0]!r} is not yours to set, the backbone does it; leave it out "
             "(options are such as {pad_type: same} or {img_size: 64})."
         )
-
-
-def weights_file(weights: str | bool) -> Path | None:
-    """The file that `weights` names, if it names one.
-
-    Raises:
-        RecipeError: where it is a pickle, or there is no such file.
-    """
-    if not isinstance(weights, str) or weights.startswith(HUB):
-        return None
-    path = Path(weights)
-    if path.suffix in _PICKLES:
-        raise RecipeError(
-            f"{weights}: a pickle can run code when it is read; convert it with safetensors.torch.save_file "
-            "and name the .safetensors file."
-        )
-    if path.suffix != ".safetensors":
-        if "/" in weights or path.exists():
-            raise RecipeError(f"{weights}: weights are a .safetensors file, {HUB}OWNER/NAME or a tag of timm.")
-        return None
-    if not path.is_file():
-        raise RecipeError(f"{weights}: there is no such file; name the .safetensors file of the backbone's weights.")
-    return path
-
-
-def _load(
-    net: Any,
-    file: Path,
-    name: str,
-    classifier: str | Sequence[str],
-    first: str | Sequence[str],
-    *,
-    resize: bool = False,
-) -> None:
-    """Load all but the classifier, strictly; a first convolution for RGB is summed up for grey images."""
-    heads, firsts = ((part,) if isinstance(part, str) else tuple(part) for part in (classifier, first))
-    try:
-        given = {key: value for key, value in load_file(file).items() if not _below(key, heads)}
-    except SafetensorError as error:
-        raise RecipeError(f"{file}: this is no safetensors file ({error}); fetch or convert it again.") from error
-    own = {key: value for key, value in net.state_dict().items() if not _below(key, heads)}
-    cure = "take the weights of this very network, or other `options`"
-    for key in own:
-        if key not in given and not key.endswith("num_batches_tracked"):  # files older than that counter
-            raise RecipeError(f"{file}: the weights have no {key!r}, which {name} wants; {cure}.")
-    for key in given:
-        if key not in own:
-            raise RecipeError(f"{file}: the weights have {key!r}, which {name} does not know; {cure}.")
-    for key in (f"{part}.weight" for part in firsts):
-        if given[key].dim() == 4 and own[key].shape[1] < given[key].shape[1]:
-            given[key] = adapt_input_conv(own[key].shape[1], given[key])
-    convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
-    if resize and convert:  # timm's own way to bring position embeddings to another image size
-        given = convert(given, net)
-    for key, value in given.items():
-        if value.shape != own[key].shape:
-            shapes = f"is {tuple(value.shape)}, and {name} wants {tuple(own[key].shape)}"
-            raise RecipeError(f"{file}: {key!r} {shapes}; {cure}.")
-    net.load_state_dict(given, strict=False)
-
-
-def _below(key: str, parts: tuple[str, ...]) -> bool:
-    return any(key.startswith(part + ".") for part in parts)

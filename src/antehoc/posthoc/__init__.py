@@ -15,6 +15,7 @@ from antehoc.posthoc.ascent import ASCENT, gradient_ascent
 from antehoc.posthoc.cards import CARDS
 from antehoc.posthoc.checks import Attributions, Made, Passes, judge
 from antehoc.posthoc.probe import Probe, standing_still
+from antehoc.task import Task, strongest
 from antehoc.types import Images, Labels, checked
 
 __all__ = ["ASCENT", "METHODS", "Attributions", "Method", "Passes", "attributions", "gradient_ascent", "judge"]
@@ -69,6 +70,7 @@ def attributions(
     target: int | Labels | None = None,
     chunk: int = 16,
     seed: int = 0,
+    task: Task = "single-label",
     **options: object,
 ) -> Attributions:
     """What a post-hoc method says each pixel does for a class's logit, and whether that may be looked at.
@@ -81,9 +83,11 @@ def attributions(
         classifier: maps images to logits (B, K); of a system, `system.as_classifier()`.
         images: in 0..1, where the classifier is.
         method: a name in `METHODS`.
-        target: the class to explain, for all images or for each; without, the class that is decided.
+        target: the number of the class to explain, for all images or for each, whether or not it is decided; by
+            default the class with the highest logit.
         chunk: the most images that the classifier sees at once; memory grows with it and with nothing else.
         seed: of the methods that draw at random.
+        task: whether the classes share a softmax, or each has a sigmoid; it matters to methods that read probabilities.
         options: of the method, by name: see `METHODS[method].options`.
     Returns:
         Raw maps, with `valid` and the checks that it comes from.
@@ -100,23 +104,21 @@ def attributions(
               [ 0., -1.]]]]), True)
     """
     entry = choose("post-hoc method", method, METHODS)
-    settings = entry.options | _known(method, entry, options)
+    settings = entry.options | _known(method, entry, options) | ({"seed": seed} if entry.random else {})
     if chunk < 1:
         raise RecipeError(f"chunk is the number of images at once, 1 or more; got {chunk}.")
     if not len(images):
         raise DataError("attributions need one image or more; got none.")
-    probe, made = Probe(classifier, chunk), []
-    keywords = settings | ({"seed": seed} if entry.random else {})
+    probe = Probe(classifier, chunk, task)
     with standing_still(classifier):
         images = images.detach().clone()  # of no other graph, and no inference tensor
         classes = _targets(probe, images, target)
-        for part in probe.parts(len(images)):
-            made.append(entry.run(probe, images[part], classes[part], **keywords))
+        made = [entry.run(probe, images[part], classes[part], **settings) for part in probe.parts(len(images))]
     maps = torch.cat([one.maps for one in made]).detach()
     own = {name: torch.cat([one.checks[name] for one in made]) for name in made[0].checks}
     valid, checks, why = judge(maps, own)
     passes = Passes(probe.forward / len(images), probe.backward / len(images))
-    return Attributions(maps, classes, valid, checks, why, passes, method, keywords)
+    return Attributions(maps, classes, valid, checks, why, passes, method, settings)
 
 
 def _known(method: str, entry: Method, options: dict[str, object]) -> dict[str, object]:
@@ -135,6 +137,6 @@ def _known(method: str, entry: Method, options: dict[str, object]) -> dict[str, 
 def _targets(probe: Probe, images: Tensor, target: int | Tensor | None) -> Tensor:
     if target is None:
         with torch.no_grad():
-            return torch.cat([probe.logits(images[part]).argmax(1) for part in probe.parts(len(images))])
+            return torch.cat([strongest(probe.logits(images[part])) for part in probe.parts(len(images))])
     classes = torch.as_tensor(target, device=images.device).long()
     return classes.expand(len(images)) if classes.dim() == 0 else classes

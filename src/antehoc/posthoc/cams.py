@@ -99,7 +99,9 @@ def last_map(probe: Probe, image: Tensor, target: Tensor) -> tuple[nn.Module, in
     seen = [pair for pair in every if pair[1].requires_grad]
     probe.backward += 1
     slopes = torch.autograd.grad(scores.sum(), [output for _, output in seen], allow_unused=True) if seen else ()
-    used = [pair for pair, slope in zip(seen, slopes, strict=True) if slope is not None]
+    reached = [(pair, slope) for pair, slope in zip(seen, slopes, strict=True) if slope is not None]
+    # a branch of another label may be joined to the logits: its slopes are there, and all of them are 0
+    used = [pair for pair, slope in reached if slope.any()] or [pair for pair, _ in reached]
     maps = [i for i, (module, output) in enumerate(used) if _is_map(output) and _convolves(module)]
     later = used[maps[-1] :] if maps else []
     if not later or any(isinstance(module, nn.Linear) and output.dim() > 2 for module, output in later):

@@ -34,7 +34,7 @@ _RECTIFIED = _Kind(
     "backpropagation with changed ReLUs, outside the classifier's forward pass",
 )
 _CAM = _Kind(
-    "localisation: where the last feature map supports the class",
+    "localization: where the last feature map supports the class",
     "the classifier's last features support the class about here",
     "the exact outline: the map is as coarse as the features and smoothly enlarged",
     "weights on the classifier's last feature map",
@@ -47,11 +47,11 @@ _HIDING = _Kind(
 )
 
 
-def _card(kind: _Kind, explanans: str, process: str) -> Card:
+def _card(kind: _Kind, explanation: str, process: str) -> Card:
     return Card(
         explanandum="the logit of one class for one image",
         process=process,
-        explanans=explanans,
+        explanation=explanation,
         requirement=kind.requirement,
         may_read=kind.may_read,
         may_not_read=kind.may_not_read,

@@ -49,7 +49,7 @@ BOUNDS = {
 class Attributions:
     """Raw maps of one method for a batch, what they explain, what they cost, and whether they may be looked at."""
 
-    maps: Tensor  #: (B, 1, H, W), higher = more relevant, in the method's own unit; never normalised
+    maps: Tensor  #: (B, 1, H, W), higher = more relevant, in the method's own unit; never normalized
     target: Tensor  #: (B,) the class whose logit is explained
     valid: Tensor  #: (B,) bool
     checks: dict[str, Tensor]  #: (B,) by name

@@ -53,31 +53,34 @@ def lime(
         Ribeiro, Singh and Guestrin, "Why Should I Trust You?", KDD 2016, Eq. 1 (ridge regression and the kernel of
         width 0.25 on cosine distances, as in the authors' code for images); captum.
     """
-    from captum._utils.models.linear_model import SkLearnRidge
-    from captum.attr import Lime
-
     rows, columns = (torch.arange(side) * min(cells, side) // side for side in images.shape[-2:])
     parts = (rows[:, None] * min(cells, images.shape[-1]) + columns)[None, None].to(images.device)
     maps = []
     for image, label in zip(images, target, strict=True):
-        generator = torch.Generator().manual_seed(seed)
-
-        def draw(_: Tensor, generator: torch.Generator = generator, **known: Any) -> Tensor:
-            count = known["num_interp_features"]
-            return torch.randint(0, 2, (1, count), generator=generator).to(images.device)
-
-        model = Lime(
-            lambda rows, label=label: probe.scores(rows, label.expand(len(rows))),
-            interpretable_model=SkLearnRidge(alpha=1.0),
-            similarity_func=_kernel,
-            perturb_func=draw,
-        )
+        model = _linear(probe, label, torch.Generator().manual_seed(seed))
         maps.append(
             model.attribute(
                 image[None], baselines=fill, feature_mask=parts, n_samples=samples, perturbations_per_eval=probe.chunk
             )[:, :1]
         )
     return Made(torch.cat(maps).detach().to(images))
+
+
+def _linear(probe: Probe, label: Tensor, generator: torch.Generator) -> Any:
+    """captum's LIME of one label's logit, which draws from the generator."""
+    from captum._utils.models.linear_model import SkLearnRidge
+    from captum.attr import Lime
+
+    def draw(_: Tensor, **known: Any) -> Tensor:
+        count = known["num_interp_features"]
+        return torch.randint(0, 2, (1, count), generator=generator).to(label.device)
+
+    return Lime(
+        lambda rows: probe.scores(rows, label.expand(len(rows))),
+        interpretable_model=SkLearnRidge(alpha=1.0),
+        similarity_func=_kernel,
+        perturb_func=draw,
+    )
 
 
 def _kernel(_: Tensor, __: Tensor, shown: Tensor, **___: Any) -> Tensor:
@@ -131,7 +134,7 @@ def extremal_perturbation(
 
     Args:
         area: the share of the image that is shown, in 0..1.
-        steps: of the optimiser; each is a forward and a backward pass.
+        steps: of the optimizer; each is a forward and a backward pass.
         cells: on each side of the coarse grid.
     Returns:
         Masks in 0..1.
@@ -139,12 +142,9 @@ def extremal_perturbation(
         Fong, Patrick and Vedaldi, "Understanding Deep Networks via Extremal Perturbations and Smooth Masks", ICCV 2019,
         Eq. 2 and 4.
     """
-    height, width = images.shape[-2:]
-    sigma = max(height, width) / 10
-    kernel = 2 * min(int(2 * sigma), min(height, width) - 1) + 1
-    blurred = gaussian_blur(images, [kernel, kernel], [sigma, sigma])
-    wanted = torch.zeros(height * width).to(images)
-    wanted[height * width - round(area * height * width) :] = 1
+    blurred, pixels = _blurred(images), images.shape[-2] * images.shape[-1]
+    wanted = torch.zeros(pixels).to(images)
+    wanted[pixels - round(area * pixels) :] = 1
     grid = torch.zeros(len(images), 1, cells, cells).to(images).requires_grad_()
     optimizer = torch.optim.Adam([grid], lr=0.3)
     for step in range(steps):
@@ -154,6 +154,15 @@ def extremal_perturbation(
         grid.grad = probe.slopes(surprise + 0.3 * 300 ** (step / steps) * misfit, grid)[0]
         optimizer.step()
     return Made(_enlarged(grid.detach(), images.shape[-2:]))
+
+
+def _blurred(images: Tensor) -> Tensor:
+    """Images under a Gaussian of a tenth of the longer side."""
+    height, width = images.shape[-2:]
+    sigma = max(height, width) / 10
+    kernel = 2 * min(int(2 * sigma), min(height, width) - 1) + 1
+    blurred: Tensor = gaussian_blur(images, [kernel, kernel], [sigma, sigma])
+    return blurred
 
 
 def _enlarged(grid: Tensor, size: torch.Size) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from antehoc.errors import DataError, ModelError
+from antehoc.task import Task, log_probabilities
 
 
 class Probe:
@@ -15,10 +16,11 @@ class Probe:
     Args:
         classifier: maps images (B, C, H, W) to logits (B, K).
         chunk: the most images in one call.
+        task: whether the classes share a softmax, or each has a sigmoid.
     """
 
-    def __init__(self, classifier: nn.Module, chunk: int) -> None:
-        self.classifier, self.chunk = classifier, chunk
+    def __init__(self, classifier: nn.Module, chunk: int, task: Task = "single-label") -> None:
+        self.classifier, self.chunk, self.task = classifier, chunk, task
         self.forward = self.backward = 0  #: images that went through, either way
 
     def logits(self, images: Tensor) -> Tensor:
@@ -48,7 +50,7 @@ class Probe:
         if not bool(((target >= 0) & (target < classes)).all()):
             raise DataError(f"a target must be a class in 0..{classes - 1}; got {target.tolist()}.")
         if log_probability:
-            logits = logits.log_softmax(1)
+            logits = log_probabilities(self.task, logits)
         return logits.gather(1, target[:, None])[:, 0]
 
     def slopes(self, scores: Tensor, *at: Tensor) -> tuple[Tensor, ...]:

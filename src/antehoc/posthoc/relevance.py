@@ -102,7 +102,7 @@ def _layer(
     positive = function(input.clamp(min=0), weight.clamp(min=0), None, *a, **k)
     if bool((input < 0).any()):
         positive = positive + function(input.clamp(max=0), weight.clamp(max=0), None, *a, **k)
-    positive = positive + mode.biases((positive == 0).to(positive), positive)  # a bias takes what nobody else can
+    positive = positive + mode.biases((positive == 0).to(positive), positive)  # a bias takes what no input can
     whole = function(input.detach(), weight, bias, *a, **k)
     result = _scaled(positive, whole)
     made_by = (result._version, function, input, weight, bias, a, k)

@@ -1,18 +1,17 @@
 """One image's decision as a page shows it: the image, bars, the verdict and its reasons in words."""
 
 from collections.abc import Sequence
-from typing import Literal, assert_never
 
 from PIL import Image
 from torch import Tensor
 
-from antehoc import explanations
 from antehoc.evaluation import Shown
+from antehoc.explanations import AttributeScores, Explanation, SaliencyMask
 from antehoc.report import figures
 from antehoc.report.figures import Bar
 from antehoc.report.html import Html, join, tag
 from antehoc.report.meanings import AGREE, percent, plain, reason_text
-from antehoc.types import AttributeScores, DataSpec, Decision, Explanans, Reason, SaliencyMask, Verdict
+from antehoc.types import DataSpec, Decision, Reason, Verdict
 
 _CLASSES, _ATTRIBUTES, _REASONS = 5, 10, 5  # as many are shown, of reasons on each side; the rest is counted
 
@@ -25,7 +24,7 @@ def case(shown: Shown, spec: DataSpec) -> Html:
     picture = tag(
         "img", src=figures.picture(shown.image), alt=alt, class_=_crispness(shown.image.shape[-2:]), width=side
     )
-    few = isinstance(decision.explanans, AttributeScores) and spec.attributes and len(spec.classes) <= _CLASSES
+    few = isinstance(decision.explanations[0], AttributeScores) and spec.attributes and len(spec.classes) <= _CLASSES
     parts = panels(decision, spec, truth, by_explanation=not few, image=shown.image)
     return tag(
         "article",
@@ -62,10 +61,10 @@ def panels(
     """
     parts = [panel("Classes by the classifier", class_bars(decision, truth))]
     if by_explanation and decision.by_explanation:
-        by = "the mask" if isinstance(decision.explanans, SaliencyMask) else "the attributes"
+        by = "the mask" if isinstance(decision.explanations[0], SaliencyMask) else "the attributes"
         bars = _class_bars(decision.by_explanation, decision.label, truth, f"classes by {by} alone")
         parts.append(panel(f"Classes by {by}", join([bars, _rank(decision)])))
-    return parts + explanans(decision.explanans, spec, decision.label, image)
+    return parts + explanans(decision.explanations[0], spec, decision.label, image)
 
 
 def _rank(decision: Decision) -> Html:
@@ -127,7 +126,7 @@ def corrected(decision: Decision) -> Html:
 
 
 def explanans(
-    explanans: Explanans, spec: DataSpec, label: str, image: Tensor | Image.Image | None = None
+    explanans: Explanation, spec: DataSpec, label: str, image: Tensor | Image.Image | None = None
 ) -> list[Html]:
     """What explains the decision, a panel for each part of it."""
     match explanans:
@@ -137,7 +136,7 @@ def explanans(
         case SaliencyMask():
             return [panel("What the mask lets through", mask(explanans, image))]
         case _:
-            assert_never(explanans)
+            raise TypeError(explanans)
 
 
 def mask(explanans: SaliencyMask, image: Tensor | Image.Image | None = None) -> Html:
@@ -178,10 +177,10 @@ def class_bars(decision: Decision, truth: str | None = None) -> Html:
 
 def confidence_bars(shown: Shown, spec: DataSpec) -> Html:
     """How much of what each class asks for is seen, by the papers' support rule."""
-    seen = shown.decision.explanans
+    seen = shown.decision.explanations[0]
     if not isinstance(seen, AttributeScores):
         return Html("")
-    values = explanations.AttributeScores(seen.names, seen.probabilities).support(spec)
+    values = seen.support(spec)
     return _class_bars(values, shown.decision.label, shown.truth, "confidence of each class by the support rule")
 
 
@@ -225,7 +224,7 @@ def _crispness(size: Sequence[int]) -> str:
     return "crisp" if max(size) <= figures.CRISP_PX else "smooth"
 
 
-def legend(kind: Literal["attributes", "mask"], *, truth: bool = True) -> Html:
+def legend(kind: str, *, truth: bool = True) -> Html:
     """How a case is to be read, by the kind of its explanans and where the true class is known or not."""
     green = [tag("b", "Green", class_="true"), ": the true class. "] if truth else []
     said = {

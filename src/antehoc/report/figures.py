@@ -4,7 +4,7 @@ import math
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
-from typing import Any, Literal, NamedTuple, assert_never
+from typing import Any, Literal, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -19,10 +19,11 @@ from torch import Tensor
 
 from antehoc.data.images import shown
 from antehoc.evaluation import Shown
+from antehoc.explanations import AttributeScores, SaliencyMask
 from antehoc.report.look import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, RULE, clean, drawing, short, styled
 from antehoc.report.meanings import AGREE, percent, plain, reason_text
 from antehoc.runs import Reproduction
-from antehoc.types import AttributeScores, DataSpec, SaliencyMask
+from antehoc.types import DataSpec
 
 COLORS: dict[str, str] = {"plain": GREY, "seen": BLUE, "true": GREEN, "odd": RED}
 
@@ -437,13 +438,13 @@ def _card(axes: Axes, case: Shown, spec: DataSpec, left: int, top: int) -> None:
     )
     image.set_zorder(1)
     axes.add_patch(Rectangle((left + 22, top + 84), 138, 138, facecolor="none", edgecolor=RULE, zorder=2))
-    match decision.explanans:
+    match decision.explanations[0]:
         case AttributeScores():
-            _bars_of(axes, write, decision.explanans, spec, decision.label, left, top)
+            _bars_of(axes, write, decision.explanations[0], spec, decision.label, left, top)
         case SaliencyMask():
-            _mask_of(axes, write, case.image, decision.explanans, left, top)
+            _mask_of(axes, write, case.image, decision.explanations[0], left, top)
         case _:
-            assert_never(decision.explanans)
+            raise TypeError(decision.explanations)
     for number, reason in enumerate(verdict.reasons[:3] if verdict else ()):
         agrees = reason.code in AGREE
         write(22, 248 + 26 * number, "+" if agrees else "\u2013", 16, color=GREEN if agrees else RED, weight="bold")

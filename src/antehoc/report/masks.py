@@ -8,16 +8,17 @@ from PIL import Image
 
 from antehoc.data.images import Preprocessing, read_image, to_source
 from antehoc.errors import AntehocError, DataError, OutputError
+from antehoc.explanations import SaliencyMask
 from antehoc.report import figures
-from antehoc.types import Decision, SaliencyMask
+from antehoc.types import Decision
 
 
 def at_source(decision: Decision, preprocessing: Preprocessing, height: int, width: int) -> Decision:
     """The decision with its mask at the source image's pixels, 0 where the model saw nothing; others as they are."""
-    if not isinstance(decision.explanans, SaliencyMask):
+    if not isinstance(decision.explanations[0], SaliencyMask):
         return decision
-    mask = to_source(decision.explanans.values(), preprocessing, height, width)
-    return replace(decision, explanans=SaliencyMask.of(mask))
+    mask = to_source(decision.explanations[0].values(), preprocessing, height, width)
+    return replace(decision, explanations=(SaliencyMask.of(mask),))
 
 
 def write(
@@ -42,10 +43,10 @@ def write(
     for path, item in results:
         if isinstance(item, AntehocError):
             continue
-        if not isinstance(item.explanans, SaliencyMask):
+        if not isinstance(item.explanations[0], SaliencyMask):
             raise DataError("--masks: this model explains by attributes, not by a mask; leave the option out.")
         image = read_image(path)
-        own = at_source(item, preprocessing, image.height, image.width).explanans
+        own = at_source(item, preprocessing, image.height, image.width).explanations[0]
         assert isinstance(own, SaliencyMask)
         name = _free(path.stem, taken)
         values = own.values()

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from antehoc.runs import Reproduction
-from antehoc.types import Reason, ReasonCode
+from antehoc.types import Reason
 
-AGREE: frozenset[ReasonCode] = frozenset(
+AGREE: frozenset[str] = frozenset(
     {"attribute-agrees", "mask-enough", "mask-needed", "whole-agrees"}
 )  #: reasons for a decision
 

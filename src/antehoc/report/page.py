@@ -89,7 +89,7 @@ def decisions(results: Sequence[tuple[Path, Decision | AntehocError]], model: Mo
 
 
 def _legend(results: Sequence[tuple[Path, Decision | AntehocError]], model: Model) -> Html:
-    kinds = [item.explanans.kind for _, item in results if isinstance(item, Decision)]
+    kinds = [item.explanations[0].kind for _, item in results if isinstance(item, Decision)]
     nothing = not kinds or (kinds[0] == "attributes" and not model.spec.attributes)
     return Html("") if nothing else cases.legend(kinds[0], truth=False)
 
@@ -106,7 +106,7 @@ def _decided(path: Path, item: Decision | AntehocError, model: Model, side: int)
         return tag(
             "article", tag("h3", str(path)), tag("p", badge, class_="decision"), tag("p", str(item)), class_="case"
         )
-    doubts = " · ".join(f"{name} {value:.3g}" for name, value in item.doubt.items())
+    doubts = " · ".join(f"{name} {value:.3g}" for name, value in item.doubts.items())
     try:
         image = read_image(path)
     except AntehocError as error:  # it could be read a moment ago: the decision still stands

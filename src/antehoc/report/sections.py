@@ -94,7 +94,7 @@ def _chart(svg: str, caption: str) -> Html:
 def _cases(evaluation: Evaluation, model: Model) -> Html:
     if not evaluation.shown:
         return Html("")
-    kind = evaluation.shown[0].decision.explanans.kind
+    kind = evaluation.shown[0].decision.explanations[0].kind
     said = {
         "attributes": "Images of this run. The class probabilities come from the classifier; the classes by the"
         " attributes alone from what the mirror sees and the table of what each class asks for; the confidence of a"

@@ -1,15 +1,15 @@
 """Results for the terminal, in plain ASCII but for the names that people gave."""
 
 from collections.abc import Sequence
-from typing import assert_never
 
 from antehoc.blocks import Strong, Table
 from antehoc.data.images import shown
 from antehoc.evaluation import Evaluation
+from antehoc.explanations import AttributeScores, Explanation, SaliencyMask
 from antehoc.figure import intervals, values
 from antehoc.report.meanings import AGREE, Group, Row, by_variant, grouped, is_of_one_set, is_shown, number, percent
 from antehoc.runs import Reproduction, Trained
-from antehoc.types import AttributeScores, Decision, Explanans, Reason, SaliencyMask, Verdict
+from antehoc.types import Decision, Reason, Verdict
 
 _TOP = 3  # supporting reasons that an accepted decision shows
 _MANY = 8  # reasons that any decision shows
@@ -55,17 +55,17 @@ def decision(path: str, decision: Decision) -> str:
     """One image's decision in a line, its reasons below, one to a line.
 
     Example:
-        >>> from antehoc.types import AttributeScores
-        >>> decision("a.png", Decision("fox", {"cat": 0.2, "fox": 0.8}, AttributeScores(("red",), (0.9,))))
+        >>> from antehoc.explanations import AttributeScores
+        >>> decision("a.png", Decision("fox", {"cat": 0.2, "fox": 0.8}, (AttributeScores(("red",), (0.9,)),)))
         'a.png  fox 0.80  not calibrated\\n'
     """
     verdict = decision.verdict
     head = f"{shown(path)}  {shown(decision.label)} {decision.probabilities[decision.label]:.2f}  {_verdict(verdict)}"
-    below = [*_explanans(decision.explanans), *_reasons(verdict)]
+    below = [*_explanans(decision.explanations[0]), *_reasons(verdict)]
     return "\n".join([head, *(f"    {shown(text)}" for text in below)]) + "\n"
 
 
-def _explanans(explanans: Explanans) -> list[str]:
+def _explanans(explanans: Explanation) -> list[str]:
     """What no reason says of it: attributes stand in the reasons, of a mask only its size can be said."""
     match explanans:
         case AttributeScores():
@@ -73,7 +73,7 @@ def _explanans(explanans: Explanans) -> list[str]:
         case SaliencyMask():
             return [f"the mask shows {percent(float(explanans.values().mean()))} of the image"]
         case _:
-            assert_never(explanans)
+            raise TypeError(explanans)
 
 
 def _verdict(verdict: Verdict | None) -> str:

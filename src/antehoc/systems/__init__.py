@@ -1,4 +1,4 @@
-"""The systems by name."""
+"""The systems by name. To add one, write its file or folder here and register it with one line in `SYSTEMS`."""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""What every system is: a module that decides, explains and doubts in one pass."""
+"""What training needs of a model, and what a system adds: it decides, explains and doubts.
+
+A system must write `forward`, `loss_terms`, `scores`, `explain` and `doubts`. Everything else has a default.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -6,13 +9,17 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtim
 
 from torch import Tensor, nn
 
+from antehoc import task
 from antehoc.cards import Card
-from antehoc.types import Batch, DataSpec, Explanans, Reason
+from antehoc.doubts import DOUBTS
+from antehoc.errors import DataError
+from antehoc.explanations import Explanation
+from antehoc.types import Batch, DataSpec, Reason
 
 
 @runtime_checkable
 class Output(Protocol):
-    """The least that a system's output has."""
+    """What every system's output has."""
 
     @property
     def logits(self) -> Tensor: ...
@@ -20,39 +27,30 @@ class Output(Protocol):
 
 OutputT = TypeVar("OutputT")
 SystemOutputT = TypeVar("SystemOutputT", bound=Output)
+Explanations = tuple[Explanation, ...]
+Reasons = dict[int, list[Reason]]  #: by the number of the class that they are about, the strongest first
 
 
 class Reconsidered(NamedTuple):
-    """What explanans and decided classes say without the images: what follows when a person corrects an explanans."""
+    """What explanations and decided classes say without the images: what changes when a person corrects one."""
 
-    doubts: dict[str, Tensor]  #: (B,) by name: those doubts of the system that look at nothing else
-    by_explanation: Tensor  #: (B, K) P(class | explanans) under a uniform prior; (B, 0) where it speaks of no class
-    reasons: list[tuple[list[Reason], list[Reason]]]  #: for each decision and against it, strongest first
+    doubts: dict[str, Tensor]  #: (B,) by name: those doubts of the system that depend on nothing else
+    by_explanation: Tensor  #: (B, K) P(class | explanation) under a uniform prior
+    reasons: list[Reasons]  #: of each image
 
 
 class Trainable(nn.Module, ABC, Generic[OutputT]):
     """All that the training loop needs.
 
-    `forward(image)` is `from_activations(activations(image))`: the first half is what a phase may cache when the part
-    that it runs through is frozen and the images do not change from epoch to epoch.
+    A model whose first part may be frozen splits `forward` in two: `from_activations(activations(image))`. What
+    `activations` gives can then be cached where that part is frozen and the images do not change between epochs.
     """
 
     weights: ClassVar[Mapping[str, float]]  #: the default weight of every loss term
 
     @abstractmethod
-    def activations(self, image: Tensor) -> tuple[Tensor, ...]:
-        """What the later half reads of the images (B, C, H, W) in 0..1; the batch comes first in each."""
-
-    @abstractmethod
-    def from_activations(self, activations: tuple[Tensor, ...]) -> OutputT:
-        """The output, from what `activations` gave."""
-
     def forward(self, image: Tensor) -> OutputT:
-        return self.from_activations(self.activations(image))
-
-    def frozen_part(self) -> nn.Module:
-        """What `activations` runs through: a cache of them is named after its layers and weights."""
-        return self
+        """The output for images (B, C, H, W) in 0..1. It never sees a label."""
 
     @abstractmethod
     def loss_terms(self, output: OutputT, batch: Batch) -> dict[str, Tensor]:
@@ -62,67 +60,116 @@ class Trainable(nn.Module, ABC, Generic[OutputT]):
     def scores(self, output: OutputT, batch: Batch) -> dict[str, Tensor]:
         """Validation figures by name, each a scalar; higher is better."""
 
-    def remarks(self, figures: Mapping[str, float]) -> list[str]:
-        """What a person should know of a training whose validation figures are these, a sentence each."""
-        return []
+    def look(self, image: Tensor, output: OutputT) -> OutputT:
+        """The output with what further passes over the images add: what losses and doubts need beside the decision."""
+        return output
 
+    def training_pass(self, image: Tensor) -> OutputT:
+        """The output of a training step. Override it only where forward and looks must share one pass."""
+        return self.look(image, self(image))
 
-class System(Trainable[SystemOutputT], ABC):
-    """A classifier that gives its reasons. Its constructor takes the `DataSpec`, then keyword-only plain values."""
+    def activations(self, image: Tensor) -> tuple[Tensor, ...]:
+        """What the later half reads of the images; the batch comes first in each."""
+        return (image,)
 
-    card: ClassVar[Card]
-    spec: DataSpec
+    def from_activations(self, activations: tuple[Tensor, ...]) -> OutputT:
+        """The output, from what `activations` gave."""
+        output: OutputT = self(*activations)
+        return output
 
-    @abstractmethod
-    def learner(self, parts: tuple[str, ...]) -> Trainable[Any]:
-        """The least of the system that must run to train these parts: itself, or one of its own modules."""
+    def frozen_part(self) -> nn.Module:
+        """The module that `activations` runs: a cache of them is named after its layers and weights."""
+        return self
 
-    @abstractmethod
     def cacheable(self, parts: tuple[str, ...]) -> bool:
-        """Whether `activations` runs through frozen layers only in a phase that trains these parts."""
+        """Whether `activations` runs frozen layers only in a phase that trains these parts."""
+        return False
+
+    def learner(self, parts: tuple[str, ...]) -> "Trainable[Any]":
+        """The smallest part that must run to train these parts: itself, or one of its own modules."""
+        return self
 
     def depth(self, name: str) -> int:
         """How deep a parameter lies, by its name: 0 in new layers, 1 in a backbone's last stage, and so on back."""
         return 0
 
-    @abstractmethod
     def begin_phase(self, parts: tuple[str, ...]) -> None:
         """Called once before a phase that trains these parts starts: the place for a warm start."""
+        return
+
+    def remarks(self, figures: Mapping[str, float]) -> list[str]:
+        """What a person should know of a training with these validation figures, a sentence each."""
+        return []
+
+
+class System(Trainable[SystemOutputT], ABC):
+    """A classifier that explains its decisions. Its constructor takes the `DataSpec`, then keyword-only values."""
+
+    card: ClassVar[Card]
+    spec: DataSpec
 
     @abstractmethod
-    def explain(self, output: SystemOutputT) -> list[Explanans]:
-        """One explanans per image."""
+    def explain(self, output: SystemOutputT) -> list[Explanations]:
+        """One or more explanations for each image."""
 
     @abstractmethod
     def doubts(self, output: SystemOutputT) -> dict[str, Tensor]:
-        """Every doubt by name, (B,) each; higher: decision and explanans disagree more."""
+        """What the explanation says against the decision, by names in `DOUBTS`; higher: they disagree more.
 
-    @abstractmethod
-    def table(self, output: SystemOutputT) -> dict[str, Tensor]:
-        """What an evaluation keeps of the explanans of each image, by name; small tensors, the batch first."""
+        Returns:
+            (B,) each; with several labels (B, K). Doubts of the decision alone are added by `all_doubts`.
+        """
+
+    def all_doubts(self, output: SystemOutputT) -> dict[str, Tensor]:
+        """Every doubt by name: the system's own, then those of the decision alone."""
+        alone = {
+            name: doubt.function(self.spec.task, output.logits) for name, doubt in DOUBTS.items() if doubt.of_decision
+        }
+        return {**self.doubts(output), **alone}
+
+    def predicted(self, output: SystemOutputT) -> Tensor:
+        """What is decided: (B,) class numbers, or with several labels (B, K) bool."""
+        return task.predicted(self.spec.task, output.logits)
+
+    def doubt_features(self, output: SystemOutputT) -> dict[str, Tensor]:
+        """What `fit_doubts` needs of each training image, by name: (B, features) each, and no more than that."""
+        return {}
+
+    def fit_doubts(self, features: Mapping[str, Tensor], label: Tensor) -> None:
+        """Set what the doubts must know of the training data.
+
+        Args:
+            features: what `doubt_features` gave of all training images, (n, features) each.
+            label: (n,), or with several labels (n, K).
+        """
+        return
+
+    def columns(self, output: SystemOutputT) -> dict[str, Tensor]:
+        """What an evaluation keeps of the explanation of each image, by name; small tensors, the batch first."""
+        return {}
 
     def dense(self, output: SystemOutputT) -> tuple[Tensor, nn.Linear] | None:
         """What the classifier's dense layer reads of each image (B, features), and that layer; None without one."""
         return None
 
-    @abstractmethod
-    def reconsider(self, explanans: Sequence[Explanans], predicted: Tensor) -> Reconsidered:
-        """What follows from the explanans, as `explain` gives them, and the decided classes (B,) alone."""
+    def by_explanation(self, output: SystemOutputT) -> Tensor | None:
+        """(B, K) P(class | explanation) under a uniform prior; None where the explanation says nothing of classes."""
+        return None
 
-    def considered(self, output: SystemOutputT, explanans: Sequence[Explanans]) -> Reconsidered:
-        """What decisions come with beside their doubts: classes by the explanans, and reasons for and against."""
-        return self.reconsider(explanans, output.logits.argmax(1))
+    def reasons(self, output: SystemOutputT) -> list[Reasons]:
+        """The explanation's own reasons for and against each decision; those of `DOUBTS` are added later."""
+        return [{} for _ in range(len(output.logits))]
 
-    def reasons(self, output: SystemOutputT) -> list[tuple[list[Reason], list[Reason]]]:
-        """For each image the reasons for the decision and those against it, strongest first."""
-        return self.considered(output, self.explain(output)).reasons
+    def reconsider(self, explanations: Sequence[Explanations], predicted: Tensor) -> Reconsidered:
+        """What follows from the explanations, as `explain` gives them, and the decided classes (B,) alone.
 
-    @abstractmethod
-    def fit_doubts(self, output: SystemOutputT, label: Tensor) -> None:
-        """Set what the doubts must know of the training data, from the output on training images and their labels."""
+        Raises:
+            DataError: where a person cannot correct this kind of explanation.
+        """
+        raise DataError("this explanation cannot be corrected by hand; decide on another image.")
 
     def decision(self, image: Tensor) -> Tensor:
-        """(B, K) logits of images; a system whose output holds more says here how to get them alone."""
+        """(B, K) logits of images. Override it where they can be had without the explanation."""
         logits: Tensor = self(image).logits
         return logits
 

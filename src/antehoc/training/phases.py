@@ -31,7 +31,6 @@ class Phase:
         weight_decay: of the optimiser.
         weights: weights of loss terms that differ from the system's own.
         backbone_rate: learning rate of the backbone, as a share of `learning_rate` (which new layers take).
-        layer_decay: each stage of the backbone takes this share of the rate of the stage above it.
         augment: `flip` mirrors images left to right at random, `orientations` turns and flips them to one of the eight
             orientations of a square, `crops` shows a random part of the picture or its mirror image; `thesis` and
             `thesis-code` are the thesis's, as written and as coded (`data.augmentation`).
@@ -43,8 +42,6 @@ class Phase:
             processors that have it a third of the time.
         precision: of the layers' arithmetic while the phase trains: with `bfloat16` a step takes half of the time on
             processors that have it; weights and losses stay in float32, masks from the gate on.
-        average: keep a running average of the weights, of which each step replaces a share of 1 - `average`; the
-            phase ends with the averaged weights. 0: none.
         keep: weights that the phase ends with: `last`, or `best` on validation by `monitor`.
         monitor: a validation figure, such as `loss` or `accuracy`.
         patience: stop after this many epochs without a better `monitor`; None: never.
@@ -62,23 +59,19 @@ class Phase:
     weight_decay: float = 0.0
     weights: Mapping[str, float] = field(default_factory=dict)
     backbone_rate: float = 1.0
-    layer_decay: float = 1.0
     augment: Augment = "none"
     views: int = 8
     cache: bool | Literal["disk"] = False
     cache_in: Literal["float32", "bfloat16"] = "float32"
     precision: Literal["float32", "bfloat16"] = "float32"
-    average: float = 0.0
     keep: Literal["last", "best"] = "last"
     monitor: str = "loss"
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "backbone_rate", "layer_decay", "views"):
+        for name in ("epochs", "batch_size", "learning_rate", "backbone_rate", "views"):
             if getattr(self, name) <= 0:
                 raise RecipeError(f"{name} must be above 0; got {getattr(self, name)}.")
-        if not 0 <= self.average < 1:
-            raise RecipeError(f"average lies in 0..1, below 1; got {self.average}.")
         if not self.train:
             raise RecipeError("a phase trains at least one part; `train` is empty.")
 
@@ -154,4 +147,4 @@ def build_optimizer(
 
 
 def _rate(phase: Phase, depth: int) -> float:
-    return phase.learning_rate * (phase.backbone_rate * phase.layer_decay ** (depth - 1) if depth else 1.0)
+    return phase.learning_rate * (phase.backbone_rate if depth else 1.0)

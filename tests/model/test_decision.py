@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from antehoc.calibration import Evidence, Policy
-from antehoc.decision import decide, intervene
 from antehoc.errors import DataError
+from antehoc.explanations import AttributeScores, SaliencyMask
+from antehoc.model.correction import intervene
+from antehoc.model.decision import decide
 from antehoc.systems import Mirror
-from antehoc.systems.base import Reconsidered
-from antehoc.types import AttributeScores, DataSpec, Decision, Reason, SaliencyMask
+from antehoc.types import DataSpec, Decision, Reason
 
 SPEC = DataSpec(("cat", "fox"), 1, 8, 8, ("red", "long"), ((0.0, 1.0), (1.0, 1.0)))
 LINEAR = Evidence((0.0, 1.0), (0.0, 1 - math.exp(-1)), 1.0)  # the doubt itself, above 0
@@ -57,17 +58,15 @@ def masked(sufficiency: float, necessity: float, *against: Reason, whole: float 
     def doubts(output):
         zero = output.logits[:, 0] * 0
         return {
-            "margin": zero - 1,
             "sufficiency": zero + sufficiency,
             "necessity": zero + necessity,
             "whole": zero + whole,
         }
 
-    system.explain = lambda output: [SaliencyMask.of(torch.full((8, 8), 0.25)) for _ in output.logits]
+    system.explain = lambda output: [(SaliencyMask.of(torch.full((8, 8), 0.25)),) for _ in output.logits]
     system.doubts = doubts
-    system.considered = lambda output, explanans: Reconsidered(
-        {}, torch.zeros(len(explanans), 0), [([], list(against))] * len(explanans)
-    )
+    system.by_explanation = lambda output: None
+    system.reasons = lambda output: [{number: list(against)} for number in system.predicted(output).tolist()]
     return system
 
 
@@ -85,11 +84,11 @@ def test_a_decision_holds_what_the_system_says(told):
     assert decision.label == "fox"
     assert list(decision.probabilities) == ["cat", "fox"]
     assert decision.probabilities["fox"] == pytest.approx(1 / (1 + math.exp(-2)))
-    assert isinstance(decision.explanans, AttributeScores)
-    assert decision.explanans.probabilities == pytest.approx((0.8808, 0.1192), abs=1e-4)
+    assert isinstance(decision.explanations[0], AttributeScores)
+    assert decision.explanations[0].probabilities == pytest.approx((0.8808, 0.1192), abs=1e-4)
     rules = {"support", "top-n", "top-n-centred", "likelihood"}
-    assert set(decision.doubt) == rules | {"distance", "rival", "margin", "entropy", "softmax"}
-    assert decision.doubt["margin"] == -2
+    assert set(decision.doubts) == rules | {"distance", "rival", "margin", "entropy", "softmax"}
+    assert decision.doubts["margin"] == -2
     assert decision.card is system.card
 
 
@@ -130,7 +129,7 @@ def test_an_accepted_decision_names_what_agrees_first(told):
     assert [reason.attribute for reason in decision.verdict.reasons] == ["red", "long"], "the surer first"
     assert decision.verdict.reasons[0].text == "'red' is present (0.95), and the class 'fox' has it"
     assert (decision.verdict.reasons[0].probability, decision.verdict.reasons[0].expected) == (
-        decision.explanans.probabilities[0],
+        decision.explanations[0].probabilities[0],
         1.0,
     )
 
@@ -169,7 +168,7 @@ def test_a_close_second_choice_is_said_to_be_unsure(told, name):
 
 def test_other_reasons_are_said_from_a_third_of_the_score_on_the_larger_first(told):
     system = told((2.0, 2.1), (2.0, 2.0), far=100.0)
-    doubt = one(system, None).doubt
+    doubt = one(system, None).doubts
     shifted = dataclasses.replace(LINEAR, values=(-1.0, 0.0))
 
     def said(distance: float, margin: float) -> list[str]:
@@ -200,7 +199,7 @@ def test_a_batch_decides_as_its_images_one_by_one():
     for a, b in zip(together, alone, strict=True):
         assert a.label == b.label
         # a batch is summed in another order than one image
-        assert_close(torch.tensor(list(a.doubt.values())), torch.tensor(list(b.doubt.values())), rtol=1e-4, atol=1e-5)
+        assert_close(torch.tensor(list(a.doubts.values())), torch.tensor(list(b.doubts.values())), rtol=1e-4, atol=1e-5)
         assert a.verdict.score == pytest.approx(b.verdict.score, rel=1e-4)
 
 
@@ -228,7 +227,7 @@ MASK_DOUBTS = combined(1.0, sufficiency=1.0, necessity=1.0, margin=1.0, whole=1.
 )
 def test_a_mask_that_is_not_enough_or_not_needed_is_said_the_larger_first(sufficiency, necessity, said):
     decision = one(masked(sufficiency, necessity), MASK_DOUBTS)
-    assert (decision.explanans.height, decision.explanans.kind) == (8, "mask")
+    assert (decision.explanations[0].height, decision.explanations[0].kind) == (8, "mask")
     assert codes(decision) == [*said]
     assert all(decision.label in reason.text for reason in decision.verdict.reasons)
 
@@ -236,7 +235,9 @@ def test_a_mask_that_is_not_enough_or_not_needed_is_said_the_larger_first(suffic
 def test_a_whole_image_that_is_less_surely_so_is_said_and_once():
     decision = one(masked(0.0, 0.0, whole=3.0), MASK_DOUBTS)
     assert codes(decision) == ["whole-disagrees"]
-    assert decision.verdict.reasons[0].text.startswith(f"seen whole, the image is the class '{decision.label}' less")
+    assert decision.verdict.reasons[0].text.startswith(
+        f"on the whole image the class '{decision.label}' is less probable"
+    )
     own = Reason("whole-disagrees", "the whole image is decided otherwise: 'cat' (0.93)")
     assert one(masked(0.0, 0.0, own, whole=3.0), MASK_DOUBTS).verdict.reasons == (own,)
 
@@ -250,7 +251,7 @@ def test_what_the_system_says_of_the_image_takes_the_place_of_the_general_words(
 
 def test_a_mask_cannot_be_corrected():
     system = masked(0.0, 0.0)
-    with pytest.raises(DataError, match=r"^the decision is explained by a mask, .*; leave it as it is\.$"):
+    with pytest.raises(DataError, match=r"^the decision is explained by the mask, .*; leave it as it is\.$"):
         intervene(system, MASK_DOUBTS, one(system, MASK_DOUBTS), {"red": True})
 
 
@@ -283,7 +284,7 @@ def seen(seed: int) -> tuple[Mirror, Decision]:
 
 
 def probabilities(decision: Decision) -> dict[str, float]:
-    return dict(zip(decision.explanans.names, decision.explanans.probabilities, strict=True))
+    return dict(zip(decision.explanations[0].names, decision.explanations[0].probabilities, strict=True))
 
 
 def test_a_corrected_attribute_turns_a_questioned_decision(told):
@@ -295,7 +296,7 @@ def test_a_corrected_attribute_turns_a_questioned_decision(told):
     assert after.corrected == {"red": 0.0}
     assert probabilities(after) == {"red": 0.0, "long": probabilities(before)["long"]}
     sure = math.log(0.999 / 0.001)  # what the likelihood's clamp leaves of a certainty
-    assert after.doubt == {**before.doubt, "likelihood": pytest.approx(-sure)}
+    assert after.doubts == {**before.doubts, "likelihood": pytest.approx(-sure)}
     assert (after.verdict.outcome, after.verdict.score) == ("accepted", pytest.approx(-sure))
     assert (after.verdict.threshold, after.verdict.alpha) == (before.verdict.threshold, before.verdict.alpha)
     assert after.by_explanation["cat"] == pytest.approx(0.999)
@@ -344,15 +345,17 @@ def test_after_any_correction_groups_keep_their_sums_and_the_values_stand(seed, 
     for _ in range(2):
         name, value = data.draw(st.sampled_from(BIRDS.attributes)), data.draw(numbers)
         decision = intervene(system, MIXED, decision, {name: value})
-        now = list(decision.explanans.probabilities)
+        now = list(decision.explanations[0].probabilities)
         assert probabilities(decision)[name] == value
         assert sum(now[:3]) == pytest.approx(1)
         assert sum(now[3:5]) <= 1 + 1e-6
         assert sum(decision.by_explanation.values()) == pytest.approx(1)
         assert all(0 <= p <= 1 for p in now)
         best = max(decision.by_explanation, key=decision.by_explanation.__getitem__)
-        assert (decision.doubt["likelihood"] > 0) == (best != decision.label)
-        assert decision.verdict.score == MIXED.score({k: torch.tensor([v]).double() for k, v in decision.doubt.items()})
+        assert (decision.doubts["likelihood"] > 0) == (best != decision.label)
+        assert decision.verdict.score == MIXED.score(
+            {k: torch.tensor([v]).double() for k, v in decision.doubts.items()}
+        )
 
 
 @given(seed=st.integers(0, 9), data=st.data())
@@ -382,7 +385,7 @@ def test_saying_the_same_again_changes_nothing(seed, data):
 def test_confirming_what_is_seen_moves_no_number(seed):
     system, before = seen(seed)
     after = intervene(system, MIXED, before, probabilities(before))
-    assert after.explanans == before.explanans
+    assert after.explanations == before.explanations
     assert after.by_explanation == pytest.approx(before.by_explanation, abs=1e-6)
     assert after.verdict.score == pytest.approx(before.verdict.score, abs=1e-4)
     assert after.corrected == probabilities(before)
@@ -416,10 +419,10 @@ def test_none_of_a_group_that_may_be_empty_is_no_contradiction():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"explanans": AttributeScores((), ())}, "the decision names no attributes"),
-        ({"explanans": AttributeScores(("red",), (0.5,))}, "the decision was made by another model"),
+        ({"explanations": (AttributeScores((), ()),)}, "the decision names no attributes"),
+        ({"explanations": (AttributeScores(("red",), (0.5,)),)}, "the decision was made by another model"),
         ({"probabilities": {"gull": 0.5, "owl": 0.5}}, "the decision was made by another model"),
-        ({"doubt": {"margin": -1.0}}, "the decision was made by another model"),
+        ({"doubts": {"margin": -1.0}}, "the decision was made by another model"),
     ],
 )
 def test_a_decision_that_this_model_did_not_make_is_refused(change, message):

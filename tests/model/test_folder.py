@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 import antehoc
 from antehoc.data.images import Preprocessing
 from antehoc.errors import DataError, ImageError, ModelError, OutputError
-from antehoc.model import FILES, Model, build_system, load, model_card, sha256
+from antehoc.model import FILES, Model, build_system, load
+from antehoc.model.folder import model_card, sha256
 from antehoc.systems import Mirror
 from antehoc.types import DataSpec
 

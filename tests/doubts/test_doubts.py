@@ -10,20 +10,21 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from torch.testing import assert_close
 
 from antehoc.data.shapes import CLASS_ATTRIBUTES, CLASSES
-from antehoc.questions import (
-    ClassGaussians,
+from antehoc.doubts import ClassGaussians
+from antehoc.doubts.certainty import margin, maximum_softmax
+from antehoc.doubts.distance import ledoit_wolf
+from antehoc.doubts.likelihood import (
     attribute_probabilities,
-    centred_class_scores,
-    clean,
     contributions,
     deciding,
-    default_n,
     evidence,
-    ledoit_wolf,
     likelihood,
     log_likelihood,
-    margin,
-    maximum_softmax,
+)
+from antehoc.doubts.rules import (
+    centred_class_scores,
+    clean,
+    default_n,
     support,
     support_confidence,
     top_n,
@@ -166,8 +167,8 @@ def test_margin_and_maximum_softmax_match_the_definition(data, images, classes):
         second, first = sorted(row)[-2:]
         gaps.append(second - first)
         shares.append(1 - max(math.exp(value) / sum(math.exp(other) for other in row) for value in row))
-    assert_close(margin(tensor(logits)), tensor(gaps))
-    assert_close(maximum_softmax(tensor(logits)), tensor(shares))
+    assert_close(margin("single-label", tensor(logits)), tensor(gaps))
+    assert_close(maximum_softmax("single-label", tensor(logits)), tensor(shares))
 
 
 def gaussians_by_hand(features, labels, classes, covariance, shrinkage, image, label):
@@ -502,8 +503,8 @@ def test_permuting_the_classes_permutes_the_results(scene, data):
     assert_close(likelihood(after, moved), likelihood(fit, label))
     assert_close(support_confidence(p, rows[order]), support_confidence(p, rows)[:, order])
     assert_close(support(p, moved, rows[order]), support(p, label, rows))
-    assert_close(margin(fit[:, order]), margin(fit))
-    assert_close(maximum_softmax(fit[:, order]), maximum_softmax(fit))
+    assert_close(margin("single-label", fit[:, order]), margin("single-label", fit))
+    assert_close(maximum_softmax("single-label", fit[:, order]), maximum_softmax("single-label", fit))
 
 
 @given(scene=scenes(), data=st.data())
@@ -565,7 +566,7 @@ def test_a_covariance_of_its_own_tells_a_narrow_class_from_a_wide_one():
 
 def test_maximum_softmax_does_not_lose_sure_decisions_to_rounding():
     # in single precision 1 - softmax would be 0 for both, and their order lost
-    doubt = maximum_softmax(torch.tensor([[20.0, 0.0], [25.0, 0.0]]))
+    doubt = maximum_softmax("single-label", torch.tensor([[20.0, 0.0], [25.0, 0.0]]))
     assert doubt[0] > doubt[1] > 0
 
 
@@ -594,8 +595,8 @@ TWO, THREE = torch.tensor([0, 1]), torch.tensor([0, 1, 2])
         lambda: log_likelihood(IMAGES, ROWS[0], GROUPS),
         lambda: likelihood(IMAGES, THREE),
         lambda: likelihood(IMAGES, TWO[:, None]),
-        lambda: margin(IMAGES[0]),
-        lambda: maximum_softmax(IMAGES[None]),
+        lambda: margin("single-label", IMAGES[0]),
+        lambda: maximum_softmax("single-label", IMAGES[None]),
     ],
 )
 def test_shapes_that_do_not_line_up_are_refused(call):

@@ -1,0 +1,69 @@
+"""Thresholds with a guarantee, from the scores of correct decisions that set nothing else."""
+
+import math
+from typing import Literal
+
+import torch
+
+from antehoc.types import Scores, checked
+
+Guarantee = Literal["expected", "binomial"]
+DELTA = 0.05  #: chance that the `binomial` guarantee fails
+
+
+@checked
+def conformal_threshold(correct_scores: Scores, alpha: float) -> float:
+    """The threshold above which at most a share alpha of correct decisions falls, in expectation.
+
+    The ceil((n + 1)(1 - alpha))-th smallest of n scores: for a new correct decision exchangeable with these, the
+    chance of lying above it is at most alpha, over draws of the calibration data too.
+
+    Args:
+        correct_scores: scores of correct decisions that set nothing else.
+        alpha: in 0..1.
+    Returns:
+        One of the scores; infinity where n is below 1/alpha - 1, since no finite threshold keeps the promise then.
+    Source:
+        Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005; split conformal prediction.
+    Example:
+        >>> conformal_threshold(torch.arange(1.0, 100.0), 0.05)
+        95.0
+    """
+    ordered = correct_scores.double().sort().values
+    rank = math.ceil((len(ordered) + 1) * (1 - alpha) - 1e-9)
+    return float(ordered[rank - 1]) if rank <= len(ordered) else math.inf
+
+
+@checked
+def binomial_threshold(correct_scores: Scores, alpha: float, delta: float = DELTA) -> float:
+    """The threshold that keeps the share of correct decisions questioned at alpha with probability 1 - delta.
+
+    The smallest order statistic of rank r with P(Binomial(n, 1 - alpha) >= r) <= delta: over draws of the calibration
+    data the true share above it exceeds alpha with probability delta at most.
+
+    Args:
+        correct_scores: scores of correct decisions that set nothing else.
+        alpha: in 0..1.
+        delta: in 0..1.
+    Returns:
+        One of the scores; infinity where too few come for the promise.
+    Source:
+        Vovk, "Conditional Validity of Inductive Conformal Predictors", 2012, Prop. 2a.
+    """
+    ordered, n = correct_scores.double().sort().values, len(correct_scores)
+    counts = torch.arange(n + 1, dtype=torch.float64)
+    log_mass = (
+        math.lgamma(n + 1)
+        - torch.lgamma(counts + 1)
+        - torch.lgamma(n - counts + 1)
+        + counts * math.log1p(-alpha)
+        + (n - counts) * math.log(alpha)
+    )
+    at_least = log_mass.exp().flip(0).cumsum(0).flip(0)  # P(Binomial >= r) for r = 0..n
+    ranks = (at_least <= delta).nonzero()
+    return float(ordered[int(ranks[0]) - 1]) if len(ranks) else math.inf
+
+
+def least_rows(alpha: float) -> int:
+    """How many correct decisions a threshold at alpha needs at least: n >= 1/alpha - 1."""
+    return math.ceil(1 / alpha - 1 - 1e-9)

@@ -1,0 +1,58 @@
+"""Doubts from the decision alone: how unsure the classifier itself is.
+
+With several labels, each label is a decision between "present" and "absent": a softmax over the logits (z, 0).
+"""
+
+import torch.nn.functional as F
+
+from antehoc import task as tasks
+from antehoc.doubts.likelihood import PerClass
+from antehoc.task import Task
+from antehoc.types import Doubt, Labels, Scores, checked
+
+
+@checked
+def margin(task: Task, logits: PerClass) -> Doubt:
+    """Minus the difference between the largest and the second largest logit. Never positive; 0 where two classes tie.
+
+    It ranks decisions much as maximum softmax does, but never saturates. With several labels it is minus the absolute
+    value of each logit.
+    """
+    if task == "multi-label":
+        return -logits.abs()
+    first, second = logits.topk(2, dim=1).values.unbind(1)
+    return second - first
+
+
+@checked
+def probability(logits: PerClass, classes: Labels) -> Scores:
+    """(B,) in 0..1: what the softmax of logits (B, K) gives to one class of each image.
+
+    Example:
+        >>> probability(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+        tensor([0.5000])
+    """
+    return logits.softmax(1).gather(1, classes[:, None])[:, 0]
+
+
+@checked
+def maximum_softmax(task: Task, logits: PerClass) -> Doubt:
+    """The baseline that every verdict is compared with: 1 minus the probability of what is decided, in 0..1.
+
+    Source:
+        Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017.
+    """
+    return (1 - tasks.confidence(task, logits)).to(logits.dtype)
+
+
+@checked
+def entropy(task: Task, logits: PerClass) -> Doubt:
+    """How widely the class probabilities are spread, in nats: 0 for a sure decision, log K where all classes tie.
+
+    Beside maximum softmax it also tells one rival class from many, as with unknown images. With several labels it is
+    the entropy of each label.
+    """
+    if task == "multi-label":
+        return -(logits.sigmoid() * F.logsigmoid(logits) + (-logits).sigmoid() * F.logsigmoid(-logits))
+    logarithms = logits.log_softmax(1)
+    return -(logarithms.exp() * logarithms).sum(1)

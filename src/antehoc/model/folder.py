@@ -1,0 +1,210 @@
+"""A model as a folder that is safe to load: three files, no pickle, no code."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from antehoc.calibration import Policy
+from antehoc.cards import Card, upgraded_card
+from antehoc.data.images import Preprocessing
+from antehoc.errors import AntehocError, ModelError, OutputError
+from antehoc.model.decision import decide
+from antehoc.model.model import Model
+from antehoc.schema import build, build_named, convert
+from antehoc.systems import SYSTEMS
+from antehoc.systems.base import System
+from antehoc.systems.settings import regrouped
+from antehoc.types import DataSpec
+
+SCHEMA = 2
+_FLAT = 1  # the schema in which a system's arguments had no groups
+FILES = ("README.md", "config.json", "model.safetensors")
+
+
+def save(model: Model, folder: str | Path) -> None:
+    """Write a model into a folder: see `Model.save`."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if strangers := sorted(path.name for path in folder.iterdir() if path.name not in FILES):
+            raise OutputError(f"{folder}: holds {strangers[0]!r}, which is no part of a model; name an empty folder.")
+        weights = {name: value.detach().cpu().contiguous() for name, value in model.system.state_dict().items()}
+        save_file(weights, folder / "model.safetensors")
+        config = _config(model, sha256(folder / "model.safetensors"))
+        (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
+        (folder / "README.md").write_text(model_card(model))
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: the model cannot be written here ({error.strerror}); name another place."
+        ) from error
+
+
+def _config(model: Model, weights_hash: str) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "system": dict(model.arguments),
+        "data": dataclasses.asdict(model.spec),
+        "preprocessing": dataclasses.asdict(model.preprocessing),
+        "policy": dataclasses.asdict(model.policy) if model.policy else None,
+        "card": dataclasses.asdict(model.system.card),
+        "about": dict(model.about),
+        "weights": {"file": "model.safetensors", "sha256": weights_hash},
+    }
+
+
+def load(folder: str | Path, *, device: str = "cpu") -> Model:
+    """A saved model, checked before anything is built. Nothing in the folder is executed.
+
+    Args:
+        folder: as `Model.save` wrote it.
+        device: where its weights go, such as `cpu` or `cuda`.
+    Raises:
+        ModelError: a file is missing, foreign or damaged; the schema or the weights' hash is another.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no such model folder; name one that holds {', '.join(FILES)}.")
+    present = {path.name for path in folder.iterdir()}
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder}: is no saved model, {name!r} is missing; name a folder that antehoc saved.")
+    if foreign := sorted(present - set(FILES)):
+        raise ModelError(
+            f"{folder}: holds a foreign file {foreign[0]!r}; a saved model is {', '.join(FILES)} and no more."
+        )
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{folder}/config.json: is not JSON ({error}); save the model again.") from error
+    try:
+        system, rest = _read(config, folder)
+    except AntehocError as error:
+        place = "" if str(error).startswith(str(folder)) else f"{folder}/config.json: "
+        raise ModelError(f"{place}{error}") from error
+    return Model(system=system.to(device), **rest)
+
+
+def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
+    where = f"{folder}/config.json"
+    config = _checked(config, where)
+    recorded, found = config["weights"].get("sha256"), sha256(folder / "model.safetensors")
+    if found != recorded:
+        raise ModelError(
+            f"{folder}/model.safetensors: its hash is {found[:12]}…, config.json says {str(recorded)[:12]}…; "
+            "the weights were changed or damaged, fetch the folder again."
+        )
+    spec = build(DataSpec, config["data"], f"{where}, data")
+    build(Card, config["card"], f"{where}, card")
+    preprocessing = build(Preprocessing, config["preprocessing"], f"{where}, preprocessing")
+    if dataclasses.astuple(preprocessing)[:3] != (spec.channels, spec.height, spec.width):
+        raise ModelError(f"{where}: 'preprocessing' and 'data' name images of different sizes; save the model again.")
+    policy: Any = convert(config["policy"], Policy | None, f"{where}, policy")
+    if policy and len(policy.class_thresholds) not in (0, len(spec.classes)):
+        raise ModelError(f"{where}, policy: class_thresholds needs one for each class, or none; save the model again.")
+    system = build_system(spec, config["system"], f"{where}, system", weights=False)
+    try:
+        system.load_state_dict(load_file(folder / "model.safetensors"))
+    except (SafetensorError, RuntimeError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{folder}/model.safetensors: does not fit the system in config.json ({said}); save the model again."
+        ) from error
+    try:
+        decide(system.eval(), policy, torch.zeros(1, spec.channels, spec.height, spec.width))
+    except KeyError as error:
+        raise ModelError(f"{where}, policy: no doubt is called {error}; save the model again.") from error
+    rest = {"arguments": config["system"], "preprocessing": preprocessing, "policy": policy, "about": config["about"]}
+    return system, rest
+
+
+def _checked(config: Any, where: str) -> dict[str, Any]:
+    """The configuration in today's form, its keys checked."""
+    known = (_FLAT, SCHEMA)
+    if not isinstance(config, dict) or config.get("schema") not in known:
+        came = config.get("schema") if isinstance(config, dict) else type(config).__name__
+        raise ModelError(f"{where}: its schema is {came!r}, and this version of antehoc reads {SCHEMA}; save it again.")
+    keys = {"schema", "system", "data", "preprocessing", "policy", "card", "about", "weights"}
+    if set(config) != keys:
+        odd = sorted(set(config) ^ keys)[0]
+        raise ModelError(f"{where}: key {odd!r} is {'missing' if odd in keys else 'unknown'}; save the model again.")
+    if not all(isinstance(config[key], dict) for key in ("system", "weights", "about", "card")):
+        raise ModelError(
+            f"{where}: 'system', 'weights', 'card' and 'about' hold keys and values; save the model again."
+        )
+    if config["schema"] == _FLAT:
+        return {**config, "system": upgraded(config["system"]), "card": upgraded_card(config["card"])}
+    return config
+
+
+def upgraded(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A system's arguments as an earlier version wrote them, in today's groups."""
+    system = SYSTEMS.get(str(arguments.get("name")))
+    return regrouped(arguments, getattr(system, "earlier", {}))
+
+
+def build_system(
+    spec: DataSpec, arguments: Mapping[str, Any], where: str, *, weights: bool | None = None
+) -> System[Any]:
+    """The system that a recipe or a saved model names, with new weights.
+
+    Args:
+        spec: of the data.
+        arguments: its name and arguments, as plain values.
+        where: what an error names first.
+        weights: instead of the weights that the backbone would start from; False: none.
+    Raises:
+        RecipeError: an unknown name, key or value.
+    """
+    values = dict(arguments)
+    backbone = values.get("backbone")
+    if weights is not None and isinstance(backbone, Mapping) and "weights" in backbone:
+        values["backbone"] = {**backbone, "weights": weights}
+    return build_named("system", SYSTEMS, values, where, spec=spec)
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def model_card(model: Model) -> str:
+    """The README of a saved model: what it decides, how its reasons may be read, how it was calibrated."""
+    spec, card, policy = model.spec, model.system.card, model.policy
+    about = {key: value for key, value in model.about.items() if key != "figures"}
+    lines = [
+        f"# {model.arguments['name']}: {', '.join(spec.classes[:6])}{' …' if len(spec.classes) > 6 else ''}",
+        "",
+        f"An image classifier of {len(spec.classes)} classes that explains its decisions, made with antehoc.",
+        "",
+        "```python",
+        "import antehoc",
+        "",
+        'model = antehoc.load("this folder")',
+        'decision = model.decide(["image.png"])[0]',
+        "```",
+        "",
+        "## How to read its explanations",
+        "",
+        *(f"- **{field.name.replace('_', ' ')}**: {getattr(card, field.name)}" for field in dataclasses.fields(card)),
+        "",
+        "## Verdict",
+        "",
+    ]
+    if policy:
+        lines += [
+            f"Score `{policy.method}` of {', '.join(policy.doubts)}; questioned above {policy.threshold:.4g}.",
+            f"At most {policy.alpha:.2%} of correct decisions are questioned ({policy.guarantee}), as set on "
+            f"{policy.threshold_rows} correct calibration images.",
+        ]
+    else:
+        lines += ["Never calibrated: its decisions carry no verdict."]
+    lines += ["", "## Made by", "", *(f"- {key}: {value}" for key, value in sorted(about.items())), ""]
+    return "\n".join(lines)
