@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from antehoc.decision import decide
 
 from antehoc.calibration import Policy, calibrate
-from antehoc.data.shapes import ATTRIBUTES, CLASS_ATTRIBUTES, CLASSES, EXCLUSIVE
+from antehoc.data.sets.shapes import ATTRIBUTES, CLASS_ATTRIBUTES, CLASSES, EXCLUSIVE
+from antehoc.model.decision import decide
 from antehoc.systems import Mirror
 from antehoc.types import DataSpec
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from antehoc.data import Files, Preprocessing, Tensors
-from antehoc.data.shapes import draw
+from antehoc.data.drawn import draw
 
 
 def per_second(benchmark: Any, call: Any, images: int) -> None:

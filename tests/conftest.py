@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from antehoc.data.shapes import ATTRIBUTES, CLASS_ATTRIBUTES, CLASSES
+from antehoc.data.sets.shapes import ATTRIBUTES, CLASS_ATTRIBUTES, CLASSES
 from antehoc.types import DataSpec
 
 if TYPE_CHECKING:

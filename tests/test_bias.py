@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from antehoc import bias
-from antehoc.data.cue_conflict import CLASSES, stimuli
 from antehoc.data.examples import Tensors
+from antehoc.data.sets.cue_conflict import CLASSES, stimuli
 from antehoc.errors import DataError, RecipeError
 from antehoc.model import Model
 from antehoc.nn.rows import whole_network

@@ -17,7 +17,7 @@ from PIL import Image
 
 from antehoc.cli import _row, main
 from antehoc.data import Preprocessing
-from antehoc.data.shapes import draw
+from antehoc.data.drawn import draw
 from antehoc.model import Model, build_system, load
 from antehoc.types import DataSpec, Decision, SaliencyMask
 

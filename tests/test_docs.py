@@ -23,10 +23,10 @@ from safetensors.torch import save_file
 from antehoc import cli
 from antehoc.comparison import GRID
 from antehoc.data import DATASETS
-from antehoc.data.folder import folder
-from antehoc.data.manifest import manifest
-from antehoc.data.shapes import draw
-from antehoc.data.shapes import spec as shapes_spec
+from antehoc.data.drawn import draw
+from antehoc.data.sets.folder import folder
+from antehoc.data.sets.manifest import manifest
+from antehoc.data.sets.shapes import spec as shapes_spec
 from antehoc.model import build_system
 from antehoc.recipe import Recipe, known_recipes, merge
 from antehoc.schema import build, check_arguments

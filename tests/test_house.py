@@ -55,7 +55,7 @@ def test_every_system_is_in_its_table():
 def functions_that_give(result: str, package: str) -> set[tuple[str, str]]:
     """Module and name of every public function of a package with this return annotation."""
     return {
-        (f"antehoc.{package}.{path.stem}", node.name)
+        (f"antehoc.{package.replace('/', '.')}.{path.stem}", node.name)
         for path in sorted((HOUSE / package).glob("[!_]*.py"))
         for node in public(path)
         if isinstance(node, ast.FunctionDef) and node.returns and ast.unparse(node.returns) == result
@@ -63,7 +63,7 @@ def functions_that_give(result: str, package: str) -> set[tuple[str, str]]:
 
 
 def test_every_data_set_is_in_its_table():
-    assert {(f.__module__, f.__name__) for f in DATASETS.values()} == functions_that_give("Source", "data")
+    assert {(f.__module__, f.__name__) for f in DATASETS.values()} == functions_that_give("Source", "data/sets")
 
 
 def test_every_measure_is_in_its_table():

@@ -14,7 +14,7 @@ from torch import nn
 from antehoc import questions
 from antehoc.calibration import Policy
 from antehoc.data.examples import Files
-from antehoc.data.images import Preprocessing
+from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import DataError, RecipeError
 from antehoc.model import Model
 from antehoc.studies import MEANINGS, background, deciding_attributes, leakage, repeated_calibration

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from antehoc.data.cue_conflict import Stimuli, stimuli
 from antehoc.data.examples import Examples
+from antehoc.data.sets.cue_conflict import Stimuli, stimuli
 from antehoc.errors import DataError, RecipeError
 from antehoc.evaluation import score
 from antehoc.metrics import shape_bias

@@ -48,3 +48,8 @@ def near_miss(name: object, known: Iterable[str]) -> str:
     """A hint at the likely slip, with a leading space; empty where nothing known is close."""
     near = get_close_matches(str(name), list(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def shown(name: object) -> str:
+    """A name as a message can hold it: on one line, whatever the file is called."""
+    return text if (text := str(name)).isprintable() else repr(text)

@@ -19,18 +19,19 @@ from antehoc import bias, masks, studies
 from antehoc import calibration as calibrations
 from antehoc.data import Examples, Files, Source
 from antehoc.data.altered import ALTERATIONS, altered
-from antehoc.data.examples import Fetched, leaks
+from antehoc.data.drawn import STRANGE
+from antehoc.data.examples import Fetched
 from antehoc.data.outliers import open_outliers, outliers
-from antehoc.data.shapes import STRANGE
+from antehoc.data.splits import leaks
 from antehoc.errors import AntehocError, DataError, ModelError, OutputError, RecipeError
 from antehoc.evaluation import Evaluation, Scored, evaluate, outputs, score
 from antehoc.figure import intervals, value_of, values
 from antehoc.model import Model, build_system
 from antehoc.recipe import Recipe, overridden, read_recipe, variant
 from antehoc.schema import build
+from antehoc.seeds import mix
 from antehoc.systems import System
 from antehoc.training.activations import with_activations
-from antehoc.training.batches import mix
 from antehoc.training.loop import Runner, run_phase
 from antehoc.training.phases import Phase
 from antehoc.types import Decision, Role

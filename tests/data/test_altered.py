@@ -7,7 +7,8 @@ from PIL import Image
 
 from antehoc.data.altered import ALTERATIONS, Altered, altered, blurred, cropped, dark, rotated
 from antehoc.data.examples import Files
-from antehoc.data.images import Preprocessing, to_tensor
+from antehoc.data.images import to_tensor
+from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import ImageError, RecipeError
 
 SMALL = Preprocessing(3, 30, 30, fit="stretch")

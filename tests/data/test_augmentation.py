@@ -9,7 +9,7 @@ from PIL import Image
 
 from antehoc.data.augmentation import Versions, augment
 from antehoc.data.examples import Files, Tensors
-from antehoc.data.images import Preprocessing
+from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import RecipeError
 
 KINDS = ("crops", "thesis", "thesis-code")

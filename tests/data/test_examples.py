@@ -1,7 +1,5 @@
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -9,8 +7,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from antehoc.data.examples import Files, Tensors, leaks
-from antehoc.data.images import Preprocessing, load_image
+from antehoc.data.examples import Files, Tensors
+from antehoc.data.images import load_image
+from antehoc.data.instances import Instance
+from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import DataError, ImageError
 from antehoc.types import Batch
 
@@ -88,6 +88,38 @@ def test_files_are_what_load_image_gives(paths):
     assert torch.equal(Files(paths, SMALL).images([3])[0], load_image(paths[3], SMALL))
 
 
+def test_an_image_may_have_several_labels(paths):
+    labels = torch.tensor([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1], [1, 0, 0], [0, 1, 1]])
+    attributes = torch.arange(7.0)[:, None] / 7
+    whole = Files(paths, SMALL, labels, attributes), Tensors(random_images(7, 3, 8, 10), labels.bool(), attributes)
+    for examples in whole:
+        assert examples.labels_known
+        assert examples.labels.dtype == torch.float32, "binary cross-entropy takes no other"
+        assert torch.equal(examples.batch([6, 0]).label, labels[[6, 0]].float())
+        chosen = examples.select([3, 1])
+        assert torch.equal(chosen.labels, labels[[3, 1]].float())
+        assert torch.equal(chosen[1].label, labels[[1]].float())
+        assert torch.equal(torch.cat([batch.label for batch in examples]), labels.float())
+    with pytest.raises(DataError, match=r"class numbers \(n,\) or 0 and 1 \(n, K\)"):
+        Tensors(random_images(3, 1, 2, 2), torch.zeros(2, 4))
+
+
+def test_examples_say_whether_their_labels_mean_anything(paths):
+    known = Files(paths, SMALL, torch.arange(7), boxes=torch.ones(7, 4))
+    assert known.labels_known
+    assert known.select([2]).labels_known
+    assert known.objects([3]) == [[Instance((1, 1, 1, 1), None, 3)]]
+    unknown = known.select([2, 3]).without_labels()
+    assert not unknown.labels_known
+    assert not unknown.select([1]).labels_known
+    assert unknown.labels.tolist() == [0, 0]
+    assert unknown.objects([1]) == [[Instance((1, 1, 1, 1))]]
+    assert unknown.names([0]) == known.names([2])
+    assert known.labels.tolist() == list(range(7)), "the other images stay as they were"
+    for examples in (Files(paths, SMALL), Tensors(random_images(7, 3, 8, 10))):
+        assert not examples.labels_known
+
+
 def test_labels_and_attributes_may_be_left_out(paths):
     for examples in (Files(paths, SMALL), Tensors(random_images(7, 3, 8, 10))):
         assert examples.labels.tolist() == [0] * 7
@@ -104,7 +136,9 @@ def test_names_are_paths_or_a_kind_and_a_number(paths):
 def test_boxes_and_masks_follow_their_images(paths):
     files = Files(paths, SMALL, boxes=torch.arange(28.0).view(7, 4), masks=paths[::-1]).select([6, 1])
     assert files.boxes.tolist() == [[24, 25, 26, 27], [4, 5, 6, 7]]
-    assert files.masks == (paths[0], paths[5])
+    first, second = files.objects([0, 1])
+    assert first == [Instance((24, 25, 26, 27), paths[0])]
+    assert second == [Instance((4, 5, 6, 7), paths[5])]
 
 
 def test_parts_follow_their_images(paths):
@@ -135,6 +169,15 @@ def test_a_broken_file_is_named_when_it_is_fetched(paths):
         lambda: Tensors(random_images(3, 1, 2, 2), attributes=torch.zeros(2, 5)),
         lambda: Tensors(random_images(3, 3, 2, 2), masks=random_images(3, 1, 2, 3)),
         lambda: Tensors(random_images(3, 3, 2, 2), masks=torch.zeros(3, 1, 2, 2)),
+        lambda: Tensors(random_images(3, 1, 2, 2), torch.zeros(2, 4)),
+        lambda: Tensors(random_images(3, 1, 2, 2), torch.full((3, 4), 2)),
+        lambda: Tensors(random_images(3, 1, 2, 2), torch.zeros(3, 1, 1)),
+        lambda: Tensors(random_images(3, 1, 2, 2), objects=[[]]),
+        lambda: Tensors(random_images(1, 1, 2, 2), objects=[[]], masks=random_images(1, 1, 2, 2)),
+        lambda: Tensors(random_images(1, 1, 2, 2), objects=[[Instance(mask=random_images(2, 3))]]),
+        lambda: Tensors(random_images(1, 1, 2, 2), objects=[[Instance(mask=torch.zeros(2, 2))]]),
+        lambda: Files([], SMALL, objects=[[]]),
+        lambda: Files([], SMALL, objects=[], boxes=torch.zeros(0, 4)),
         lambda: Files([], SMALL, torch.zeros(1)),
         lambda: Files([], SMALL, boxes=torch.zeros(1, 4)),
         lambda: Files([], SMALL, masks=[Path("a.png")]),
@@ -145,123 +188,3 @@ def test_a_broken_file_is_named_when_it_is_fetched(paths):
 def test_parts_that_do_not_line_up_are_refused(build):
     with pytest.raises(DataError, match=r"^[^\n]*\.$"):
         build()
-
-
-@given(st.lists(st.integers(0, 5), max_size=8), st.lists(st.integers(0, 5), max_size=8))
-def test_leaks_matches_the_definition(train, test):
-    images = random_images(6, 1, 3, 3)
-    roles = {"train": Tensors(images[train], names="a"), "test": Tensors(images[test], names="b")}
-    by_hand = [
-        ("train", "test", f"a #{train.index(image)}", f"b #{place}")
-        for place, image in enumerate(test)
-        if image in train
-    ]
-    assert leaks(roles) == by_hand
-
-
-def test_files_leak_by_their_bytes(paths, tmp_path):
-    (tmp_path / "twin.png").write_bytes(paths[3].read_bytes())
-    roles = {"train": Files(paths[:4], SMALL), "test": Files([*paths[4:], tmp_path / "twin.png"], SMALL)}
-    assert leaks(roles) == [("train", "test", str(paths[3]), str(tmp_path / "twin.png"))]
-
-
-def test_leaks_are_found_fast_among_many():
-    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (30_000, 1, 64, 64), dtype=np.uint8))
-    images[29_999] = images[5]
-    started = time.perf_counter()
-    found = leaks({"train": Tensors(images[:20_000]), "test": Tensors(images[20_000:])})
-    assert found == [("train", "test", "image #5", "image #9999")]
-    assert time.perf_counter() - started < 5  # it takes 0.3 s; comparing pairs would take minutes
-
-
-# masks
-
-
-def coloured_square(number: int, *, width: int = 30, height: int = 20) -> tuple[Image.Image, tuple[int, int, int, int]]:
-    """A black picture with a white rectangle, and where that is: x0, y0, x1, y1."""
-    box = (2 + number, 3 + 2 * number, 9 + 2 * number, 8 + number + 2 * number)
-    picture = Image.new("RGB", (width, height))
-    picture.paste((255, 255, 255), box)
-    return picture, box
-
-
-@pytest.fixture
-def squares(tmp_path):
-    """Three pictures, upright and turned by EXIF, with their masks as files and their boxes."""
-    paths, masks, boxes = [], [], []
-    for number in range(3):
-        picture, box = coloured_square(number)
-        paths.append(tmp_path / f"{number}.png")
-        masks.append(tmp_path / f"{number}-mask.png")
-        boxes.append(box)
-        exif = Image.Exif()
-        if number == 1:
-            exif[0x0112] = 3  # stored upside down
-        stored = picture.rotate(180) if number == 1 else picture
-        stored.save(paths[-1], exif=exif)
-        picture.convert("L").point(lambda level: 200 if level else 3).save(masks[-1])  # as JPEG leaves them
-    return paths, masks, torch.tensor(boxes, dtype=torch.float32)
-
-
-WAYS = [
-    {"height": height, "width": width, "fit": fit, "resize": resize}
-    for height, width in ((16, 16), (20, 30), (33, 18))
-    for fit in ("pad", "crop", "stretch")
-    for resize in (None, 24)
-]
-
-
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way.values())))
-def test_a_mask_follows_its_image(squares, way):
-    paths, masks, boxes = squares
-    frame = Preprocessing(3, **way, background=0.0)
-    white = Files(paths, frame).images([2, 1])[:, :1]  # the object is white and all else black: the image is the mask
-    assert torch.equal(Files(paths, frame, masks=masks).object_masks([2, 1]), white)
-    assert torch.equal(Files(paths, frame, boxes=boxes).object_masks([2, 1]), white)
-    pictures = torch.stack([torch.from_numpy(np.array(coloured_square(number)[0])) for number in range(3)])
-    held = Tensors(pictures.permute(0, 3, 1, 2), masks=pictures[..., 0][:, None], preprocessing=frame)
-    assert torch.equal(held.object_masks([2, 1]), white)
-    assert white.flatten(1).amax(1).gt(0.9).all()
-
-
-def test_nothing_of_a_white_letterbox_belongs_to_the_object(squares):
-    paths, masks, _ = squares
-    mask = Files(paths, Preprocessing(3, 30, 30), masks=masks).object_masks([0])
-    assert mask[0, 0, :5].max() == 0
-    assert mask[0, 0, -5:].max() == 0
-
-
-def test_a_batch_carries_masks_through_a_selection(squares):
-    paths, masks, boxes = squares
-    frame = Preprocessing(3, 20, 30)
-    for examples in (Files(paths, frame, boxes=boxes), Files(paths, frame, masks=masks, boxes=boxes)):
-        assert torch.equal(examples.select([2, 0]).batch([1]).mask, examples.object_masks([0]))
-        assert examples.batch([]).mask.shape == (0, 1, 20, 30)
-    held = Tensors(random_images(4, 3, 5, 6), masks=random_images(4, 1, 5, 6, seed=1))
-    assert torch.equal(held.select([3, 1]).batch([0]).mask, held.masks[[3]].float() / 255)
-    assert Files(paths, frame).batch([0]).mask is None
-    assert Tensors(random_images(2, 1, 4, 4)).select([0]).batch([0]).mask is None
-
-
-def test_masks_go_before_boxes(squares):
-    paths, masks, boxes = squares
-    frame = Preprocessing(3, 20, 30)
-    both = Files(paths, frame, masks=masks, boxes=boxes.flip(0))
-    assert torch.equal(both.object_masks([0]), Files(paths, frame, masks=masks).object_masks([0]))
-
-
-@pytest.mark.parametrize(
-    ("mask", "said"),
-    [
-        (Image.new("L", (29, 20), 255), "as large as its image, 30x20 pixels; got 29x20"),
-        (Image.new("L", (30, 20), 1), r"white \(128 to 255\) where the object is .* its brightest pixel is 1"),
-    ],
-)
-def test_a_mask_that_cannot_be_meant_is_refused(squares, mask, said):
-    paths, masks, _ = squares
-    mask.save(masks[0])
-    files = Files(paths, Preprocessing(3, 8, 8), masks=masks)
-    with pytest.raises(DataError, match=rf"0-mask\.png: .*{said}"):
-        files.object_masks([0])
-    Image.new("L", (30, 20)).save(masks[0])
-    assert files.object_masks([0]).max() == 0, "nothing there is a mask, too"

@@ -1,23 +1,17 @@
 import gzip
 import os
 import struct
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from antehoc.data.examples import Files, Tensors
-from antehoc.data.idx import idx_images, read_idx, unknowns
-from antehoc.data.images import Preprocessing, to_tensor
-from antehoc.errors import DataError, ImageError
+from antehoc.data.idx import idx_images, read_idx
+from antehoc.errors import DataError
 
 CODES = {"u1": 0x08, "i1": 0x09, ">i2": 0x0B, ">i4": 0x0C, ">f4": 0x0D, ">f8": 0x0E}
-SMALL = Preprocessing(3, 8, 10)
 
 
 def idx(array: np.ndarray, kind: str = "u1") -> bytes:
@@ -113,114 +107,6 @@ def test_two_sets_in_a_folder_are_refused(tmp_path):
     assert "there are two sets in it" in refusal(idx_images, tmp_path)
 
 
-# unknowns
-
-
-def test_idx_images_come_at_the_size_of_the_model(tmp_path):
-    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(digits(5)))
-    examples = unknowns(tmp_path, SMALL)
-    assert isinstance(examples, Tensors)
-    batch = examples.batch([4, 1])
-    assert torch.equal(batch.image[0], to_tensor(Image.fromarray(digits(5)[4]), SMALL))
-    assert batch.label.tolist() == [0, 0]
-    assert batch.attributes.shape == (2, 0)
-    assert examples.names([1]) == [f"{tmp_path.name} #1"]
-
-
-def test_grey_levels_are_not_inverted(tmp_path):
-    (tmp_path / "images").write_bytes(idx(np.zeros((1, 28, 28))))
-    assert unknowns(tmp_path / "images", Preprocessing(1, 64, 64)).images([0]).max() == 0
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    """A folder and a zip archive of the same seven images at several depths, beside what does not count."""
-    folder = tmp_path / "odd"
-    for number in range(7):
-        path = folder.joinpath(*["x"] * (number % 3)) / f"{number}.PNG"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", (9, 9), 30 * number).save(path, "PNG")
-    (folder / "notes.txt").write_text("notes")
-    (folder / "__MACOSX").mkdir()
-    (folder / "__MACOSX" / "._0.png").write_bytes(b"no image")
-    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
-        for path in folder.rglob("*"):
-            archive.write(path, path.relative_to(folder))
-    return folder
-
-
-@pytest.mark.parametrize("suffix", ["", ".zip"])
-def test_a_folder_and_an_archive_open_alike(pictures, suffix):
-    examples = unknowns(pictures.with_suffix(suffix), SMALL)
-    assert isinstance(examples, Files)
-    assert len(examples) == 7
-    assert examples.images(range(7)).shape == (7, 3, 8, 10)
-    for name, image in zip(examples.names(range(7)), examples.images(range(7)), strict=True):
-        assert image[0, 4, 5] == int(Path(name).stem) * 30 / 255
-    assert len(set(examples.content_hashes())) == 7
-
-
-@given(st.integers(1, 40), st.integers(1, 50))
-def test_a_limit_is_spread_evenly(tmp_path_factory, count, limit):
-    path = tmp_path_factory.mktemp("idx") / "images"
-    path.write_bytes(idx(digits(count)))
-    names = unknowns(path, SMALL, limit=limit).names(range(min(limit, count)))
-    places = [int(name.split("#")[1]) for name in names]
-    steps = np.diff([*places, count])
-    assert len(unknowns(path, SMALL, limit=limit)) == min(limit, count)
-    assert places[0] == 0
-    assert steps.max() - steps.min() <= 1
-    assert steps.min() >= 1
-
-
-@pytest.mark.parametrize("suffix", ["", ".zip"])
-@pytest.mark.parametrize(
-    ("patterns", "stems"),
-    [
-        ({"only": ["x/*"]}, "1245"),
-        ({"only": ["x/*"], "exclude": ["x/x/*", "*/4.*"]}, "1"),
-        ({"exclude": ["[0-3].PNG"]}, "12456"),
-        ({"exclude": ["?.PNG", "x/?.PNG"]}, "25"),
-        ({"only": ["?.PNG", "x/*"], "limit": 3}, "046"),
-    ],
-)
-def test_patterns_choose_among_names(pictures, suffix, patterns, stems):
-    examples = unknowns(pictures.with_suffix(suffix), SMALL, **patterns)
-    assert sorted(Path(name).stem for name in examples.names(range(len(examples)))) == sorted(stems)
-
-
-@pytest.mark.parametrize("suffix", ["", ".zip"])
-def test_patterns_that_fit_nothing_are_refused(pictures, suffix):
-    path = pictures.with_suffix(suffix)
-    for patterns in ({"only": ["y/*"]}, {"exclude": ["*.png"]}, {"exclude": ["x/*", "odd/*"]}):
-        with pytest.raises(DataError, match=r"no image's name fits '[^']*'; the first is '0.PNG'\.$"):
-            unknowns(path, SMALL, **patterns)
-    with pytest.raises(DataError, match="leaves none of its 7 images"):
-        unknowns(path, SMALL, only=["x/*"], exclude=["*"])
-    (path.parent / "idx").write_bytes(idx(digits(5)))
-    with pytest.raises(DataError, match="images in an idx file have no names"):
-        unknowns(path.parent / "idx", SMALL, only=["x/*"])
-
-
-def test_unknowns_that_are_none_are_refused(tmp_path):
-    assert "there is no such file or folder" in refusal(unknowns, tmp_path / "none", SMALL)
-    assert "it holds no image" in refusal(unknowns, tmp_path, SMALL)
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("notes.txt", "notes")
-    assert "a.zip: it holds no image" in refusal(unknowns, tmp_path / "a.zip", SMALL)
-    Image.new("L", (9, 9)).save(tmp_path / "a.png")
-    assert "a.png: this is no idx file" in refusal(unknowns, tmp_path / "a.png", SMALL)
-    with pytest.raises(DataError, match="limit: one image or more"):
-        unknowns(tmp_path, SMALL, limit=0)
-
-
-def test_a_broken_image_in_an_archive_is_named(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("deep/a.png", b"")
-    with pytest.raises(ImageError, match=r"a\.zip/deep/a\.png: the file is empty"):
-        unknowns(tmp_path / "a.zip", SMALL).batch([0])
-
-
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_the_real_sets_open(name):
     folder = Path(os.environ.get("ANTEHOC_DATA", "")) / name
@@ -230,6 +116,3 @@ def test_the_real_sets_open(name):
     assert images.shape == (10_000, 28, 28)
     # the published test sets: mean grey level .1325 (MNIST), .2868 (Fashion-MNIST)
     assert images.mean() / 255 == pytest.approx({"mnist": 0.1325, "fashion-mnist": 0.2868}[name], abs=5e-4)
-    examples = unknowns(folder, Preprocessing(1, 64, 64), limit=50)
-    assert len(examples) == 50
-    assert examples.batch(range(50)).image.shape == (50, 1, 64, 64)

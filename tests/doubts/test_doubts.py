@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.covariance import ledoit_wolf_shrinkage
 from torch.testing import assert_close
 
-from antehoc.data.shapes import CLASS_ATTRIBUTES, CLASSES
+from antehoc.data.sets.shapes import CLASS_ATTRIBUTES, CLASSES
 from antehoc.doubts import ClassGaussians
 from antehoc.doubts.certainty import margin, maximum_softmax
 from antehoc.doubts.distance import ledoit_wolf

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from timm.data import ImageNetInfo
 from torch.testing import assert_close
 
-from antehoc.data.cue_conflict import CLASSES
+from antehoc.data.sets.cue_conflict import CLASSES
 from antehoc.errors import RecipeError
 from antehoc.metrics.bootstrap import share_interval
 from antehoc.metrics.shape_bias import SIXTEEN, shape_bias, sixteen

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import antehoc
-from antehoc.data.images import Preprocessing
+from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import DataError, ImageError, ModelError, OutputError
 from antehoc.model import FILES, Model, build_system, load
 from antehoc.model.folder import model_card, sha256

@@ -13,7 +13,7 @@ import torch
 from antehoc.blocks import Lines, Section, Strips
 from antehoc.calibration import Evidence, Policy
 from antehoc.data import Preprocessing
-from antehoc.data.shapes import draw
+from antehoc.data.drawn import draw
 from antehoc.evaluation import Evaluation, Shown, attributes, decisions, expected, unknown
 from antehoc.figure import Figure, intervals, values
 from antehoc.model import Model

@@ -17,8 +17,8 @@ from torch.testing import assert_close
 
 from antehoc.data import augmentation
 from antehoc.data.examples import Files, Tensors
-from antehoc.data.images import Preprocessing
-from antehoc.data.shapes import shapes
+from antehoc.data.preprocessing import Preprocessing
+from antehoc.data.sets.shapes import shapes
 from antehoc.errors import RecipeError
 from antehoc.systems import SYSTEMS
 from antehoc.training import loop, store

@@ -36,13 +36,13 @@ class Altered(Examples):
         Args:
             files: the images; labels and attributes stay theirs.
             change: makes another image of an upright one in RGB and its number. It must give the same each time.
-            what: what it does, for people, such as "blurred". Images with equal bytes, `what` and number are taken
-                for equal.
+            what: what it does, for people, such as "blurred". Images with equal bytes, `what` and number count as
+                equal.
             numbers: of the images; without them 0 to n - 1.
         Raises:
             ValueError: if there are not as many numbers as images.
         """
-        super().__init__(len(files), files.labels, files.attributes)
+        super().__init__(len(files), files.labels if files.labels_known else None, files.attributes)
         self.files = files
         self.what = what
         self._change = change
@@ -82,7 +82,7 @@ class Altered(Examples):
 def altered(name: str, files: Files, *, seed: int) -> Altered:
     """A role's images, changed in one of the ways of `ALTERATIONS`: strange ones of known classes.
 
-    What becomes of an image hangs on its pixels, its place in `files` and the seed alone.
+    What becomes of an image depends only on its pixels, its place in `files` and the seed.
 
     Args:
         name: `blurred`, `dark`, `cropped` or `rotated`.

@@ -86,8 +86,8 @@ _VERSIONS: dict[str, Callable[[Image.Image, int, int, Uniform], Image.Image]] = 
 class Versions:
     """Image files that come in as many versions as one likes: number v * count + i is version v of image i.
 
-    Version 0 is the image as its preprocessing gives it; each other one hangs on the seed, its number and the file's
-    bytes alone, so that it is the same in every part of a data set.
+    Version 0 is the image as its preprocessing gives it; each other one depends only on the seed, its number and the
+    file's bytes, so that it is the same in every part of a data set.
     """
 
     def __init__(self, examples: Examples, kind: str, seed: int) -> None:

@@ -1,12 +1,12 @@
-"""Labelled images: held in memory or read from files, fetched a batch at a time, and the data set they make up."""
+"""Labelled images: held in memory or read from files, and fetched a batch at a time."""
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from copy import copy
 from hashlib import blake2b
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,11 +14,16 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from antehoc.data.images import FileSource, Preprocessing, mask_to_tensor, read_bytes, read_image, shown, to_tensor
+from antehoc.data.archives import FileSource, read_bytes
+from antehoc.data.images import mask_to_tensor, read_image, to_tensor
+from antehoc.data.instances import Instance, Objects, drawn_objects, first_boxes, one_each, union
+from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import DataError
-from antehoc.types import Batch, DataSpec, Role
+from antehoc.types import Batch
 
-THREADS = min(8, os.cpu_count() or 1)  #: that decode images: Pillow lets go of the interpreter lock while it decodes
+E = TypeVar("E", bound="Examples")
+
+THREADS = min(8, os.cpu_count() or 1)  #: that decode images: Pillow releases the interpreter lock while it decodes
 
 
 @runtime_checkable
@@ -38,21 +43,31 @@ class Examples(Dataset[Batch], ABC):
     A torch `DataLoader` with an identity `collate_fn` fetches whole batches from it.
 
     Attributes:
-        labels: (n,) int64, numbers into the classes.
+        labels: (n,) int64, numbers into the classes; with several labels per image, (n, K) float32 of 0 and 1.
+        labels_known: whether the labels say what the images show. They are zeros that mean nothing where it is False.
         attributes: (n, N) in 0..1; (n, 0) where there are none.
     """
 
     labels: Tensor
+    labels_known: bool
     attributes: Tensor
+    _objects: Objects | None
 
-    def __init__(self, count: int, labels: Tensor | None, attributes: Tensor | None) -> None:
-        self.labels = torch.zeros(count, dtype=torch.int64) if labels is None else labels.to(torch.int64)
+    def __init__(
+        self, count: int, labels: Tensor | None, attributes: Tensor | None, objects: Objects | None = None
+    ) -> None:
+        self.labels_known = labels is not None
+        self.labels = torch.zeros(count, dtype=torch.int64) if labels is None else _as_labels(labels)
         self.attributes = torch.zeros(count, 0) if attributes is None else attributes.to(torch.float32)
-        if self.labels.shape != (count,) or self.attributes.ndim != 2 or len(self.attributes) != count:
+        self._objects = objects
+        one, many = self.labels.shape == (count,), self.labels.ndim == 2 and len(self.labels) == count
+        if not (one or many) or self.attributes.ndim != 2 or len(self.attributes) != count:
             raise DataError(
-                f"{count} images need as many labels (n,) and rows of attributes (n, N); "
-                f"got {tuple(self.labels.shape)} and {tuple(self.attributes.shape)}."
+                f"{count} images need as many labels, class numbers (n,) or 0 and 1 (n, K), and rows of attributes "
+                f"(n, N); got {tuple(self.labels.shape)} and {tuple(self.attributes.shape)}."
             )
+        if objects is not None and len(objects) != count:
+            raise DataError(f"{count} images need as many lists of objects; got {len(objects)}.")
 
     @abstractmethod
     def images(self, indices: Sequence[int]) -> Tensor:
@@ -70,8 +85,25 @@ class Examples(Dataset[Batch], ABC):
     def select(self, indices: Sequence[int]) -> "Examples":
         """These images alone, in this order."""
 
+    def objects(self, indices: Sequence[int]) -> list[list[Instance]]:
+        """The objects in each of these images; none where the data do not say."""
+        return [[] if self._objects is None else list(self._objects[index]) for index in indices]
+
+    @property
+    def boxes(self) -> Tensor | None:
+        """(n, 4) the box of each image's first object, in pixels; zeros for none; None where the data give no box."""
+        return first_boxes(self._objects)
+
     def object_masks(self, indices: Sequence[int]) -> Tensor | None:
-        """Where the object is in each image, (B, 1, H, W) in 0..1; None where the data do not say."""
+        """Where the objects are in each image, (B, 1, H, W) in 0..1; None where the data do not say.
+
+        It is the union of all objects of an image, and goes through the preprocessing of the image: 0.5 says that half
+        of the pixel belongs to an object. An object's mask overrides its box.
+
+        Raises:
+            ImageError: if an image or a mask cannot be read.
+            DataError: if a mask file has not the size of its image, or is not white where the object is.
+        """
         return None
 
     def batch(self, indices: Sequence[int]) -> Batch:
@@ -82,6 +114,21 @@ class Examples(Dataset[Batch], ABC):
         """
         rows = torch.as_tensor(indices, dtype=torch.int64)
         return Batch(self.images(indices), self.labels[rows], self.attributes[rows], mask=self.object_masks(indices))
+
+    def _selected(self: E, indices: Sequence[int]) -> E:
+        """A copy with the labels, attributes and objects of these images; what else belongs to them is still whole."""
+        rows = torch.as_tensor(indices, dtype=torch.int64)
+        chosen = copy(self)
+        chosen.labels, chosen.attributes = self.labels[rows], self.attributes[rows]
+        chosen._objects = None if self._objects is None else tuple(self._objects[index] for index in indices)
+        return chosen
+
+    def without_labels(self: E) -> E:
+        """The same images, of no known class."""
+        same = self._selected(range(len(self)))
+        same.labels, same.labels_known = torch.zeros(len(self), dtype=torch.int64), False
+        same._objects = same._objects and tuple(tuple(o._replace(label=None) for o in own) for own in same._objects)
+        return same
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -94,7 +141,7 @@ class Examples(Dataset[Batch], ABC):
 
 
 class Tensors(Examples):
-    """Images in memory, 8 bits a value, with or without a mask of the object in each."""
+    """Images in memory, 8 bits a value, with or without the objects in each."""
 
     def __init__(
         self,
@@ -103,6 +150,7 @@ class Tensors(Examples):
         attributes: Tensor | None = None,
         *,
         masks: Tensor | None = None,
+        objects: Sequence[Sequence[Instance]] | None = None,
         names: str | Sequence[str] = "image",
         preprocessing: Preprocessing | None = None,
     ) -> None:
@@ -110,9 +158,10 @@ class Tensors(Examples):
 
         Args:
             image: (n, C, H, W) uint8.
-            labels: (n,) numbers into the classes; zeros where they are not known.
+            labels: (n,) numbers into the classes, or (n, K) of 0 and 1; zeros where they are not known.
             attributes: (n, N) in 0..1; without them N is 0.
-            masks: (n, 1, H, W) uint8: 255 where the object is.
+            masks: (n, 1, H, W) uint8, 255 where the object is: of one object each, or none where the mask is black.
+            objects: of each image, where there may be several; instead of `masks`.
             names: one name for each image, or a kind: image 7 is then called "kind #7".
             preprocessing: what each image goes through when it is fetched; without it images pass as they are.
         Raises:
@@ -125,9 +174,11 @@ class Tensors(Examples):
                 f"masks of images {tuple(image.shape)} must be uint8 (n, 1, H, W), as large as these; got "
                 f"{masks.dtype} {tuple(masks.shape)}."
             )
-        super().__init__(len(image), labels, attributes)
+        super().__init__(len(image), labels, attributes, _listed(objects, masks))
+        if masks is not None:
+            self._objects = drawn_objects(masks.contiguous(), self.labels if self.labels_known else None)
+        _check_masks(self._objects or (), tuple(image.shape[2:]))
         self.image = image.contiguous()
-        self.masks = None if masks is None else masks.contiguous()
         self._names = names
         self._preprocessing = preprocessing
 
@@ -139,12 +190,16 @@ class Tensors(Examples):
         return torch.stack([to_tensor(Image.fromarray(picture), self._preprocessing) for picture in pictures])
 
     def object_masks(self, indices: Sequence[int]) -> Tensor | None:
-        if self.masks is None:
+        if self._objects is None:
             return None
-        picked = self.masks[torch.as_tensor(indices, dtype=torch.int64)]
-        if self._preprocessing is None or not len(picked):
-            return picked.float() / 255
-        return torch.stack([mask_to_tensor(Image.fromarray(m.numpy()), self._preprocessing) for m in picked[:, 0]])
+        height, width = self.image.shape[2:]
+        frame = self._preprocessing
+        if not len(indices):
+            return torch.zeros(0, 1, height, width)
+        sheets = [union(self._objects[index], (width, height)) for index in indices]
+        if frame is None:
+            return torch.stack([torch.from_numpy(np.array(sheet))[None] for sheet in sheets]).float() / 255
+        return torch.stack([mask_to_tensor(sheet, frame) for sheet in sheets])
 
     def names(self, indices: Sequence[int]) -> list[str]:
         if isinstance(self._names, str):
@@ -155,15 +210,10 @@ class Tensors(Examples):
         return [blake2b(picture, digest_size=16).digest() for picture in self.image.numpy()]
 
     def select(self, indices: Sequence[int]) -> "Tensors":
-        rows = torch.as_tensor(indices, dtype=torch.int64)
-        return type(self)(
-            self.image[rows],
-            self.labels[rows],
-            self.attributes[rows],
-            masks=None if self.masks is None else self.masks[rows],
-            names=self.names(indices),
-            preprocessing=self._preprocessing,
-        )
+        chosen = self._selected(indices)
+        chosen.image = self.image[torch.as_tensor(indices, dtype=torch.int64)]
+        chosen._names = self.names(indices)
+        return chosen
 
 
 class Files(Examples):
@@ -171,10 +221,8 @@ class Files(Examples):
 
     Attributes:
         paths: where each image lies.
-        boxes: (n, 4) x0, y0, x1, y1 in pixels of the upright file, before preprocessing; None where not given.
-        masks: the path of each image's object mask, as large as the image and white where the object is; None where
-            not given. Without masks the boxes, filled, are the objects' masks.
-        parts: (n, P, 3) x, y in pixels as `boxes`, and 1 where the part is visible, else 0; None where not given.
+        parts: (n, P, 3) x, y in pixels of the upright file, and 1 where the part is visible, else 0; None where not
+            given.
         part_names: what each of the P parts is called.
         preprocessing: how each becomes what the model takes.
     """
@@ -188,6 +236,7 @@ class Files(Examples):
         *,
         boxes: Tensor | None = None,
         masks: Sequence[FileSource] | None = None,
+        objects: Sequence[Sequence[Instance]] | None = None,
         parts: Tensor | None = None,
         part_names: Sequence[str] = (),
     ) -> None:
@@ -196,26 +245,27 @@ class Files(Examples):
         Args:
             paths: of the image files; members of zip archives too.
             preprocessing: how each becomes what the model takes.
-            labels: (n,) numbers into the classes; zeros where they are not known.
+            labels: (n,) numbers into the classes, or (n, K) of 0 and 1; zeros where they are not known.
             attributes: (n, N) in 0..1; without them N is 0.
-            boxes: (n, 4), in pixels of the files.
-            masks: the path of each image's object mask.
+            boxes: (n, 4) x0, y0, x1, y1 of one object each, in pixels of the upright files, before preprocessing.
+            masks: the path of the mask of one object each, as large as the image and white where the object is.
+            objects: of each image, where there may be several; instead of `boxes` and `masks`.
             parts: (n, P, 3), x and y in pixels of the files, and whether the part is visible.
             part_names: of the P parts.
         Raises:
             DataError: if the parts do not line up.
         """
-        super().__init__(len(paths), labels, attributes)
         if (boxes is not None and boxes.shape != (len(paths), 4)) or (masks is not None and len(masks) != len(paths)):
             raise DataError(f"{len(paths)} images need as many boxes (n, 4) and masks, or none.")
+        super().__init__(len(paths), labels, attributes, _listed(objects, boxes, masks))
         if parts is not None and parts.shape != (len(paths), len(part_names), 3):
             raise DataError(
                 f"{len(paths)} images and {len(part_names)} part names need parts of the shape (n, P, 3); "
                 f"got {tuple(parts.shape)}."
             )
+        if objects is None:
+            self._objects = one_each(len(paths), boxes, masks, self.labels if self.labels_known else None)
         self.paths = tuple(paths)
-        self.boxes = boxes
-        self.masks = None if masks is None else tuple(masks)
         self.parts = parts
         self.part_names = tuple(part_names)
         self.preprocessing = preprocessing
@@ -229,15 +279,7 @@ class Files(Examples):
             return torch.stack(list(pool.map(self._image, indices)))
 
     def object_masks(self, indices: Sequence[int]) -> Tensor | None:
-        """Where the object is in each image, (B, 1, H, W) in 0..1; None without masks and boxes.
-
-        A mask goes through the preprocessing of its image: 0.5 says that half of the pixel belongs to the object.
-
-        Raises:
-            ImageError: if an image or a mask cannot be read.
-            DataError: if a mask has not the size of its image, or is not white where the object is.
-        """
-        if self.masks is None and self.boxes is None:
+        if self._objects is None:
             return None
         if not len(indices):
             return torch.zeros(0, 1, self.preprocessing.height, self.preprocessing.width)
@@ -250,14 +292,9 @@ class Files(Examples):
         return to_tensor(picture, self.preprocessing)
 
     def _mask(self, index: int) -> Tensor:
+        assert self._objects is not None
         size = self._sizes.get(int(index)) or read_image(self.paths[index]).size
-        if self.masks is not None:
-            return mask_to_tensor(_read_mask(self.masks[index], size), self.preprocessing)
-        assert self.boxes is not None
-        picture = Image.new("L", size)
-        x0, y0, x1, y1 = (round(edge) for edge in self.boxes[index].tolist())
-        picture.paste(255, (x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)))
-        return mask_to_tensor(picture, self.preprocessing)
+        return mask_to_tensor(union(self._objects[index], size), self.preprocessing)
 
     def names(self, indices: Sequence[int]) -> list[str]:
         return [str(self.paths[index]) for index in indices]
@@ -274,80 +311,38 @@ class Files(Examples):
         return self._hashes
 
     def select(self, indices: Sequence[int]) -> "Files":
-        rows = torch.as_tensor(indices, dtype=torch.int64)
-        chosen = type(self)(
-            [self.paths[index] for index in indices],
-            self.preprocessing,
-            self.labels[rows],
-            self.attributes[rows],
-            boxes=None if self.boxes is None else self.boxes[rows],
-            masks=None if self.masks is None else [self.masks[index] for index in indices],
-            parts=None if self.parts is None else self.parts[rows],
-            part_names=self.part_names,
-        )
+        chosen = self._selected(indices)
+        chosen.paths = tuple(self.paths[index] for index in indices)
+        chosen.parts = None if self.parts is None else self.parts[torch.as_tensor(indices, dtype=torch.int64)]
         chosen._hashes = None if self._hashes is None else [self._hashes[index] for index in indices]
+        chosen._sizes = {}
         return chosen
 
 
-def _read_mask(path: FileSource, size: tuple[int, int]) -> Image.Image:
-    """A mask file in mode L, 255 where it is 128 or more and else 0."""
-    mask = read_image(path).convert("L")
-    if mask.size != size:
-        raise DataError(
-            f"{shown(path)}: a mask must be as large as its image, {size[0]}x{size[1]} pixels; got "
-            f"{mask.width}x{mask.height}."
-        )
-    if 0 < (top := np.asarray(mask).max()) < 128:
-        raise DataError(
-            f"{shown(path)}: a mask is white (128 to 255) where the object is and black elsewhere; its brightest "
-            f"pixel is {top}."
-        )
-    return mask.point(lambda level: 255 if level >= 128 else 0)
+def _as_labels(labels: Tensor) -> Tensor:
+    """Class numbers as int64; labels of which an image has several as float32."""
+    if labels.ndim != 2:
+        return labels.to(torch.int64)
+    if not bool(((labels == 0) | (labels == 1)).all()):
+        raise DataError("several labels per image, (n, K), are 0 or 1 each; got another value.")
+    return labels.to(torch.float32)
+
+
+def _listed(objects: Sequence[Sequence[Instance]] | None, *others: object) -> Objects | None:
+    if objects is not None and any(other is not None for other in others):
+        raise DataError("objects hold boxes and masks themselves; give either the objects or boxes and masks.")
+    return None if objects is None else tuple(tuple(own) for own in objects)
+
+
+def _check_masks(objects: Objects, shape: tuple[int, ...]) -> None:
+    """Refuse masks in memory that are not as large as the images."""
+    for mask in (one.mask for own in objects for one in own if isinstance(one.mask, Tensor)):
+        if mask.shape != shape or mask.dtype != torch.uint8:
+            raise DataError(
+                f"the mask of an object must be uint8 (H, W), as large as its image {shape}; got {mask.dtype} "
+                f"{tuple(mask.shape)}."
+            )
 
 
 def _content_hash(path: FileSource) -> bytes:
     return blake2b(read_bytes(path), digest_size=16).digest()
-
-
-@dataclass(frozen=True)
-class Source:
-    """A data set, ready to train on: what the model must know of it, and its images by role."""
-
-    spec: DataSpec
-    roles: Mapping[Role, Examples]
-    preprocessing: Preprocessing
-    seed: int | None = None  #: of the generator, or of the split where one was drawn
-    notes: tuple[str, ...] = ()  #: what a person should know of how it was put together, a sentence each
-    left_out: Examples | None = (
-        None  #: test images of classes that were kept out: unknown ones; their labels mean nothing
-    )
-
-
-def leaks(roles: Mapping[Role, Examples]) -> list[tuple[Role, Role, str, str]]:
-    """Images that occur in two roles, byte for byte; none should.
-
-    Images in memory are compared by their pixels, files by their content, one kind never with the other.
-
-    Args:
-        roles: the images of each role.
-    Returns:
-        For each image of a role that an earlier role has already: the earlier role, this role, the name of the first
-        such image there, and its name here.
-    Raises:
-        ImageError: if a file cannot be read.
-    Example:
-        >>> black = Tensors(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), names="black")
-        >>> leaks({"train": black, "test": black})
-        [('train', 'test', 'black #0', 'black #0')]
-    """
-    found = []
-    earlier: list[tuple[Role, Examples, dict[bytes, int]]] = []
-    for role, examples in roles.items():
-        hashes = examples.content_hashes()
-        for other_role, other, first in earlier:
-            twins = [index for index, digest in enumerate(hashes) if digest in first]
-            there = other.names([first[hashes[index]] for index in twins])
-            found += [(other_role, role, *names) for names in zip(there, examples.names(twins), strict=True)]
-        # from the last to the first, so that the first of equal images stays
-        earlier.append((role, examples, {hashes[index]: index for index in reversed(range(len(hashes)))}))
-    return found

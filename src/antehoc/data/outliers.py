@@ -1,23 +1,52 @@
-"""Images of no known class, to see whether a model questions them."""
+"""Images of no known class, to see whether a model questions them: drawn from a seed, or opened from disk."""
 
-from collections.abc import Sequence
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
-from antehoc.data import shapes
-from antehoc.data.examples import Examples, Tensors
-from antehoc.data.idx import unknowns
-from antehoc.data.images import Preprocessing
-from antehoc.errors import RecipeError, near_miss
+from antehoc.data.altered import ALTERATIONS, altered
+from antehoc.data.archives import named_images
+from antehoc.data.drawn import STRANGE, Variant, draw
+from antehoc.data.examples import Examples, Files, Tensors
+from antehoc.data.idx import idx_files, idx_images
+from antehoc.data.preprocessing import Preprocessing
+from antehoc.errors import DataError, RecipeError, near_miss, shown
+from antehoc.seeds import mix
+
+Maker: TypeAlias = Callable[[int, int], Examples]  #: how many images at most, and the seed of the run
 
 NOISE = "noise"
-BUILT_IN = (NOISE, *shapes.STRANGE, "parallelogram")
+KINDS = (*STRANGE, "parallelogram")  #: strange shapes
+BUILT_IN = (NOISE, *KINDS)
+
+
+def built_in(preprocessing: Preprocessing, test: Examples | None) -> Mapping[str, Maker]:
+    """What any data set can make to be questioned, by kind: noise, strange shapes, altered test images of files.
+
+    Args:
+        preprocessing: the model's.
+        test: images of the test role, if there are any.
+    """
+    makers: dict[str, Maker] = {kind: maker(kind, preprocessing) for kind in BUILT_IN}
+    if isinstance(test, Files):
+        makers |= {kind: partial(_some_altered, kind, test) for kind in ALTERATIONS}
+    return makers
+
+
+def maker(kind: str, preprocessing: Preprocessing, *, variant: Variant = "centred") -> Maker:
+    """What makes images of a built-in kind; see `outliers`."""
+    return partial(_made, kind, preprocessing, variant)
 
 
 def outliers(
-    name: str, preprocessing: Preprocessing, *, count: int, seed: int, variant: shapes.Variant = "centred"
+    name: str, preprocessing: Preprocessing, *, count: int, seed: int, variant: Variant = "centred"
 ) -> Examples:
     """Built-in images of no known class, at a model's size.
 
@@ -26,7 +55,7 @@ def outliers(
         preprocessing: the model's.
         count: how many.
         seed: of the series.
-        variant: where a strange shape stands.
+        variant: where a strange shape stands; see `drawn.draw`.
     Raises:
         RecipeError: an unknown name, or shapes for a model whose images are not square.
     """
@@ -34,26 +63,67 @@ def outliers(
     if name == NOISE:
         generator = torch.Generator().manual_seed(seed)
         images = torch.randint(256, (count, *size), generator=generator, dtype=torch.uint8)
-    elif name in BUILT_IN:
+    elif name in KINDS:
         if preprocessing.height != preprocessing.width:
             raise RecipeError(f"outliers {name!r} are square, and the model's images are {size[1]}x{size[2]}.")
-        drawing = shapes.draw(name, seed=seed, count=count, variant=variant, side=preprocessing.height)
+        drawing = draw(name, seed=seed, count=count, variant=variant, side=preprocessing.height)
         images = torch.from_numpy(np.repeat(drawing.image[:, None], preprocessing.channels, 1))
     else:
         raise RecipeError(f"no outliers are called {name!r}.{near_miss(name, BUILT_IN)} Known: {', '.join(BUILT_IN)}.")
-    return Tensors(images, torch.zeros(count, dtype=torch.long), torch.zeros(count, 0))
+    return Tensors(images)
 
 
 def open_outliers(
-    path: Path,
+    path: str | Path,
     preprocessing: Preprocessing,
     *,
-    limit: int | None = None,
     only: Sequence[str] = (),
     exclude: Sequence[str] = (),
 ) -> Examples:
-    """Images of no known class from disk: a folder, a zip, or an idx set such as MNIST (`--ood NAME=PATH`).
+    """Images of no known class from disk (`--ood NAME=PATH`), brought to the model's size.
 
-    `limit`, `only` and `exclude` choose among them; see `unknowns`.
+    Grey levels stay as they are: MNIST's white on black is not inverted for a model that knows black on white.
+
+    Args:
+        path: a folder of MNIST's make (its test images are taken) or an idx file; a folder of images, at any depth;
+            or a zip archive of images.
+        preprocessing: of the model.
+        only: take only the images whose name inside the folder or archive fits one of these patterns, such as
+            `images/*`; `*` stands for any text, slashes too, `?` for one character, `[0-5]` for one of several, and
+            capitals count. Without a pattern all are taken.
+        exclude: of these, leave out the images whose name fits one of these patterns.
+    Returns:
+        The images, read when they are fetched.
+    Raises:
+        DataError: if there is none, or a pattern fits none.
     """
-    return unknowns(path, preprocessing, limit=limit, only=only, exclude=exclude)
+    path = Path(path)
+    if idx_files(path) or (os.path.isfile(path) and not zipfile.is_zipfile(path)):
+        if only or exclude:
+            raise DataError(f"{shown(path)}: images in an idx file have no names for {[*only, *exclude]} to fit.")
+        images = torch.from_numpy(idx_images(path))[:, None]
+        return Tensors(images, names=path.resolve().name, preprocessing=preprocessing)
+    named = named_images(path)
+    chosen = (_fitting(named, only, path) if only else set(named)) - _fitting(named, exclude, path)
+    if not chosen:
+        raise DataError(f"{shown(path)}: only {[*only]} without {[*exclude]} leaves none of its {len(named)} images.")
+    return Files([image for name, image in named.items() if name in chosen], preprocessing)
+
+
+def _made(kind: str, preprocessing: Preprocessing, variant: Variant, count: int, seed: int) -> Examples:
+    return outliers(kind, preprocessing, count=count, seed=mix(seed, 3), variant=variant)
+
+
+def _some_altered(kind: str, test: Files, count: int, seed: int) -> Examples:
+    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(mix(seed, 6)))
+    return altered(kind, test.select(order[:count].tolist()), seed=mix(seed, 3))
+
+
+def _fitting(names: Iterable[str], patterns: Sequence[str], path: Path) -> set[str]:
+    """The names that fit one of the patterns or more."""
+    found: set[str] = set()
+    for pattern in patterns:
+        if not (fits := {name for name in names if fnmatchcase(name, pattern)}):
+            raise DataError(f"{shown(path)}: no image's name fits {pattern!r}; the first is {next(iter(names))!r}.")
+        found |= fits
+    return found

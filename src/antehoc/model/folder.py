@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from antehoc.calibration import Policy
 from antehoc.cards import Card, upgraded_card
-from antehoc.data.images import Preprocessing
+from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import AntehocError, ModelError, OutputError
 from antehoc.model.decision import decide
 from antehoc.model.model import Model

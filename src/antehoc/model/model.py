@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from antehoc.calibration import Policy
-from antehoc.data.images import Preprocessing, check_tensor, load_image
+from antehoc.data.images import load_image
+from antehoc.data.preprocessing import Preprocessing, check_tensor
 from antehoc.errors import AntehocError
 from antehoc.model.correction import intervene
 from antehoc.model.decision import decide

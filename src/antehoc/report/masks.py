@@ -6,7 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from antehoc.data.images import Preprocessing, read_image, to_source
+from antehoc.data.geometry import to_source
+from antehoc.data.images import read_image
+from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import AntehocError, DataError, OutputError
 from antehoc.explanations import SaliencyMask
 from antehoc.report import figures

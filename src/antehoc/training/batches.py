@@ -7,16 +7,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from antehoc.data.examples import Fetched
+from antehoc.seeds import mix
 from antehoc.types import Batch
-
-
-def mix(*numbers: int) -> int:
-    """One seed from several numbers, so that each epoch and step has its own random numbers without a state to keep."""
-    value = 0x9E3779B97F4A7C15
-    for number in numbers:
-        value = ((value ^ number) * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**64
-        value ^= value >> 31
-    return value >> 1
 
 
 class EpochBatches(Sampler[list[int]]):

@@ -17,9 +17,10 @@ from torch import Tensor
 from antehoc.data.augmentation import Versions
 from antehoc.data.examples import Examples, Fetched
 from antehoc.errors import RecipeError, near_miss
+from antehoc.seeds import mix
 from antehoc.systems.base import Trainable
 from antehoc.training.activations import Cached, cached
-from antehoc.training.batches import EpochBatches, loader, mix
+from antehoc.training.batches import EpochBatches, loader
 from antehoc.training.callbacks import History, quiet
 from antehoc.training.phases import DRAWN, Phase, build_optimizer, freeze, set_modes, view, views
 from antehoc.types import Batch, Role

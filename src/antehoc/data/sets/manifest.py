@@ -1,29 +1,20 @@
 """A table of images, CSV or Parquet: a row for each with path, label, split, attributes, box and mask."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from antehoc.data.examples import Files, Source
-from antehoc.data.folder import (
-    ROLE_NAMES,
-    SHARES,
-    attribute_groups,
-    by_role,
-    check_trained,
-    complete_split,
-    exclusive_groups,
-    preprocess,
-    read_csv,
-)
-from antehoc.data.images import Channels, Fit, shown
-from antehoc.errors import DataError, near_miss
+from antehoc.data.examples import Files
+from antehoc.data.groups import attribute_groups, exclusive_groups
+from antehoc.data.preprocessing import Channels, Fit, Preprocessing, preprocess
+from antehoc.data.source import Source
+from antehoc.data.splits import ROLE_NAMES, SHARES, by_role, check_trained, complete_split
+from antehoc.data.tables import Table, read_table
+from antehoc.errors import DataError, near_miss, shown
 from antehoc.types import DataSpec, Role
 
 ATTRIBUTE = "attribute:"  #: what the name of an attribute column begins with
@@ -67,135 +58,51 @@ def manifest(
         DataError: with the table's path and the row, where it cannot be used.
         ImageError: if a file that must be hashed cannot be read.
     """
-    table = _read(Path(path))
+    table = read_table(Path(path))
     preprocessing = preprocess(size, channels, fit, background, resize)
     names, notes = _check_columns(table)
+    files, given, classes = _files(table, names, preprocessing)
+    roles, drawn = complete_split(files, given, shares=shares, seed=seed, where=table.where)
+    check_trained(table.texts("label"), roles, table.places, where=table.where)
+    parts = by_role(files, roles)
+    spec = _spec(classes, preprocessing, names, files, parts["train"])
+    return Source(spec, parts, preprocessing, seed if drawn else None, drawn + notes)
+
+
+def _files(table: Table, names: Sequence[str], preprocessing: Preprocessing) -> tuple[Files, list[Role], list[str]]:
+    """The images, the role that the table gives each, and the classes."""
     labels = table.texts("label")
     classes = sorted(set(labels))
     if len(classes) < 2:
         raise DataError(f"{table.where}: a classifier needs two or more labels; found {classes}.")
     images = table.files("path")
-    roles: list[Role] = _roles(table)
+    roles = _roles(table)
     _check_twice(table, images, labels, roles)
-    attributes = np.stack([table.numbers(ATTRIBUTE + name) for name in names], 1) if names else None
-    if attributes is not None:
-        for column, name in enumerate(names):
-            table.refuse(
-                ~((attributes[:, column] >= 0) & (attributes[:, column] <= 1)),
-                ATTRIBUTE + name,
-                "an attribute is 0, 1 or between",
-            )
-    label = torch.tensor([classes.index(name) for name in labels])
     files = Files(
         images,
         preprocessing,
-        label,
-        None if attributes is None else torch.from_numpy(attributes),
+        torch.tensor([classes.index(name) for name in labels]),
+        _attributes(table, names),
         boxes=_boxes(table),
         masks=table.files("mask") if "mask" in table.columns else None,
     )
-    roles, drawn = complete_split(files, roles, shares=shares, seed=seed, where=table.where)
-    check_trained(labels, roles, table.places, where=table.where)
-    parts = by_role(files, roles)
-    spec = DataSpec(
+    return files, roles, classes
+
+
+def _spec(classes: Sequence[str], frame: Preprocessing, names: tuple[str, ...], files: Files, train: Files) -> DataSpec:
+    return DataSpec(
         tuple(classes),
-        preprocessing.channels,
-        preprocessing.height,
-        preprocessing.width,
+        frame.channels,
+        frame.height,
+        frame.width,
         names,
-        _count(parts["train"], len(classes)) if names else (),
+        _count(train, len(classes)) if names else (),
         exclusive_groups(names, lambda group: _one_holds(files.attributes[:, group])),
         groups=attribute_groups(names),
     )
-    return Source(spec, parts, preprocessing, seed if drawn else None, drawn + notes)
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Columns by name, and what a message calls each row."""
-
-    path: Path
-    columns: Mapping[str, list[Any]]
-    places: list[str]
-
-    @property
-    def where(self) -> str:
-        return shown(self.path)
-
-    def refuse(self, bad: np.ndarray[Any, np.dtype[np.bool_]] | list[bool], column: str, wanted: str) -> None:
-        """Raise for the first bad row."""
-        if any(bad):
-            row = int(np.argmax(bad))
-            raise DataError(
-                f"{self.where}, {self.places[row]}, {column}: {wanted}; got {_text(self.columns[column][row])!r}."
-            )
-
-    def texts(self, column: str) -> list[str]:
-        texts = [_text(value) for value in self.columns[column]]
-        self.refuse([not text for text in texts], column, "it must not be empty")
-        return texts
-
-    def numbers(self, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-        numbers = np.array([_number(value) for value in self.columns[column]])
-        self.refuse(~np.isfinite(numbers), column, "a number is needed")
-        return numbers
-
-    def files(self, column: str) -> list[Path]:
-        """Paths of files that are there."""
-        paths = [self.path.parent / text for text in self.texts(column)]
-        for place, path in zip(self.places, paths, strict=True):
-            if not os.path.isfile(path):
-                what = "this is a folder, not an image" if os.path.isdir(path) else "there is no such file"
-                raise DataError(
-                    f"{self.where}, {place}, {column}: {what}: {shown(path)}; paths start at the table's folder."
-                )
-        return paths
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def _number(value: object) -> float:
-    """The value as a number; NaN where it is none."""
-    try:
-        return float(_text(value)) if not isinstance(value, bool) else float(value)
-    except ValueError:
-        return float("nan")
-
-
-def _read(path: Path) -> _Table:
-    if path.suffix.lower() in (".parquet", ".pq"):
-        return _read_parquet(path)
-    (_, header), *rows = read_csv(path)
-    header = [name.strip() for name in header]
-    for name in header:
-        if header.count(name) > 1:
-            raise DataError(f"{shown(path)}: two columns are called {name!r}; names must differ.")
-    columns = dict(zip(header, map(list, zip(*(row for _, row in rows), strict=True)), strict=True))
-    return _Table(path, columns, [place for place, _ in rows])
-
-
-def _read_parquet(path: Path) -> _Table:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError as error:
-        raise DataError(
-            f"{shown(path)}: Parquet needs the extra `parquet`: pip install 'antehoc[parquet]', or save it as CSV."
-        ) from error
-    try:
-        with path.open("rb") as file:
-            columns = parquet.read_table(file).to_pydict()
-    except (OSError, ValueError, ArrowException) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0].strip(" .")
-        raise DataError(f"{shown(path)}: this Parquet table cannot be read ({reason}); write it anew.") from error
-    count = len(next(iter(columns.values()), []))
-    if not count:
-        raise DataError(f"{shown(path)}: this table is empty; a row or more are needed.")
-    return _Table(path, columns, [f"row {number + 1}" for number in range(count)])
-
-
-def _check_columns(table: _Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _check_columns(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the attributes, and a note on columns that are not used."""
     for wanted in ("path", "label"):
         if wanted not in table.columns:
@@ -225,7 +132,7 @@ def _slip(name: str) -> str:
     return near_miss(lower, COLUMNS)
 
 
-def _roles(table: _Table) -> list[Role]:
+def _roles(table: Table) -> list[Role]:
     if "split" not in table.columns:
         return ["train"] * len(table.places)
     splits = table.texts("split")
@@ -238,7 +145,7 @@ def _roles(table: _Table) -> list[Role]:
     return [ROLE_NAMES[split] for split in splits]
 
 
-def _check_twice(table: _Table, images: list[Path], labels: list[str], roles: list[Role]) -> None:
+def _check_twice(table: Table, images: list[Path], labels: list[str], roles: list[Role]) -> None:
     """Refuse a file that is in two roles, or that has two labels."""
     first: dict[str, int] = {}
     for row, image in enumerate(images):
@@ -251,7 +158,17 @@ def _check_twice(table: _Table, images: list[Path], labels: list[str], roles: li
                 )
 
 
-def _boxes(table: _Table) -> Tensor | None:
+def _attributes(table: Table, names: Sequence[str]) -> Tensor | None:
+    if not names:
+        return None
+    attributes = np.stack([table.numbers(ATTRIBUTE + name) for name in names], 1)
+    for column, name in enumerate(names):
+        own = attributes[:, column]
+        table.refuse(~((own >= 0) & (own <= 1)), ATTRIBUTE + name, "an attribute is 0, 1 or between")
+    return torch.from_numpy(attributes)
+
+
+def _boxes(table: Table) -> Tensor | None:
     if "x0" not in table.columns:
         return None
     boxes = np.stack([table.numbers(name) for name in BOX], 1)

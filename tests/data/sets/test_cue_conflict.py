@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from antehoc.data.cue_conflict import CLASSES, cue_conflict, stimuli
+from antehoc.data.sets.cue_conflict import CLASSES, cue_conflict, stimuli
 from antehoc.errors import DataError
 
 ANIMALS = ("bear", "bird", "cat", "dog")
@@ -81,6 +81,17 @@ def test_labels_say_the_cue_that_is_asked_for_and_both_are_kept(made_up):
     assert chosen.textures.tolist() == everything.textures[[200, 7]].tolist()
     by_texture = cue_conflict(made_up, size=8, label="texture").roles["test"]
     assert torch.equal(by_texture.labels, by_texture.textures)
+
+
+def test_a_role_knows_all_stimuli(made_up):
+    test = cue_conflict(made_up, size=8, label="texture").roles["test"]
+    for part in (test, test.select([3, 0])):
+        found = part.everything(size=6, fit="crop")
+        wanted = stimuli(made_up, size=6, fit="crop")
+        assert found.paths == wanted.paths
+        assert found.preprocessing == wanted.preprocessing
+        assert torch.equal(found.labels, wanted.labels)
+    assert stimuli(made_up, size=8).labels_known
 
 
 def test_a_zip_and_the_folder_around_it_are_read_as_well(made_up, tmp_path):

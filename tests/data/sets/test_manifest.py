@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from antehoc.data.examples import leaks
-from antehoc.data.manifest import manifest
+from antehoc.data.sets.manifest import manifest
+from antehoc.data.splits import leaks
 from antehoc.errors import DataError, ImageError
 
 Row = dict[str, Any]
@@ -98,7 +98,7 @@ def test_a_table_becomes_four_roles(kind, rows, tmp_path):
     assert batch.label.tolist() == [0, 1]
     assert torch.allclose(batch.attributes[1], torch.tensor([1, 0, 1, 0, 0.3]))
     assert test.boxes[3].tolist() == [0, 1, 2.5, 3]
-    assert test.masks[3] == tmp_path / "images/6.png"
+    assert test.objects([3]) == [[((0, 1, 2.5, 3), tmp_path / "images/6.png", test.labels[3])]]
 
 
 def test_path_and_label_are_enough(rows, tmp_path):
@@ -109,7 +109,7 @@ def test_path_and_label_are_enough(rows, tmp_path):
     assert source.seed == 3
     assert "drawn" in source.notes[0]
     train = source.roles["train"]
-    assert (train.boxes, train.masks, train.attributes.shape[1]) == (None, None, 0)
+    assert (train.boxes, train.object_masks([0]), train.attributes.shape[1]) == (None, None, 0)
     assert source.spec.class_attributes == ()
 
 

@@ -1,47 +1,35 @@
-"""`shapes`: 64x64 grey images of one black shape on white, drawn from a seed, with exact masks, boxes and attributes.
+"""Drawings of one black shape on white, from a seed, with exact masks and boxes.
 
-An image is a pure function of (seed, kind, index, variant, side). Its parameters come from raw counter-based words
-and it is drawn with correctly rounded operations only, so that every machine draws the same bytes (a golden hash
-guards them). Which role an image plays is taken from a hash of its bytes: two equal images always share a role.
+An image is a pure function of (seed, kind, index, variant, side). Its parameters come from raw counter-based words and
+it is drawn with correctly rounded operations only, so that every machine draws the same bytes (a golden hash guards
+them).
 
 Source: "An auxiliary explanations network" (the thesis), section 3.3; ranges measured on the published files.
 Differs: sizes and angles are continuous, where the originals' were whole numbers: those gave 1,350 possible squares for
-3,000 files, and 89 % of these had a twin, often across the split.
+3,000 files, and 89 % of these had a duplicate, often across the split.
 """
 
-import hashlib
 import math
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from antehoc.data.examples import Examples, Source, Tensors
-from antehoc.data.images import Preprocessing
-from antehoc.errors import DataError
-from antehoc.types import ROLES, DataSpec, Role
+from antehoc.data.series import Floats, paint_all, uniform
 
 Variant = Literal["centred", "free"]
 Sizes = Literal["continuous", "whole"]
-Floats = NDArray[np.float64]
 
-CLASSES = ("circle", "rectangle", "square", "triangle")
-STRANGE = ("pentagon", "hexagon", "star", "ellipse")
-KINDS = (*CLASSES, *STRANGE, "parallelogram")  # the position is part of an image's seed: append only
-ATTRIBUTES = ("no vertices", "three vertices", "four vertices", "opposite edges parallel", "all edges equal")
-EXCLUSIVE = ((0, 1, 2),)  # none, three or four vertices
-CLASS_ATTRIBUTES = ((1, 0, 0, 0, 0), (0, 0, 1, 1, 0), (0, 0, 1, 1, 1), (0, 1, 0, 0, 1))
+STRANGE = ("pentagon", "hexagon", "star", "ellipse")  #: shapes that no built-in data set has as a class
+KINDS = ("circle", "rectangle", "square", "triangle", *STRANGE, "parallelogram")  # places are in the seed: append only
 
-_WORDS = 32  # raw 64-bit words per image: 2 for the place, 5 for each of 6 tries at size and angle
+_WORDS = 32  # random numbers per image: 2 for the place, 5 for each of 6 tries at size and angle
 _TRIES = 6
 _TURN = 36_000  # angles in hundredths of a degree; the table is rounded so that no libm shows in the images
 _COS = np.array([round(math.cos(math.radians(step / 100)), 12) for step in range(_TURN)])
 _SIN = np.array([round(math.sin(math.radians(step / 100)), 12) for step in range(_TURN)])
-_CHUNK = 64  # images drawn at once: their pixels fit the cache
+_ROOT3 = math.sqrt(3)
 
 
 @dataclass(frozen=True)
@@ -90,7 +78,7 @@ def draw(
             shape inside the frame.
         side: height and width of the images in pixels; shapes scale with it.
         sizes: `whole` rounds lengths (a square's to even numbers), angles and places to whole pixels and degrees, the
-            fault of the originals that gave most of their squares a twin.
+            fault of the originals that gave most of their squares a duplicate.
     Returns:
         The images with their masks and boxes.
     Source:
@@ -100,53 +88,38 @@ def draw(
         >>> drawing.image.shape, drawing.image.dtype, bool(drawing.mask.any())
         ((2, 64, 64), dtype('uint8'), True)
     """
-    geometry = _geometry(kind, _uniform(kind, seed, start, count), variant, sizes)
+    geometry = _geometry(kind, numbers(kind, seed=seed, start=start, count=count), variant, sizes)
     image = np.empty((count, side, side), np.uint8)
     mask = np.empty((count, side, side), np.bool_)
 
-    def paint(first: int) -> None:
-        rows = slice(first, first + _CHUNK)
+    def paint(rows: slice) -> None:
         distance = _distance(kind, geometry, rows, side)
         np.less_equal(distance, 0, out=mask[rows])
         image[rows] = np.clip(distance + np.float32(0.5), 0, 1) * np.float32(255) + np.float32(0.5)
 
-    with ThreadPoolExecutor() as pool:  # numpy lets go of the interpreter lock inside its loops
-        list(pool.map(paint, range(0, count, _CHUNK)))
+    paint_all(paint, count)
     return Drawing(image, mask, _boxes(mask))
 
 
-def share(image: NDArray[np.uint8]) -> Floats:
-    """A number in 0..1 for each image, from a hash of its bytes alone: equal images get equal numbers."""
-    digests = b"".join(hashlib.blake2b(picture.tobytes(), digest_size=8).digest() for picture in image)
-    return np.frombuffer(digests, dtype="<u8").astype(np.float64) / 2.0**64
+def numbers(kind: str, *, seed: int, start: int = 0, count: int) -> Floats:
+    """(count, 32) the random numbers in 0..1 of images `start` to `start + count`; no drawing uses the last one.
+
+    Args:
+        kind, seed, start, count: as for `draw`.
+    """
+    return uniform(seed, KINDS.index(kind), start, count, _WORDS)
 
 
-def _uniform(kind: str, seed: int, start: int, count: int) -> Floats:
-    """(count, _WORDS) numbers in 0..1: 53 bits of raw Philox words, so the series can be entered anywhere."""
-    key = np.array([seed, KINDS.index(kind)], dtype=np.uint64)
-    generator = np.random.Philox(key=key, counter=[start * _WORDS // 4, 0, 0, 0])
-    words = generator.random_raw(count * _WORDS).reshape(count, _WORDS)
-    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _geometry(kind: str, uniform: Floats, variant: Variant, sizes: Sizes) -> _Geometry:
+def _geometry(kind: str, chance: Floats, variant: Variant, sizes: Sizes) -> _Geometry:
     """Sizes, angle and place of each image: the first of a few tries that fits the frame, the last shrunk to fit."""
-    tries = uniform[:, 2:].reshape(len(uniform), _TRIES, 5)
+    tries = chance[:, 2:].reshape(len(chance), _TRIES, 5)
     length, width, lean = _sizes(kind, tries)
     step = (tries[..., 3] * _TURN).astype(np.int64)
     if sizes == "whole":
         grid = 2 if kind == "square" else 1
         length, width, step = np.floor(length / grid) * grid, np.floor(width / grid) * grid, step // 100 * 100
     cos, sin = _COS[step], _SIN[step]
-    corners = _corners(kind, length, width, lean)
-    if corners is None:  # a circle's or an ellipse's half extents
-        across = np.sqrt((length / 2 * cos) ** 2 + (width / 2 * sin) ** 2)
-        down = np.sqrt((length / 2 * sin) ** 2 + (width / 2 * cos) ** 2)
-        extent = np.stack([-across, across, -down, down], -1)
-    else:
-        x = corners[..., 0] * cos[..., None] - corners[..., 1] * sin[..., None]
-        y = corners[..., 0] * sin[..., None] + corners[..., 1] * cos[..., None]
-        extent = np.stack([x.min(-1), x.max(-1), y.min(-1), y.max(-1)], -1)
+    extent = _extent(kind, length, width, lean, cos, sin)
     reach = np.maximum(extent[..., 1] - extent[..., 0], extent[..., 3] - extent[..., 2])
     if variant == "centred":  # the frame less half a pixel of border and half a pixel of wandering
         reach = 2 * np.abs(extent).max(-1)
@@ -158,13 +131,25 @@ def _geometry(kind: str, uniform: Floats, variant: Variant, sizes: Sizes) -> _Ge
     extent = np.take_along_axis(extent, pick[..., None], 1)[:, 0]
     shrink = np.minimum(1, 62 / reach)
     if variant == "centred":
-        x, y = 32 + uniform[:, 0] - 0.5, 32 + uniform[:, 1] - 0.5
+        x, y = 32 + chance[:, 0] - 0.5, 32 + chance[:, 1] - 0.5
     else:
         low, high = 1 - extent[:, ::2] * shrink[:, None], 63 - extent[:, 1::2] * shrink[:, None]
-        x, y = (low + (high - low) * uniform[:, :2]).T
+        x, y = (low + (high - low) * chance[:, :2]).T
     if sizes == "whole":
         x, y = np.rint(x), np.rint(y)
     return _Geometry(length * shrink, width * shrink, cos, sin, lean, x, y)
+
+
+def _extent(kind: str, length: Floats, width: Floats, lean: Floats, cos: Floats, sin: Floats) -> Floats:
+    """How far each turned shape reaches from its centre, (..., 4): left, right, up and down, in pixels."""
+    corners = _corners(kind, length, width, lean)
+    if corners is None:  # a circle's or an ellipse's half extents
+        across = np.sqrt((length / 2 * cos) ** 2 + (width / 2 * sin) ** 2)
+        down = np.sqrt((length / 2 * sin) ** 2 + (width / 2 * cos) ** 2)
+        return np.stack([-across, across, -down, down], -1)
+    x = corners[..., 0] * cos[..., None] - corners[..., 1] * sin[..., None]
+    y = corners[..., 0] * sin[..., None] + corners[..., 1] * cos[..., None]
+    return np.stack([x.min(-1), x.max(-1), y.min(-1), y.max(-1)], -1)
 
 
 def _sizes(kind: str, tries: Floats) -> tuple[Floats, Floats, Floats]:
@@ -199,9 +184,6 @@ def _corners(kind: str, length: Floats, width: Floats, lean: Floats) -> Floats |
     steps = np.arange(number) * (_TURN // number)
     around: Floats = radius[..., None, None] * np.stack([_COS[steps], _SIN[steps]], -1)
     return around
-
-
-_ROOT3 = math.sqrt(3)
 
 
 def _distance(kind: str, geometry: _Geometry, rows: slice, side: int) -> NDArray[np.float32]:
@@ -258,76 +240,3 @@ def _boxes(mask: NDArray[np.bool_]) -> NDArray[np.int16]:
     side = mask.shape[-1]
     edges = [columns.argmax(1), rows.argmax(1), side - columns[:, ::-1].argmax(1), side - rows[:, ::-1].argmax(1)]
     return np.stack(edges, 1).astype(np.int16)
-
-
-def shapes(
-    *,
-    seed: int,
-    variant: Variant = "centred",
-    train: int = 6000,
-    validation: int = 3000,
-    calibration: int = 24_000,
-    test: int = 60_000,
-    side: int = 64,
-    sizes: Sizes = "continuous",
-    split: Literal["hash", "random"] = "hash",
-) -> Source:
-    """The data set `shapes`: circle, rectangle, square and triangle with their five attributes, as many as you ask for.
-
-    Args:
-        seed: of the series.
-        variant: `centred` or `free` (see `draw`).
-        train, validation, calibration, test: images per role, the classes in equal parts.
-        side: height and width in pixels.
-        sizes: `whole` is a fault of the originals (see `draw`).
-        split: `hash` takes an image's role from its bytes, so that twins share a role; `random` is a fault of the
-            originals: it lets twins cross.
-    Raises:
-        DataError: where a role has fewer than one image per class.
-    """
-    counts = {"train": train, "validation": validation, "calibration": calibration, "test": test}
-    if side < 8:
-        raise DataError(f"shapes: images need a side of 8 pixels or more; got {side}.")
-    for role, count in counts.items():
-        if count < len(CLASSES):
-            raise DataError(f"shapes: role {role!r} needs {len(CLASSES)} images or more, one per class; got {count}.")
-    parts: dict[str, list[NDArray[np.uint8]]] = {role: [] for role in counts}
-    for kind in CLASSES:
-        for role, image in _by_role(kind, counts, seed=seed, split=split, variant=variant, side=side, sizes=sizes):
-            parts[role].append(image)
-    roles: dict[Role, Examples] = {}
-    for role in ROLES:
-        label = torch.tensor([number for number, image in enumerate(parts[role]) for _ in image])
-        images = torch.from_numpy(np.concatenate(parts[role]))[:, None]
-        roles[role] = Tensors(images, label, torch.tensor(CLASS_ATTRIBUTES, dtype=torch.float32)[label])
-    return Source(spec(side), roles, Preprocessing(1, side, side), seed)
-
-
-def spec(side: int = 64) -> DataSpec:
-    """What a model must know of the data set `shapes`."""
-    matrix = tuple(tuple(float(value) for value in row) for row in CLASS_ATTRIBUTES)
-    return DataSpec(CLASSES, 1, side, side, ATTRIBUTES, matrix, EXCLUSIVE)
-
-
-def _by_role(
-    kind: str, counts: dict[str, int], *, seed: int, split: str, **how: Any
-) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Draw one class until every role has its number of images."""
-    wanted = {role: count // len(CLASSES) for role, count in counts.items()}
-    total = sum(wanted.values())
-    edges = np.cumsum([count / total for count in wanted.values()])[:-1]
-    kept: dict[str, list[NDArray[np.uint8]]] = {role: [] for role in wanted}
-    start = 0
-    while missing := {role: n for role, n in wanted.items() if n > sum(map(len, kept[role]))}:
-        # some more than the expected number, so that one round is nearly always enough
-        worst = max((n - sum(map(len, kept[role]))) / wanted[role] for role, n in missing.items())
-        count = int(total * worst * 1.02 + 6 * total / min(wanted.values()) ** 0.5) + 8
-        image = draw(kind, seed=seed, start=start, count=count, **how).image
-        chance = share(image) if split == "hash" else _uniform(kind, seed + 1, start, count)[:, -1]
-        role_of = np.searchsorted(edges, chance, side="right")
-        for number, role in enumerate(wanted):
-            room = wanted[role] - sum(map(len, kept[role]))
-            kept[role].append(image[np.flatnonzero(role_of == number)[:room]])
-        start += count
-    for role, images in kept.items():
-        yield role, np.concatenate(images)

@@ -5,20 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from antehoc.data.shapes import (
-    CLASS_ATTRIBUTES,
-    CLASSES,
-    KINDS,
-    STRANGE,
-    _geometry,
-    _uniform,
-    draw,
-    shapes,
-    share,
-    spec,
-)
-from antehoc.errors import DataError
+from antehoc.data.drawn import KINDS, _geometry, draw, numbers
 
+CLASSES = KINDS[:4]  # of the data set `shapes`
 VARIANTS = ("centred", "free")
 
 # blake2b of the bytes of 16 images, seed 0. They change only with the drawings themselves, which also changes every
@@ -102,7 +91,7 @@ def test_shapes_scale_with_the_side(kind, side):
 
 
 def exact(kind, variant, count, seed=0):
-    return _geometry(kind, _uniform(kind, seed, 0, count), variant, "continuous")
+    return _geometry(kind, numbers(kind, seed=seed, count=count), variant, "continuous")
 
 
 def outline(kind, length, width, lean):
@@ -294,78 +283,14 @@ def test_angles_are_all_there():
 
 
 def test_no_two_squares_are_the_same_image():
-    # of the originals' 3,000 squares 2,686 had an exact twin
+    # of the originals' 3,000 squares 2,686 had an exact duplicate
     for variant in VARIANTS:
         images = draw("square", seed=0, count=2000, variant=variant).image
         assert len({image.tobytes() for image in images}) == 2000
 
 
-def test_whole_sizes_bring_the_originals_twins_back():
+def test_whole_sizes_bring_the_originals_duplicates_back():
     images = draw("square", seed=0, count=3000, sizes="whole").image
     copies = Counter(image.tobytes() for image in images)
     # originals: 1,205 different squares among 3,000 files
     assert sum(number for number in copies.values() if number > 1) / 3000 > 0.75
-
-
-# Classes and attributes
-
-
-def test_the_kinds_and_their_attributes_are_those_of_the_thesis():
-    # originals: "circle 10000; rectangle 00110; square 00111; triangle 01001"; classes in alphabetical order
-    assert CLASSES == ("circle", "rectangle", "square", "triangle")
-    assert ["".join(map(str, row)) for row in CLASS_ATTRIBUTES] == ["10000", "00110", "00111", "01001"]
-    assert set(STRANGE) == {"pentagon", "hexagon", "star", "ellipse"}
-    assert len(set(KINDS)) == len(KINDS) == 9
-
-
-def test_the_spec_says_what_the_images_are(shapes_spec):
-    assert spec() == shapes_spec
-    assert (spec(32).height, spec(32).width) == (32, 32)
-    for row in shapes_spec.class_attributes:
-        assert [sum(row[member] for member in group) for group in shapes_spec.exclusive] == [1]
-
-
-# Shares and roles
-
-
-def test_a_share_is_uniform_and_a_matter_of_bytes_alone():
-    images = np.concatenate([draw(kind, seed=0, count=500).image for kind in CLASSES])
-    shares = share(images)
-    assert shares.shape == (2000,)
-    assert ((shares >= 0) & (shares < 1)).all()
-    # Kolmogorov-Smirnov: 1.63 / sqrt(n) is passed by 1 in 100 sets of uniform numbers
-    assert np.abs(np.sort(shares) - (np.arange(2000) + 0.5) / 2000).max() < 1.63 / math.sqrt(2000)
-    assert len(set(shares.tolist())) == 2000
-    assert np.array_equal(share(images[::-1].copy()), shares[::-1]), "whatever stands beside it"
-    assert np.array_equal(share(np.ascontiguousarray(images[::2])), shares[::2])
-    changed = images.copy()
-    changed[:, 0, 0] -= 1
-    assert (share(changed) != shares).all()
-
-
-def test_roles_get_what_they_ask_for_and_share_no_image():
-    counts = {"train": 80, "validation": 40, "calibration": 200, "test": 400}
-    source = shapes(seed=0, **counts)
-    seen = {role: set(examples.content_hashes()) for role, examples in source.roles.items()}
-    assert {role: len(hashes) for role, hashes in seen.items()} == counts
-    assert len(set().union(*seen.values())) == sum(counts.values())
-    for role, examples in source.roles.items():
-        assert Counter(examples.labels.tolist()) == dict.fromkeys(range(4), counts[role] // 4)
-        assert examples.attributes.tolist() == [list(CLASS_ATTRIBUTES[label]) for label in examples.labels]
-
-
-def crossing(source):
-    """How many different images stand in more than one role."""
-    roles = [set(examples.content_hashes()) for examples in source.roles.values()]
-    return sum(map(len, roles)) - len(set().union(*roles))
-
-
-def test_where_twins_abound_they_still_share_a_role():
-    counts = {"train": 1600, "validation": 800, "calibration": 800, "test": 800}
-    assert crossing(shapes(seed=0, sizes="whole", **counts)) == 0
-    assert crossing(shapes(seed=0, sizes="whole", split="random", **counts)) > 100, "as in the originals"
-
-
-def test_a_role_without_an_image_per_class_is_refused():
-    with pytest.raises(DataError, match="'validation' needs 4 images or more, one per class; got 3"):
-        shapes(seed=0, validation=3)

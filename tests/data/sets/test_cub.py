@@ -9,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from antehoc.data.cub import SINGLE_CHOICE, cub
-from antehoc.data.examples import leaks
-from antehoc.data.images import Preprocessing, load_image
+from antehoc.data.images import load_image
+from antehoc.data.preprocessing import Preprocessing
+from antehoc.data.sets.cub import SINGLE_CHOICE, cub
+from antehoc.data.splits import leaks
 from antehoc.errors import DataError
 
 SPECIES = {3: "003.Sooty_Albatross", 5: "005.Crested_Auklet", 10: "010.Red_winged_Blackbird", 200: "200.Wren"}
@@ -162,6 +163,8 @@ def test_a_species_is_kept_out_by_number_or_name(birds, name):
     assert sorted(numbers(source.left_out)) == [510, 511, 512, 513]
     assert source.left_out.attributes.tolist() == [HARD[5]] * TEST
     assert source.left_out.labels.tolist() == [0] * TEST
+    assert not source.left_out.labels_known
+    assert all(files.labels_known for files in source.roles.values())
 
 
 def test_species_may_be_chosen(birds):

@@ -12,8 +12,7 @@ scene's shapes lie and how many there are has nothing to do with the answer: pla
 then gets the triangle.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd
 from typing import Any, Literal
@@ -21,22 +20,20 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import max_pool2d
 
-from antehoc.data.examples import Examples, Source, Tensors
-from antehoc.data.images import Preprocessing
-from antehoc.data.shapes import share
+from antehoc.data.drawn import STRANGE
+from antehoc.data.examples import Examples, Tensors
+from antehoc.data.preprocessing import Preprocessing
+from antehoc.data.series import Arrays, Floats, fill_roles, paint_all, share, uniform
+from antehoc.data.source import Source
 from antehoc.errors import DataError
 from antehoc.types import ROLES, DataSpec, Role
 
 Others = Literal["any", "circles"]
-Floats = NDArray[np.float64]
 
 CLASSES = ("no triangle", "triangle")
 CIRCLE = 0  #: stands where the number of vertices would
 
-_CHUNK = 64  # scenes drawn at once: their windows fit the cache
 _SAMPLES = 4  # a side: a mask's pixel is looked at in 16 places
 _ROUND = 9  # decimals of a cosine, so that no libm shows in the images
 
@@ -86,27 +83,6 @@ class Layout:
     angle: Floats  #: of the first vertex, in radians
 
 
-class Scenes(Tensors):
-    """Scenes in memory with the filled mask of each one's triangle."""
-
-    def outline(self, indices: Sequence[int], *, width_px: int = 3) -> Tensor:
-        """The band around the triangle's line: bool (B, 1, H, W), `width_px` (odd) wide, none where there is none."""
-        assert self.masks is not None
-        inside = (self.masks[torch.as_tensor(indices, dtype=torch.int64)] >= 128).float()
-        grown, shrunk = (max_pool2d(side, width_px, 1, width_px // 2) for side in (inside, 1 - inside))
-        return (grown + shrunk) > 1
-
-    @property
-    def boxes(self) -> Tensor:
-        """(n, 4) x0, y0, x1, y1 around each triangle in pixels, far edges exclusive; zeros where there is none."""
-        assert self.masks is not None
-        there = self.masks[:, 0] > 0
-        columns, rows = there.any(1).long(), there.any(2).long()  # argmax gives the first of equals
-        starts = [side.argmax(1) for side in (columns, rows)]
-        ends = [(side.shape[1] - side.flip(1).argmax(1)) * side.amax(1) for side in (columns, rows)]
-        return torch.stack(starts + ends, 1)
-
-
 def triangles(
     *,
     size: int = 64,
@@ -139,26 +115,24 @@ def triangles(
         vertices: least and largest number of vertices of the other polygons.
         seed: of the series.
     Returns:
-        The data set; its images are `Scenes`, whose masks show the filled triangle.
+        The data set. A scene's object is its triangle: the mask shows it filled.
     Raises:
         DataError: where a value cannot be used, or a role has fewer than two scenes.
     """
     look = Look(size, shapes, radius, tries, cue, others, vertices)
-    counts = {"train": train, "validation": validation, "calibration": calibration, "test": test}
+    counts: dict[Role, int] = {"train": train, "validation": validation, "calibration": calibration, "test": test}
     for role, count in counts.items():
         if count < 2:
             raise DataError(f"triangles: role {role!r} needs 2 images or more, one per class; got {count}.")
-    parts = [_by_role(bool(label), {role: n // 2 for role, n in counts.items()}, look, seed) for label in (0, 1)]
+    wanted = {role: counts[role] // 2 for role in ROLES}
+    parts = [_by_role(bool(label), wanted, look, seed) for label in (0, 1)]
     roles: dict[Role, Examples] = {}
     for role in ROLES:
-        images, masks = (
-            torch.from_numpy(np.concatenate([getattr(part[role], name) for part in parts]))
-            for name in ("image", "mask")
-        )
-        label = torch.arange(2).repeat_interleave(counts[role] // 2)
-        roles[role] = Scenes(images, label, masks=masks, names="scene")
+        images, masks = (torch.from_numpy(np.concatenate([part[role][number] for part in parts])) for number in (0, 1))
+        label = torch.arange(2).repeat_interleave(wanted[role])
+        roles[role] = Tensors(images, label, masks=masks, names="scene")
     spec = DataSpec(CLASSES, 3, size, size, absent=CLASSES[0])
-    return Source(spec, roles, Preprocessing(3, size, size), seed)
+    return Source(spec, roles, Preprocessing(3, size, size), seed, unknown_groups={"shapes": STRANGE})
 
 
 def draw(present: bool, look: Look, *, seed: int, start: int = 0, count: int) -> Drawing:
@@ -179,20 +153,18 @@ def draw(present: bool, look: Look, *, seed: int, start: int = 0, count: int) ->
     image = np.empty((count, 3, look.size, look.size), np.uint8)
     mask = np.zeros((count, 1, look.size, look.size), np.uint8)
 
-    def paint(first: int) -> None:
-        rows = slice(first, first + _CHUNK)
+    def paint(rows: slice) -> None:
         _paint(Layout(**{name: value[rows] for name, value in vars(layout).items()}), look, image[rows], mask[rows])
 
-    with ThreadPoolExecutor() as pool:  # numpy lets go of the interpreter lock inside its loops
-        list(pool.map(paint, range(0, count, _CHUNK)))
+    paint_all(paint, count)
     return Drawing(image, mask)
 
 
 def lay_out(present: bool, look: Look, *, seed: int, start: int = 0, count: int) -> Layout:
     """What `draw` draws. The places of scenes with and without a triangle follow the same law."""
     n = look.shapes
-    uniform = _uniform(seed, present, start, count, 1 + 3 * n * (look.tries + 1))
-    places = uniform[:, 1 + 3 * n :].reshape(count, n, look.tries, 3)
+    chance = uniform(seed, int(present), start, count, 1 + 3 * n * (look.tries + 1))
+    places = chance[:, 1 + 3 * n :].reshape(count, n, look.tries, 3)
     radius = look.radius[0] + (look.radius[1] - look.radius[0]) * places[..., 0]
     edge = radius + 1  # the line's half and an antialiased pixel stay inside
     x, y = (edge + (look.size - 2 * edge) * places[..., axis] for axis in (1, 2))
@@ -205,23 +177,14 @@ def lay_out(present: bool, look: Look, *, seed: int, start: int = 0, count: int)
             free = (clear | (kept[2] == 0)).all(1) & (kept[2][:, slot] == 0)
             for values, value in zip(kept, own, strict=True):
                 values[free, slot] = value[free]
-    chance = uniform[:, 1 : 1 + 3 * n].reshape(count, n, 3)
-    p, q = _kinds(chance[..., 0], chance[..., 1], look)
+    own_kind = chance[:, 1 : 1 + 3 * n].reshape(count, n, 3)
+    p, q = _kinds(own_kind[..., 0], own_kind[..., 1], look)
     if present:
         there = kept[2] > 0
-        chosen = (uniform[:, 0] * there.sum(1)).astype(int)[:, None]  # number among those that found a place
+        chosen = (chance[:, 0] * there.sum(1)).astype(int)[:, None]  # number among those that found a place
         mine = there & (there.cumsum(1) - 1 == chosen)
         p[mine], q[mine] = 3, 1
-    return Layout(kept[0], kept[1], kept[2], p, q, 2 * np.pi * chance[..., 2])
-
-
-def _uniform(seed: int, present: bool, start: int, count: int, width: int) -> Floats:
-    """(count, width) numbers in 0..1: 53 bits of raw Philox words, so the series can be entered anywhere."""
-    blocks = -(-width // 4)  # of four words, as the counter counts them
-    key = np.array([seed, int(present)], dtype=np.uint64)
-    generator = np.random.Philox(key=key, counter=[start * blocks, 0, 0, 0])
-    words = generator.random_raw(count * blocks * 4).reshape(count, blocks * 4)[:, :width]
-    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return Layout(kept[0], kept[1], kept[2], p, q, 2 * np.pi * own_kind[..., 2])
 
 
 def _kinds(first: Floats, second: Floats, look: Look) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -311,23 +274,11 @@ def _rounded(value: Floats) -> Floats:
     return np.round(value, _ROUND)
 
 
-def _by_role(present: bool, wanted: dict[str, int], look: Look, seed: int) -> dict[str, Drawing]:
-    """Draw one class until every role has its number of scenes."""
-    total = sum(wanted.values())
-    edges = np.cumsum([count / total for count in wanted.values()])[:-1]
-    kept: dict[str, list[Drawing]] = {role: [] for role in wanted}
-    start = 0
-    while missing := {r: lack for r, n in wanted.items() if (lack := n - sum(len(d.image) for d in kept[r])) > 0}:
-        # some more than the expected number, so that one round is nearly always enough
-        worst = max(lack / wanted[role] for role, lack in missing.items())
-        count = int(total * worst * 1.02 + 6 * total / min(wanted.values()) ** 0.5) + 8
+def _by_role(present: bool, wanted: Mapping[Role, int], look: Look, seed: int) -> dict[Role, Arrays]:
+    """The pixels and masks of one class for each role."""
+
+    def drawn(start: int, count: int) -> Arrays:
         drawing = draw(present, look, seed=seed, start=start, count=count)
-        role_of = np.searchsorted(edges, share(drawing.image), side="right")
-        for number, role in enumerate(wanted):
-            rows = np.flatnonzero(role_of == number)[: missing.get(role, 0)]
-            kept[role].append(Drawing(drawing.image[rows], drawing.mask[rows]))
-        start += count
-    return {
-        role: Drawing(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("image", "mask")))
-        for role, parts in kept.items()
-    }
+        return drawing.image, drawing.mask
+
+    return fill_roles(wanted, drawn, lambda arrays, _: share(arrays[0]))

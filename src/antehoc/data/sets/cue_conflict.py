@@ -9,7 +9,8 @@ increasing shape bias improves accuracy and robustness", ICLR 2019; the stimuli 
 
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
@@ -17,11 +18,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from antehoc.data.examples import Files, Source
-from antehoc.data.folder import by_role, preprocess
-from antehoc.data.idx import unknowns
-from antehoc.data.images import FileSource, Fit, Preprocessing, shown
-from antehoc.errors import DataError
+from antehoc.data.archives import FileSource, named_images
+from antehoc.data.examples import Files
+from antehoc.data.preprocessing import Fit, Preprocessing, preprocess
+from antehoc.data.source import Source
+from antehoc.data.splits import by_role, check_held_out
+from antehoc.errors import DataError, shown
 from antehoc.types import ROLES, DataSpec, Role
 
 CLASSES = (
@@ -34,25 +36,33 @@ _NAME = re.compile(r"(?:^|/)(?P<shape>[a-z]+)(\d+)-(?P<texture>[a-z]+)(\d+)\.\w+
 
 
 class Stimuli(Files):
-    """Cue-conflict stimuli; what gave each one its shape and its texture stands in its file's name."""
+    """Cue-conflict stimuli; what gave each one its shape and its texture stands in its file's name.
+
+    Attributes:
+        whole_set: the files of all stimuli, those of other roles among them, in the order of their names.
+    """
+
+    def __init__(self, paths: Sequence[FileSource], preprocessing: Preprocessing, label: Cue) -> None:
+        super().__init__(paths, preprocessing, _classes(paths, label))
+        self.whole_set = self.paths
+
+    def everything(self, *, size: int | Sequence[int], fit: Fit = "stretch", label: Cue = "shape") -> "Stimuli":
+        """All stimuli, whatever was selected, at a size in pixels; see `stimuli`."""
+        return Stimuli(self.whole_set, preprocess(size, 3, fit, 1.0), label)
 
     @property
     def shapes(self) -> Tensor:
         """(n,) the class that gave the shape, a number into `CLASSES`."""
-        return self._classes("shape")
+        return _classes(self.paths, "shape")
 
     @property
     def textures(self) -> Tensor:
         """(n,) the class that gave the texture, a number into `CLASSES`."""
-        return self._classes("texture")
+        return _classes(self.paths, "texture")
 
     def instances(self, cue: Cue) -> list[str]:
         """What gave each stimulus this cue, such as `cat3`."""
-        return [_instances(path)[0 if cue == "shape" else 1] for path in self.paths]
-
-    def _classes(self, cue: Cue) -> Tensor:
-        names = [name.rstrip("0123456789") for name in self.instances(cue)]
-        return torch.tensor([CLASSES.index(name) for name in names], dtype=torch.int64)
+        return _cues(self.paths, cue)
 
 
 def stimuli(
@@ -109,30 +119,17 @@ def cue_conflict(
     """
     if folds < 2 or not 0 <= fold < folds**2:
         raise DataError(f"cue-conflict: folds is 2 or more and fold 0 to folds² - 1; got {folds} and {fold}.")
-    if not (validation >= 0 and calibration >= 0 and validation + calibration < 1):
-        raise DataError(
-            f"cue-conflict: validation and calibration are shares, 0 or more, that leave train some; got {validation} "
-            f"and {calibration}."
-        )
+    check_held_out("cue-conflict", validation, calibration)
     files = stimuli(path, size=size, fit=fit, label=label)
-    where = shown(path)
-    shape, texture = files.instances("shape"), files.instances("texture")
-    tested = _tested(shape, folds, fold % folds, seed, where)
-    tested_textures = _tested(texture, folds, (fold + fold // folds) % folds, seed, where)
-    held_out = [(own in tested, other in tested_textures) for own, other in zip(shape, texture, strict=True)]
-    drawn = _drawn(set(shape) - tested, {"validation": validation, "calibration": calibration}, seed, where)
-    roles: list[Role | None] = []
-    for own, held, agrees in zip(shape, held_out, (files.shapes == files.textures).tolist(), strict=True):
-        role = "test" if all(held) else None if any(held) else drawn.get(own, "train")
-        roles.append(None if agrees and role != "train" and not agreeing else role)
+    drawn = _Draw(folds, fold, {"validation": validation, "calibration": calibration}, seed, shown(path))
+    roles, mixed = drawn.roles(files, agreeing)
     kept = [index for index, role in enumerate(roles) if role]
     parts = by_role(files.select(kept), [role for role in roles if role])
-    mixed = sum(any(held) and not all(held) for held in held_out)
     counts = ", ".join(f"{len(parts[role])} {role}" for role in ROLES)
+    shape, texture = (len(set(files.instances(cue))) for cue in ("shape", "texture"))
     notes = (
-        f"Fold {fold} of {folds}² over {len(set(shape))} shape and {len(set(texture))} texture instances (seed "
-        f"{seed}): {counts}. Test shares no instance with another role; train, validation and calibration share "
-        f"textures.",
+        f"Fold {fold} of {folds}² over {shape} shape and {texture} texture instances (seed {seed}): {counts}. Test "
+        f"shares no instance with another role; train, validation and calibration share textures.",
         f"Left out: {mixed} images with the shape or the texture of a test image, {len(files) - len(kept) - mixed} "
         f"outside train whose shape and texture are of one class.",
     )
@@ -140,17 +137,59 @@ def cue_conflict(
     return Source(DataSpec(CLASSES, 3, frame.height, frame.width), parts, frame, seed, notes)
 
 
+@dataclass(frozen=True)
+class _Draw:
+    """How the roles are drawn; see `cue_conflict`."""
+
+    folds: int
+    fold: int
+    shares: Mapping[Role, float]
+    seed: int
+    where: str  # what a message puts in front
+
+    def roles(self, files: Stimuli, agreeing: bool) -> tuple[list[Role | None], int]:
+        """The role of each stimulus, None for what is left out, and how many share one cue alone with a test image."""
+        shape, texture = files.instances("shape"), files.instances("texture")
+        tested = self.tested(shape, self.fold % self.folds)
+        textures = self.tested(texture, (self.fold + self.fold // self.folds) % self.folds)
+        held_out = [(own in tested, other in textures) for own, other in zip(shape, texture, strict=True)]
+        drawn = self.held(set(shape) - tested)
+        found: list[Role | None] = []
+        for own, held, agrees in zip(shape, held_out, (files.shapes == files.textures).tolist(), strict=True):
+            role = "test" if all(held) else None if any(held) else drawn.get(own, "train")
+            found.append(None if agrees and role != "train" and not agreeing else role)
+        return found, sum(any(held) and not all(held) for held in held_out)
+
+    def tested(self, instances: Iterable[str], part: int) -> set[str]:
+        """One part of the instances of each class."""
+        groups = _by_class(instances, self.seed)
+        if short := [name for name in sorted(groups) if len(groups[name]) < self.folds]:
+            raise DataError(
+                f"{self.where}: {self.folds} folds need as many instances of a class; {short[0]!r} has "
+                f"{len(groups[short[0]])}."
+            )
+        return {name for group in groups.values() for name in group[part :: self.folds]}
+
+    def held(self, pool: Iterable[str]) -> dict[str, Role]:
+        """The role of each shape instance that is neither tested nor trained on; a share above 0 gets one or more."""
+        drawn: dict[str, Role] = {}
+        for name, group in _by_class(pool, self.seed).items():
+            first = 0
+            for role, share in self.shares.items():
+                take = max(1, round(share * len(group))) if share else 0
+                drawn |= dict.fromkeys(group[first : first + take], role)
+                first += take
+            if first >= len(group):
+                raise DataError(
+                    f"{self.where}: {len(group)} shape instances of {name!r} leave none to train on; give more."
+                )
+        return drawn
+
+
 def _open(path: Path, preprocessing: Preprocessing, label: Cue) -> Stimuli:
     if path.is_dir() and len(packed := [archive for archive in sorted(path.glob("*.zip")) if _packs(archive)]) == 1:
         path = packed[0]
-    found = unknowns(path, preprocessing)
-    if not isinstance(found, Files):
-        raise DataError(f"{shown(path)}: cue-conflict stimuli are image files; this is an idx set.")
-    for place in found.paths:
-        _instances(place)
-    files = Stimuli(found.paths, preprocessing)
-    files.labels = files.shapes if label == "shape" else files.textures
-    return files
+    return Stimuli(tuple(named_images(path).values()), preprocessing, label)
 
 
 def _packs(path: Path) -> bool:
@@ -171,33 +210,20 @@ def _instances(path: FileSource) -> tuple[str, str]:
     return found["shape"] + found[2], found["texture"] + found[4]
 
 
+def _cues(paths: Iterable[FileSource], cue: Cue) -> list[str]:
+    """What gave each stimulus this cue, such as `cat3`."""
+    return [_instances(path)[0 if cue == "shape" else 1] for path in paths]
+
+
+def _classes(paths: Iterable[FileSource], cue: Cue) -> Tensor:
+    """(n,) the class that gave each stimulus this cue, a number into `CLASSES`."""
+    names = [name.rstrip("0123456789") for name in _cues(paths, cue)]
+    return torch.tensor([CLASSES.index(name) for name in names], dtype=torch.int64)
+
+
 def _by_class(instances: Iterable[str], seed: int) -> dict[str, list[str]]:
     """The different instances of each class, in an order that the seed draws."""
     groups: dict[str, list[str]] = {}
     for name in sorted(set(instances), key=lambda name: blake2b(f"{seed} {name}".encode()).digest()):
         groups.setdefault(name.rstrip("0123456789"), []).append(name)
     return groups
-
-
-def _tested(instances: Iterable[str], folds: int, part: int, seed: int, where: str) -> set[str]:
-    """One part of the instances of each class."""
-    groups = _by_class(instances, seed)
-    if short := [name for name in sorted(groups) if len(groups[name]) < folds]:
-        raise DataError(
-            f"{where}: {folds} folds need as many instances of a class; {short[0]!r} has {len(groups[short[0]])}."
-        )
-    return {name for group in groups.values() for name in group[part::folds]}
-
-
-def _drawn(pool: Iterable[str], shares: dict[Role, float], seed: int, where: str) -> dict[str, Role]:
-    """The role of each shape instance that is neither tested nor trained on; a share above 0 gets one or more."""
-    drawn: dict[str, Role] = {}
-    for name, group in _by_class(pool, seed).items():
-        first = 0
-        for role, share in shares.items():
-            take = max(1, round(share * len(group))) if share else 0
-            drawn |= dict.fromkeys(group[first : first + take], role)
-            first += take
-        if first >= len(group):
-            raise DataError(f"{where}: {len(group)} shape instances of {name!r} leave none to train on; give more.")
-    return drawn

@@ -1,16 +1,13 @@
 import os
-from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from antehoc.data.examples import Files, leaks
-from antehoc.data.folder import SHARES, complete_split, folder
-from antehoc.data.images import Preprocessing
+from antehoc.data.preprocessing import Preprocessing
+from antehoc.data.sets.folder import folder
+from antehoc.data.splits import leaks
 from antehoc.errors import DataError, ImageError
 from antehoc.types import ROLES
 
@@ -75,27 +72,6 @@ def test_equal_files_never_cross(plain):
     for number in range(40):
         paint(plain / "cat" / "deeper" / f"twin-{number}.png", 2 * number + 1)  # of fox's bytes or cat's, by parity
     assert leaks(folder(plain).roles) == []
-
-
-@given(st.lists(st.floats(0.05, 1), min_size=4, max_size=4), st.integers(0, 2**32))
-def test_shares_are_kept(paths_of_many, weights, seed):
-    shares = [weight / sum(weights) for weight in weights]
-    roles, _ = complete_split(paths_of_many, ["train"] * 2000, shares=shares, seed=seed, where="here")
-    counts = Counter(roles)
-    # six standard deviations of a binomial of 2000
-    assert all(
-        abs(counts[role] / 2000 - share) < 6 * 0.5 / 2000**0.5 for role, share in zip(ROLES, shares, strict=True)
-    )
-
-
-@pytest.fixture(scope="module")
-def paths_of_many(tmp_path_factory):
-    place = tmp_path_factory.mktemp("many")
-    for number in range(2000):
-        (place / str(number)).write_bytes(str(number).encode())
-    files = Files([place / str(number) for number in range(2000)], Preprocessing(1, 2, 2))
-    files.content_hashes()
-    return files
 
 
 def test_a_given_split_is_kept(split):
@@ -276,7 +252,3 @@ def test_a_bad_size_is_refused(plain):
 def test_a_broken_link_is_named(plain):
     os.symlink(plain / "nowhere.png", plain / "cat" / "link.png")
     assert "link.png: there is no such file" in refusal(plain, ImageError)
-
-
-def test_shares_sum_to_one():
-    assert sum(SHARES) == pytest.approx(1)

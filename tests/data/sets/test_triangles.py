@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from torch.nn.functional import max_pool2d
 
-from antehoc.data.triangles import CIRCLE, Look, draw, lay_out, triangles
+from antehoc.data.sets.triangles import CIRCLE, Look, draw, lay_out, triangles
 from antehoc.errors import DataError
 
 PAPER = Look(size=224, radius=(12.0, 30.0))
@@ -173,10 +174,11 @@ def test_roles_get_what_they_ask_for_and_share_no_scene(source):
     assert source.spec.absent == source.spec.classes[0] == "no triangle"
     for role, scenes in source.roles.items():
         assert Counter(scenes.labels.tolist()) == dict.fromkeys((0, 1), TINY[role] // 2)
-        assert (scenes.masks.flatten(1).amax(1) == 255).tolist() == scenes.labels.bool().tolist()
+        brightest = scenes.object_masks(range(len(scenes))).flatten(1).amax(1)
+        assert (brightest == 1).tolist() == scenes.labels.bool().tolist()
 
 
-def test_the_role_of_a_scene_hangs_on_its_bytes_alone(source):
+def test_the_role_of_a_scene_depends_on_its_bytes_alone(source):
     larger = triangles(**{role: 2 * count for role, count in TINY.items()})
     for role, scenes in source.roles.items():
         for other, others in larger.roles.items():
@@ -184,21 +186,24 @@ def test_the_role_of_a_scene_hangs_on_its_bytes_alone(source):
             assert (len(shared) == TINY[role]) == (role == other)
 
 
-def test_masks_outlines_and_boxes_follow_a_selection(source):
+def test_masks_and_objects_follow_a_selection(source):
     scenes = source.roles["test"]
     chosen = scenes.select([35, 3, 22])
     batch = chosen.batch([0, 1, 2])
     assert torch.equal(batch.mask, scenes.object_masks([35, 3, 22]))
-    assert torch.equal(chosen.outline([2, 0]), scenes.outline([22, 35]))
+    assert [len(own) for own in chosen.objects([0, 1, 2])] == [1, 0, 1], "no triangle, no object"
+    assert chosen.objects([2])[0][0].label == 1
     assert torch.equal(chosen.boxes, scenes.boxes[[35, 3, 22]])
     assert chosen.boxes[1].tolist() == [0, 0, 0, 0], "no triangle"
 
 
-def test_a_box_is_the_mask_s_and_the_outline_holds_the_line(source):
+def test_a_box_is_the_mask_s_and_the_line_runs_along_its_edge(source):
     scenes = source.roles["test"]
     positive = scenes.labels.nonzero().flatten().tolist()
     ink = 1 - scenes.images(positive)[:, :1]
-    bands, masks = scenes.outline(positive), scenes.object_masks(positive)
+    masks = scenes.object_masks(positive)
+    inside = (masks >= 0.5).float()
+    bands = max_pool2d(inside, 3, 1, 1) + max_pool2d(1 - inside, 3, 1, 1) > 1  # both kinds of pixels are near
     for row, (band, mask) in enumerate(zip(bands[:, 0], masks[:, 0], strict=True)):
         y, x = mask.nonzero().T
         box = [x.min(), y.min(), x.max() + 1, y.max() + 1]
@@ -207,7 +212,7 @@ def test_a_box_is_the_mask_s_and_the_outline_holds_the_line(source):
         assert line.any()
         assert (band & line).sum() > 0.95 * line.sum()
         assert band.sum() < 0.75 * (mask > 0).sum() + 40  # a band, not the whole
-    assert not scenes.outline([0, 1]).any()
+    assert not scenes.object_masks([0, 1]).any()
 
 
 @pytest.mark.parametrize(

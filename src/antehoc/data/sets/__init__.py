@@ -1,0 +1,22 @@
+"""The data sets, one file each, and the table of their names."""
+
+from collections.abc import Callable
+
+from antehoc.data.sets.cub import cub
+from antehoc.data.sets.cue_conflict import cue_conflict
+from antehoc.data.sets.folder import folder
+from antehoc.data.sets.manifest import manifest
+from antehoc.data.sets.shapes import shapes
+from antehoc.data.sets.triangles import triangles
+from antehoc.data.source import Source
+
+DATASETS: dict[str, Callable[..., Source]] = {
+    "shapes": shapes,
+    "folder": folder,
+    "manifest": manifest,
+    "cub": cub,
+    "triangles": triangles,
+    "cue-conflict": cue_conflict,
+}
+
+__all__ = ["DATASETS"]

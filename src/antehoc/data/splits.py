@@ -1,0 +1,129 @@
+"""Which role each image plays, and whether one image plays two."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from itertools import accumulate
+
+from antehoc.data.examples import Examples, Files
+from antehoc.errors import DataError, near_miss
+from antehoc.types import ROLES, Role
+
+SHARES = (0.6, 0.1, 0.15, 0.15)  #: of train, validation, calibration and test, where no split is given
+ROLE_NAMES: Mapping[str, Role] = {role: role for role in ROLES} | {"val": "validation"}
+
+
+def complete_split(
+    files: Files, roles: Sequence[Role], *, shares: Sequence[float], seed: int, where: str
+) -> tuple[list[Role], tuple[str, ...]]:
+    """A role for each file: the given one, but a role without a file is taken from train.
+
+    Where every file is in train the whole split is drawn. A file's role depends only on its bytes, the seed and the
+    shares, so that equal files share a role and a growing set keeps its split.
+
+    Args:
+        files: all files.
+        roles: the given role of each.
+        shares: of train, validation, calibration and test; those of train and the missing roles count, as ratios.
+        seed: another seed draws another split.
+        where: what a message puts in front.
+    Returns:
+        The roles, and a note of what was drawn: none where nothing was.
+    Raises:
+        DataError: if the shares cannot be used, or a role gets no image.
+        ImageError: if a file that must be hashed cannot be read.
+    """
+    if len(shares) != len(ROLES) or not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+        raise DataError(f"shares: four numbers above 0 that sum to 1 are needed ({', '.join(ROLES)}); got {[*shares]}.")
+    if "train" not in roles:
+        raise DataError(f"{where}: there is no image in the role train; the other roles are not enough.")
+    missing = [role for role in ROLES if role not in roles]
+    if not missing:
+        return list(roles), ()
+    wanted = [role for role in ROLES if role == "train" or role in missing]
+    ends = list(accumulate(shares[ROLES.index(role)] for role in wanted))
+    trained = [index for index, role in enumerate(roles) if role == "train"]
+    result = list(roles)
+    for index, digest in zip(trained, files.select(trained).content_hashes(), strict=True):
+        draw = int.from_bytes(blake2b(digest + str(seed).encode(), digest_size=7).digest()) / 2**56 * ends[-1]
+        result[index] = next((role for role, end in zip(wanted, ends, strict=True) if draw < end), wanted[-1])
+    if empty := [role for role in wanted if role not in result]:
+        raise DataError(
+            f"{where}: {len(trained)} images are too few to draw {', '.join(wanted)} from; {empty[0]} got none; "
+            f"give more images, other shares or another seed."
+        )
+    counts = ", ".join(f"{result.count(role)} {role}" for role in wanted)
+    return result, (f"The split was drawn by a hash of each file's bytes (seed {seed}): {counts}.",)
+
+
+def check_held_out(where: str, validation: float, calibration: float) -> None:
+    """Refuse shares of the training images that leave none to train on.
+
+    Args:
+        where: what a message puts in front.
+        validation: the share that becomes validation, in 0..1.
+        calibration: the share that becomes calibration, in 0..1.
+    Raises:
+        DataError: naming both shares.
+    """
+    if not (validation >= 0 and calibration >= 0 and validation + calibration < 1):
+        raise DataError(
+            f"{where}: validation and calibration are shares, 0 or more, that leave train some; got {validation} and "
+            f"{calibration}."
+        )
+
+
+def check_trained(labels: Sequence[str], roles: Sequence[Role], places: Sequence[str], *, where: str) -> None:
+    """Refuse a label that no training image has.
+
+    Args:
+        labels: of each image.
+        roles: of each image.
+        places: what a message calls each image.
+        where: what a message puts in front.
+    Raises:
+        DataError: naming the first such image.
+    """
+    trained = {label for label, role in zip(labels, roles, strict=True) if role == "train"}
+    for label, role, place in zip(labels, roles, places, strict=True):
+        if label not in trained:
+            raise DataError(
+                f"{where}: the label {label!r} ({place}, role {role}) has no image in train; give it some, or another "
+                f"seed where the split is drawn.{near_miss(label, trained)}"
+            )
+
+
+def by_role(files: Files, roles: Sequence[Role]) -> dict[Role, Files]:
+    """The files of each role, in their order."""
+    return {role: files.select([index for index, own in enumerate(roles) if own == role]) for role in ROLES}
+
+
+def leaks(roles: Mapping[Role, Examples]) -> list[tuple[Role, Role, str, str]]:
+    """Images that occur in two roles, byte for byte; none should.
+
+    Images in memory are compared by their pixels, files by their content, one kind never with the other.
+
+    Args:
+        roles: the images of each role.
+    Returns:
+        For each image of a role that an earlier role has already: the earlier role, this role, the name of the first
+        such image there, and its name here.
+    Raises:
+        ImageError: if a file cannot be read.
+    Example:
+        >>> import torch
+        >>> from antehoc.data import Tensors
+        >>> black = Tensors(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), names="black")
+        >>> leaks({"train": black, "test": black})
+        [('train', 'test', 'black #0', 'black #0')]
+    """
+    found = []
+    earlier: list[tuple[Role, Examples, dict[bytes, int]]] = []
+    for role, examples in roles.items():
+        hashes = examples.content_hashes()
+        for other_role, other, first in earlier:
+            duplicates = [index for index, digest in enumerate(hashes) if digest in first]
+            there = other.names([first[hashes[index]] for index in duplicates])
+            found += [(other_role, role, *names) for names in zip(there, examples.names(duplicates), strict=True)]
+        # from the last to the first, so that the first of equal images stays
+        earlier.append((role, examples, {hashes[index]: index for index in reversed(range(len(hashes)))}))
+    return found
