@@ -17,6 +17,7 @@ from PIL import Image
 
 from antehoc import runs
 from antehoc.errors import DataError, ModelError, OutputError, RecipeError
+from antehoc.figure import values
 from antehoc.model import load
 from antehoc.recipe import read_recipe
 from antehoc.runs import evaluate_model, explain, recipe_of, reproduce, run_folder, train
@@ -131,9 +132,9 @@ def test_a_saved_model_measured_again_gives_the_figures_of_its_run(tiny_run):
     recipe, where, seed = recipe_of(model)
     assert (where, seed) == (str(tiny_run.recipe), 0)
     assert recipe == read_recipe(str(tiny_run.recipe))[0]
-    found = evaluate_model(model, recipe, where, seed=seed)
-    wanted = {name: value for name, value in tiny_run.result.figures.items() if name in found.figures}
-    assert found.figures == wanted
+    found = values(evaluate_model(model, recipe, where, seed=seed).figures)
+    wanted = {name: value for name, value in tiny_run.result.figures.items() if name in found}
+    assert found == wanted
     assert set(tiny_run.result.figures) - set(wanted) == {"twins_across_roles"}
 
 
