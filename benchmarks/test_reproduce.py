@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from antehoc import runs
+from antehoc.runs.reproduce import reproduce
 
 
 def test_reproduce_shapes(benchmark: Any, tmp_path: Path) -> None:
     results = []
     benchmark.pedantic(
-        lambda: results.append(runs.reproduce("shapes", seed=0, out=tmp_path / f"run{len(results)}")), rounds=1
+        lambda: results.append(reproduce("shapes", seed=0, out=tmp_path / f"run{len(results)}")), rounds=1
     )
     benchmark.extra_info["parts"] = results[-1].parts

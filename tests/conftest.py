@@ -12,7 +12,7 @@ from antehoc.data.sets.shapes import ATTRIBUTES, CLASS_ATTRIBUTES, CLASSES
 from antehoc.types import DataSpec
 
 if TYPE_CHECKING:
-    from antehoc.runs import Reproduction
+    from antehoc.results import Reproduction
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a process: more would fight for the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start
@@ -74,7 +74,7 @@ class TinyRun(NamedTuple):
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     """The tiny recipe, run once for all tests of what comes after training."""
-    from antehoc.runs import reproduce
+    from antehoc.runs.reproduce import reproduce
     from antehoc.training.loop import Runner
 
     place = tmp_path_factory.mktemp("tiny")

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from antehoc.errors import RecipeError
-from antehoc.recipe import Recipe, known_recipes, merge, overridden, read_recipe, variant
+from antehoc.recipe import Recipe, build_recipe, read_recipe, upgrade, variant
+from antehoc.recipes import known_recipes, merge, overridden
 from antehoc.schema import build
 
 MINIMAL = "data: {name: shapes}\nsystem: {name: mirror}\nphases: [{train: [main], epochs: 2}]\n"
@@ -85,7 +86,11 @@ def test_an_override_may_hold_an_equals_sign_and_spaces():
         (MINIMAL + "verdict: {doubts: []}\n", ".verdict: `doubts` names one or more; got none."),
         (MINIMAL + "verdict: {guarantee: binomal}\n", "Did you mean 'binomial'?"),
         (MINIMAL + "unknown: {count: 0}\n", ".unknown: count is 1 or more; got 0."),
-        (MINIMAL + "faults: [ood]\n", ".faults[0]: 'ood' is none of its choices."),
+        (MINIMAL + "unknown: {means: {far: disk}}\n", ".unknown.means.far: got 'disk', needs"),
+        (MINIMAL + "targets: {accuracy: high}\n", ": targets.accuracy: 'high' is not a target; write >= or <="),
+        (MINIMAL + "targets: {accuracy: 0.9}\n", ".targets.accuracy: got 0.9, needs str."),
+        (MINIMAL + "studies: 5\n", ".studies: got 5, needs"),
+        (MINIMAL + "studies: {masks: 5}\n", ".studies.masks: got 5, needs"),
         (MINIMAL.replace("epochs: 2", "epochs: 2.5"), ".phases[0].epochs: got 2.5, needs int."),
         (MINIMAL.replace("epochs: 2", "epochs: 0"), ".phases[0]: epochs must be above 0; got 0."),
         (MINIMAL.replace("[main]", "main"), ".phases[0].train: got 'main', needs tuple"),
@@ -188,3 +193,32 @@ def test_merging_changes_neither_of_the_two():
         assert merge(base, over) == {"a": {"y": 2}, "b": {"z": 1}}
     assert base == {"a": {"x": 1}}
     assert over == {"a": {"replace": True, "y": 2}, "b": {"replace": True, "z": 1}}
+
+
+def test_a_list_of_studies_stands_for_their_default_options(written):
+    listed, values = read_recipe(written(MINIMAL + "studies: [masks, compare]\n"))
+    assert listed.studies == {"masks": {}, "compare": {}}
+    assert values["studies"] == ["masks", "compare"], "the record is what was written"
+    mapped, _ = read_recipe(written(MINIMAL + "studies: {compare: {count: 5}}\n"), overrides=["studies.masks={}"])
+    assert mapped.studies == {"compare": {"count": 5}, "masks": {}}
+
+
+def test_a_list_of_studies_in_a_variant_replaces_those_of_the_recipe(written):
+    text = MINIMAL + "studies: {compare: {count: 5}, cost: {}}\nvariants: {other: {studies: [compare]}}\n"
+    assert variant(read_recipe(written(text))[1], "other", "mine")[0].studies == {"compare": {}}
+
+
+def test_targets_belong_to_the_small_scale():
+    for name in known_recipes():
+        assert not read_recipe(name, scale="paper")[0].targets
+    assert read_recipe("shapes")[0].targets["accuracy"] == ">= 0.995"
+
+
+def test_a_recipe_as_an_older_version_recorded_it_is_read():
+    old = yaml.safe_load(MINIMAL) | {"faults": ["ood-pairing"], "studies": ["masks"], "unknown": {"kinds": ["noise"]}}
+    recipe = build_recipe(upgrade(old), "old")
+    assert recipe.unknown.paired == ("noise",)
+    assert recipe.unknown.kinds == ("noise",)
+    assert recipe.studies == {"masks": {}}
+    assert "faults" in old, "the record itself stays"
+    assert upgrade(yaml.safe_load(MINIMAL)) == yaml.safe_load(MINIMAL)

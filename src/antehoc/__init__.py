@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from antehoc.errors import AntehocError
     from antehoc.model import Model, load
     from antehoc.posthoc import attributions
-    from antehoc.runs import explain, reproduce, train
+    from antehoc.runs.explain import explain
+    from antehoc.runs.reproduce import reproduce
+    from antehoc.runs.train import train
     from antehoc.types import DataSpec, Decision, Verdict
 
 _HOME = {
@@ -24,10 +26,10 @@ _HOME = {
     "Model": "model",
     "Verdict": "types",
     "attributions": "posthoc",
-    "explain": "runs",
+    "explain": "runs.explain",
     "load": "model",
-    "reproduce": "runs",
-    "train": "runs",
+    "reproduce": "runs.reproduce",
+    "train": "runs.train",
 }
 
 __all__ = [

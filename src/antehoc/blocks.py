@@ -4,9 +4,9 @@ Evaluations, studies and explanations make blocks; `antehoc.report` turns any bl
 nothing of what made it. Text in blocks is plain text: the renderer escapes it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from PIL import Image
 from torch import Tensor
@@ -28,6 +28,12 @@ class Picture:
     caption: str = ""
     size: Literal["small", "large"] = "large"
 
+    @staticmethod
+    def of(image: Tensor, alt: str, *, size: Literal["small", "large"] = "large") -> "Picture":
+        """From an image (C, H, W) in 0..1."""
+        pixels = (image.detach().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        return Picture(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), alt, size=size)
+
 
 @dataclass(frozen=True)
 class Overlay:
@@ -43,7 +49,14 @@ class Overlay:
     size: Literal["small", "large"] = "large"
 
 
-Cell = str | Strong | Picture | Overlay
+@dataclass(frozen=True)
+class Code:
+    """A cell that holds a name as a program writes it."""
+
+    text: str
+
+
+Cell = str | Strong | Code | Picture | Overlay
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,7 @@ class Note:
 
     text: str
     kind: Literal["text", "aside", "headline"] = "text"  #: an aside explains how to read what stands beside it
+    lead: str = ""  #: words in bold in front of it
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,7 @@ class Table:
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     caption: str = ""
-    kind: Literal["numbers", "words", "pictures"] = "numbers"
+    kind: Literal["numbers", "words", "pictures", "figures"] = "numbers"
 
 
 @dataclass(frozen=True)
@@ -97,28 +111,34 @@ class Lines:
     y: str
     title: str = ""
     caption: str = ""
-    solid: tuple[str, ...] = ()  #: series to draw in front; empty for all alike
+    solid: tuple[str, ...] = ()  #: series to draw in front, the others thin and without a name; empty for all alike
+    dashed: tuple[str, ...] = ()  #: series to compare with, such as chance: named, dashed and black
+    x_percent: bool = False  #: whether x holds shares in 0..1, to be written in percent
+    y_percent: bool = False  #: the same for y
 
 
 @dataclass(frozen=True)
 class Strips:
-    """One strip of points per set, and a threshold."""
+    """How the values of each set are spread, one strip for each set, and a threshold."""
 
     sets: Mapping[str, tuple[float, ...]]
     threshold: float | None
     x: str
     caption: str = ""
+    above: str = "above"  #: what values above the threshold are called
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often values occur, beside a reference line."""
+    """How often values occur, beside a reference line and their mean."""
 
     values: tuple[float, ...]
     line: float
     line_name: str
     x: str
     caption: str = ""
+    y: str = "count"  #: what is counted
+    percent: bool = False  #: whether the values are shares in 0..1, to be written in percent
 
 
 @dataclass(frozen=True)
@@ -151,3 +171,17 @@ class Section:
 
 
 Block = Note | Table | Picture | Overlay | Bars | Lines | Strips | Histogram | Matrix | Panels | Section
+
+
+@runtime_checkable
+class Told(Protocol):
+    """A result that a report can show whole, whatever it is of."""
+
+    def headline(self) -> str:
+        """What was found, in a few sentences."""
+
+    def blocks(self, name: str = "") -> Sequence[Section]:
+        """All that a page shows of it; the name tells its charts from those of another."""
+
+    def brief(self) -> Sequence[Block]:
+        """What a terminal shows of it."""

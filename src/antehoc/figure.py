@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 Better = Literal["higher", "lower"]
-Written = Literal["number", "count", "difference"]
+Written = Literal["number", "count", "difference", "quantity", "probability", "score"]
+
+_WIDE = 1e6  # from here on, four decimals would not fit into a column
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,11 @@ class Figure:
     headline: bool = False  #: whether it is shown first
     written: Written = "number"  #: how its value is written
     of_set: str | None = None  #: the set of images that it belongs to, if a table of sets shows it already
+    variant: str = ""  #: of the recipe; empty for the recipe itself
 
     def under(self, prefix: str) -> "Figure":
         """The same figure of a variant, whose name goes in front."""
-        return replace(self, name=f"{prefix}_{self.name}") if prefix else self
+        return replace(self, name=f"{prefix}_{self.name}", variant=prefix) if prefix else self
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -66,18 +69,40 @@ def defined(value: float) -> float | None:
 
 
 def number(value: float | None, written: Written = "number") -> str:
-    """A number as it is written everywhere: four decimals, two digits where it is smaller, `-` where undefined.
+    """A number as it is written everywhere; `-` where it is undefined.
 
+    Args:
+        value: None or NaN where it is undefined.
+        written: `number` has four decimals, two digits where it is smaller; `difference` has a sign besides;
+            `count` has no decimals; `quantity`, such as milliseconds, three digits or no decimals; `probability` two
+            decimals; `score` one.
     Example:
         >>> number(0.98765), number(0.000123), number(None), number(-0.5, "difference"), number(3.0, "count")
         ('0.9877', '0.00012', '-', '-0.5000', '3')
+        >>> number(1586510878.6), number(1234.5, "quantity"), number(0.25, "quantity")
+        ('1.587e+09', '1,234', '0.25')
+        >>> number(0.934, "probability"), number(8.13, "score")
+        ('0.93', '8.1')
     """
-    if value is None:
+    if value is None or value != value:
         return "-"
-    if written == "count":
-        return f"{value:.0f}"
-    sign = "+" if written == "difference" else ""
-    return f"{value:{sign}.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:{sign}.2g}"
+    value += 0.0  # never -0
+    match written:
+        case "count":
+            return f"{value:.0f}"
+        case "probability":
+            return f"{value:.2f}"
+        case "score":
+            return f"{value:.1f}"
+        case "quantity":
+            return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+        case "number" | "difference":
+            sign = "+" if written == "difference" else ""
+            if abs(value) >= _WIDE:
+                return f"{value:{sign}.4g}"
+            return f"{value:{sign}.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:{sign}.2g}"
+        case _:
+            assert_never(written)
 
 
 def span(interval: tuple[float, float] | None) -> str:

@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
-from pathlib import Path
 from typing import Any, Literal
-
-import yaml
 
 from antehoc.calibration import Guarantee
 from antehoc.data import DATASETS, Source
-from antehoc.errors import RecipeError, near_miss
+from antehoc.errors import RecipeError
+from antehoc.model import grouped_arguments
+from antehoc.recipes import merge, read_values
 from antehoc.schema import build, build_named
+from antehoc.targets import read_target
 from antehoc.training.phases import Phase
 
-Study = Literal["leakage", "background", "masks", "compare", "cost", "shape_bias", "pretrained_shape_bias"]
+FROM_DISK = "from-disk"  #: in `unknown.means`: the sets that `--ood` named
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class Verdicts:
     Args:
         alpha: the largest expected share of correct decisions that is questioned.
         doubts: what enters the combined score.
-        late: those of them that speak only where they are rarer than one in ten among correct decisions, and then count
-            double: for what tells unknown images, but little of errors on known classes.
+        late: those of them that count only where they are rarer than one in ten among correct decisions, and then
+            double: for doubts that tell unknown images, but little about errors on known classes.
         folds: into so many parts the training images are split to fit the combined score on decisions by networks
             that were not trained on them; all calibration images then set the threshold. 0: calibration is halved.
         per_class: a threshold of its own for each class with enough correct calibration decisions (1 / alpha - 1).
@@ -57,12 +56,18 @@ class Unknown:
     """Images of no known class that a run is tried on, beside species or classes that the data leave out.
 
     Args:
-        kinds: built-in ones, `noise`, strange shapes, or test images `blurred`, `dark`, `cropped` or `rotated`.
+        kinds: built-in ones: `noise`, those that the data set draws, or test images `blurred`, `dark`, `cropped` or
+            `rotated`.
         count: of each kind, at most.
         from_disk: whether the sets named by `--ood` are tried.
         only: by the name of such a set, patterns of which its files fit one, such as `*/images/*`.
         exclude: by the name of such a set, patterns that leave files out: those that show a known class.
         peers: compare with the detectors of pytorch-ood on the same features.
+        means: means over several sets, by name: which sets each counts, all the same, or `from-disk` for those that
+            `--ood` names. A mean `far` gives `ood_far_auroc` and the same of maximum softmax and of the best peer,
+            where every one of its sets was tried.
+        paired: sets whose decisions are also set beside the explanations of test images, a fault of the originals,
+            as `ood_<set>_support_questioned_paired`.
     """
 
     kinds: tuple[str, ...] = ("noise",)
@@ -71,6 +76,8 @@ class Unknown:
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exclude: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     peers: bool = False
+    means: Mapping[str, tuple[str, ...] | Literal["from-disk"]] = field(default_factory=dict)
+    paired: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -89,10 +96,11 @@ class Recipe:
     seed: int = 0
     operating_points: tuple[float, ...] = ()  #: shares of correct decisions questioned at which verdicts are compared
     draws: int = 0  #: random calibration sets that check the promise of the threshold
-    studies: tuple[Study, ...] = ()  #: of the finished model
+    studies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: of the finished model, with their options
     published: Mapping[str, float | None] = field(default_factory=dict)  #: figures of the paper
+    targets: Mapping[str, str] = field(default_factory=dict)  #: what a figure is meant to reach, such as `>= 0.9`
     variants: Mapping[str, Any] = field(default_factory=dict)  #: further runs: what differs, by prefix of figures
-    faults: tuple[Literal["ood-pairing"], ...] = ()  #: faults of the originals to measure beside the repaired figure
+    aliases: Mapping[str, str] = field(default_factory=dict)  #: second names of figures, those of variants among them
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
@@ -101,16 +109,15 @@ class Recipe:
             raise RecipeError(f"operating points lie between 0 and 1; got {list(self.operating_points)}.")
         if not self.phases:
             raise RecipeError("a recipe has one phase or more; `phases` is empty.")
+        for figure, text in self.targets.items():
+            try:
+                read_target(text)
+            except RecipeError as error:
+                raise RecipeError(f"targets.{figure}: {error}") from None
 
     def source(self, where: str, seed: int) -> Source:
         """The data that the recipe names."""
         return build_named("data set", DATASETS, self.data, f"{where}, data", seed=seed)
-
-
-def known_recipes() -> list[str]:
-    """Names of the recipes that come with the package."""
-    folder = resources.files("antehoc") / "recipes"
-    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
 def read_recipe(name: str, *, scale: str = "small", overrides: Sequence[str] = ()) -> tuple[Recipe, dict[str, Any]]:
@@ -125,35 +132,45 @@ def read_recipe(name: str, *, scale: str = "small", overrides: Sequence[str] = (
     Raises:
         RecipeError: unreadable, unknown keys, wrong values; the message says where.
     """
-    text, where = _text(name)
-    try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise RecipeError(f"{where}{line}: is not YAML ({str(error).splitlines()[0]}).") from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"{where}: a recipe holds keys and values; got {type(values).__name__}.")
-    scales = values.pop("scales", {})
-    if scale != "small":
-        known = scales if isinstance(scales, dict) else {}
-        if not isinstance(known.get(scale), dict):
-            raise RecipeError(f"{where}: has no scale {scale!r}; it has {', '.join(map(str, ['small', *known]))}.")
-        values = merge(values, known[scale])
-    values = overridden(values, overrides)
-    return build(Recipe, values, where), values
+    values, where = read_values(name, scale=scale, overrides=overrides)
+    return build_recipe(values, where), values
 
 
-def overridden(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Plain values with `section.key=value` laid on them, one after the other.
+def build_recipe(values: Mapping[str, Any], where: str) -> Recipe:
+    """The recipe that plain values describe, each checked; a list of studies stands for their default options.
 
+    Args:
+        values: as YAML gives them.
+        where: what an error names first.
     Raises:
-        RecipeError: where one is not of that form.
+        RecipeError: unknown or missing keys, wrong values.
     """
-    values = dict(values)
-    for override in overrides:
-        values = merge(values, _override(override))
-    return values
+    studies = values.get("studies")
+    if isinstance(studies, list | tuple) and all(isinstance(name, str) for name in studies):
+        values = {**values, "studies": {name: {} for name in studies}}
+    return build(Recipe, values, where)
+
+
+_REMOVED = ("average", "layer_decay")  # keys of phases that no recipe set
+
+
+def upgrade(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a recipe as an older version recorded them in a saved model, in today's form.
+
+    Example:
+        >>> upgrade({"faults": ["ood-pairing"], "unknown": {"kinds": ["noise"]}})
+        {'unknown': {'kinds': ['noise'], 'paired': ['noise']}}
+    """
+    upgraded = {key: value for key, value in values.items() if key != "faults"}
+    if "ood-pairing" in (values.get("faults") or ()):  # until 0.1 a key of its own
+        upgraded["unknown"] = {**(upgraded.get("unknown") or {}), "paired": ["noise"]}
+    if isinstance(upgraded.get("system"), Mapping):
+        upgraded["system"] = grouped_arguments(upgraded["system"])
+    if isinstance(upgraded.get("phases"), list):
+        upgraded["phases"] = [
+            {key: value for key, value in phase.items() if key not in _REMOVED} for phase in upgraded["phases"]
+        ]
+    return upgraded
 
 
 def variant(values: Mapping[str, Any], name: str, where: str) -> tuple[Recipe, dict[str, Any]]:
@@ -162,50 +179,4 @@ def variant(values: Mapping[str, Any], name: str, where: str) -> tuple[Recipe, d
     if not isinstance(over, Mapping):
         raise RecipeError(f"{where}, variants.{name}: needs keys and values; got {over!r}.")
     merged = merge({key: value for key, value in values.items() if key != "variants"}, over)
-    return build(Recipe, merged, f"{where}, variants.{name}"), merged
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid on `base`, mapping by mapping. One with another `name` replaces the whole mapping."""
-    merged = dict(base)
-    for key, value in over.items():
-        old = merged.get(key)
-        if isinstance(old, str) and isinstance(value, Mapping) and "name" not in value:
-            old = {"name": old}  # a group may be given by its name alone
-        same = (
-            isinstance(old, Mapping)
-            and isinstance(value, Mapping)
-            and value.get("name", old.get("name")) == old.get("name")
-        )
-        merged[key] = merge(old, value) if same and not value.get("replace") else value  # type: ignore[arg-type]
-        if isinstance(merged[key], Mapping):
-            merged[key] = {name: value for name, value in merged[key].items() if name != "replace"}
-    return merged
-
-
-def _text(name: str) -> tuple[str, str]:
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml"):
-        try:
-            return path.read_text(), str(path)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not text"
-            raise RecipeError(f"{path}: the recipe cannot be read ({reason}); name a YAML file.") from error
-    known = known_recipes()
-    if name not in known:
-        hint = near_miss(name, known)
-        raise RecipeError(f"no recipe is called {name!r}.{hint} Known: {', '.join(known)}; or name a .yaml file.")
-    return (resources.files("antehoc") / "recipes" / f"{name}.yaml").read_text(), f"{name}.yaml"
-
-
-def _override(text: str) -> dict[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise RecipeError(f"--set {text}: needs KEY=VALUE, such as data.train=2000.")
-    try:
-        parsed: Any = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError(f"--set {text}: the value is not YAML.") from error
-    for part in reversed(key.strip().split(".")):
-        parsed = {part: parsed}
-    return dict(parsed)
+    return build_recipe(merged, f"{where}, variants.{name}"), merged

@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from antehoc.blocks import Lines, Section, Strips
+from antehoc.blocks import Lines, Matrix, Note, Section, Strips, Strong, Table
 from antehoc.calibration import Evidence, Policy
 from antehoc.data import Preprocessing
 from antehoc.data.drawn import draw
-from antehoc.evaluation import Evaluation, Shown, attributes, decisions, expected, unknown
-from antehoc.figure import Figure, intervals, values
+from antehoc.evaluation import Evaluation, Shown
+from antehoc.explanations import AttributeScores, SaliencyMask
+from antehoc.figure import Figure, prefixed
 from antehoc.model import Model
-from antehoc.runs import Reproduction
+from antehoc.results import Reproduction
 from antehoc.systems import Mirror
-from antehoc.types import AttributeScores, DataSpec, Decision, Reason, SaliencyMask, Verdict
+from antehoc.types import DataSpec, Decision, LabelDecision, Reason, Verdict
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -83,7 +84,11 @@ def model(shapes_spec: DataSpec) -> Model:
 
 def decided(label: str, others: dict[str, float], seen: tuple[float, ...], names: tuple[str, ...]) -> Decision:
     probabilities = {**others, label: 1 - sum(others.values())}
-    return Decision(label, probabilities, AttributeScores(names, seen), {"support": 0.5, "margin": -1.25})
+    return Decision(label, probabilities, (AttributeScores(names, seen),), {"support": 0.5, "margin": -1.25})
+
+
+def agreeing(code: str, text: str) -> Reason:
+    return Reason(code, text, agrees=True)
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +102,7 @@ def questioned(shapes_spec: DataSpec) -> Decision:
             0.98,
             0.0,
         ),
-        Reason("attribute-agrees", "'four vertices' is present (0.99), and the class 'rectangle' has it"),
+        agreeing("attribute-agrees", "'four vertices' is present (0.99), and the class 'rectangle' has it"),
     )
     others = {"circle": 0.0, "square": 0.07, "triangle": 0.0}
     plain = decided("rectangle", others, (0.0, 0.01, 0.99, 0.97, 0.98), shapes_spec.attributes)
@@ -107,7 +112,7 @@ def questioned(shapes_spec: DataSpec) -> Decision:
 @pytest.fixture(scope="session")
 def accepted(shapes_spec: DataSpec) -> Decision:
     agree = [
-        Reason("attribute-agrees", f"'{name}' is present (0.99), and the class 'square' has it")
+        agreeing("attribute-agrees", f"'{name}' is present (0.99), and the class 'square' has it")
         for name in ("four vertices", "opposite edges parallel", "all edges equal", "a fourth one")
     ]
     against = Reason("attribute-unexpected", "'no vertices' is present (0.52), but the class 'square' does not have it")
@@ -121,91 +126,89 @@ def masked() -> Decision:
     """A questioned decision explained by a mask that shows the upper left quarter of 64x64 pixels."""
     values = torch.zeros(64, 64)
     values[:32, :32] = 1
-    alone = "what the mask shows is not enough: alone it is 'circle' (0.83)"
-    stays = "what the mask shows is not needed: without it this is still 'square' (0.91)"
-    whole = "the whole image is decided alike: 'square' (0.91)"
-    reasons = (Reason("mask-not-enough", alone), Reason("mask-not-needed", stays), Reason("whole-agrees", whole))
+    reasons = (
+        Reason("mask-not-enough", "what the mask shows is not enough: alone it is 'circle' (0.83)"),
+        Reason("mask-not-needed", "what the mask shows is not needed: without it this is still 'square' (0.91)"),
+        agreeing("whole-agrees", "the whole image is decided alike: 'square' (0.91)"),
+    )
     probabilities = {"circle": 0.0, "rectangle": 0.05, "square": 0.95, "triangle": 0.0}
-    doubt = {"sufficiency": 0.83, "necessity": 0.91}
+    doubts = {"sufficiency": 0.83, "necessity": 0.91}
     verdict = Verdict("questioned", 8.0, 5.2, 0.01, reasons)
-    return Decision("square", probabilities, SaliencyMask.of(values), doubt, verdict)
+    return Decision("square", probabilities, (SaliencyMask.of(values),), doubts, verdict)
+
+
+@pytest.fixture(scope="session")
+def several(masked: Decision) -> Decision:
+    """A decision of several labels: two present, of which one is questioned, as is one that is absent."""
+    questioned, accepted = Verdict("questioned", 8.0, 5.2, 0.01), Verdict("accepted", 1.2, 5.2, 0.01)
+    labels = {
+        "circle": LabelDecision(True, 0.91, {"margin": 0.5}, accepted),
+        "rectangle": LabelDecision(False, 0.02, {"margin": 0.1}, accepted),
+        "square": LabelDecision(True, 0.64, {"margin": 2.5}, questioned),
+        "triangle": LabelDecision(False, 0.45, {"margin": 2.4}, questioned),
+    }
+    probabilities = {name: one.probability for name, one in labels.items()}
+    return replace(masked, label="circle, square", probabilities=probabilities, labels=labels)
+
+
+HIGHER = {"better": "higher", "headline": True}
+FIGURES = [
+    Figure("accuracy", 0.995, "test images that are decided correctly", "Decisions", **HIGHER),
+    Figure("attribute_exact", 0.9941, "images with every attribute correct", "Attributes", **HIGHER),
+    Figure("all_zeros_accuracy", 0.6, "baseline: no image has any attribute", "Attributes", "higher"),
+    Figure("verdict_questioned_wrong", 0.86, "wrong decisions questioned by the verdict", "Verdicts on errors",
+           interval=(0.4, 0.99), **HIGHER),
+    Figure("verdict_questioned_correct", None, "correct decisions questioned by the verdict", "Verdicts on errors",
+           "lower", headline=True),
+    Figure("verdict_auroc_minus_msp", 0.006, "the verdict minus maximum softmax", "Verdicts on errors",
+           interval=(-0.001, 0.013), written="difference", **HIGHER),
+    Figure("support_questioned_wrong", 0.605, "wrong decisions questioned by the support rule", "Verdicts on errors",
+           "higher"),
+    Figure("verdict_augrc", 0.001, "chance of wrong and accepted, of the verdict", "Verdicts on errors", "lower"),
+    Figure("ood_noise_questioned", 0.993, "noise questioned", "Images of no known class", "higher", of_set="noise"),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def evaluation(shapes_spec: DataSpec, questioned: Decision, accepted: Decision) -> Evaluation:
     image = torch.from_numpy(draw("square", seed=0, count=1).image).float()[:, None] / 255
-    figures = {
-        "accuracy": 0.995,
-        "attribute_accuracy": 0.9985,
-        "attribute_exact": 0.9941,
-        "all_zeros_accuracy": 0.6,
-        "majority_accuracy": 0.6,
-        "support_questioned_wrong": 0.605,
-        "support_questioned_correct": 0.0002,
-        "verdict_questioned_wrong": 0.86,
-        "verdict_questioned_correct": None,
-        "verdict_auroc": 0.991,
-        "msp_auroc": 0.985,
-        "verdict_auroc_minus_msp": 0.006,
-        "msp_ood_noise_questioned": 0.25,
-        "ood_noise_questioned": 0.993,
-        "ood_noise_support_questioned": 0.38,
-        "ood_noise_auroc": 0.9971,
-        "msp_ood_noise_auroc": 0.8813,
-        "ood_noise_fpr_at_95_tpr": 0.01,
-        "msp_ood_noise_fpr_at_95_tpr": None,
-    }
-    spans = {"verdict_questioned_wrong": (0.4, 0.99), "verdict_auroc_minus_msp": (-0.001, 0.013)}
-    found = [
-        Figure(name, value, "", "", interval=spans.get(name), of_set="noise" if "ood_" in name else None)
-        for name, value in figures.items()
-    ]
-    confusion = ((500, 0, 0, 0), (0, 495, 2, 3), (0, 5, 498, 0), (0, 0, 0, 497))
-    rows = [attributes.Row(name, 0.25, 0.99, 0.98, None, 0.97) for name in shapes_spec.attributes]
-    curves = {"verdict": ((0.5, 1.0), (0.0, 0.005)), "maximum softmax": ((0.5, 1.0), (0.001, 0.005))}
-    scores = {"correct": (0.1, 0.5, 2.0, 6.0), "wrong": (4.0, 7.0, 40.0), "noise": (9.0, 900.0)}
     shown = [
-        Shown("Wrong, another class fits better", image[0], questioned, "square"),
+        Shown("Wrong, another class fits better (case 3)", image[0], questioned, "square"),
         Shown("Correct", image[0], accepted, "square"),
         Shown("Unknown: noise", 1 - image[0], questioned, None, "noise"),
     ]
+    counts = ((500, 0, 0, 0), (0, 495, 2, 3), (0, 5, 498, 0), (0, 0, 0, 497))
+    sets = Table(("set", "images", "questioned", "by softmax"), (("noise", "2,500", Strong("0.9930"), "0.2500"),))
+    curves = {"verdict": ((0.5, 1.0), (0.0, 0.005)), "maximum softmax": ((0.5, 1.0), (0.001, 0.005))}
+    scores = {"correct": (0.1, 0.5, 2.0, 6.0), "wrong": (4.0, 7.0, 40.0), "noise": (9.0, 900.0)}
     sections = (
-        decisions.section(confusion, shapes_spec.classes),
-        expected.section(shapes_spec, ("square", "rectangle")),
-        attributes.section(rows, found),
-        unknown.section(found, {"noise": 2500}, ()),
-        Section("Verdict scores", (Strips(scores, 5.2, "score"),)),
+        Section("Decisions", (Matrix(counts, shapes_spec.classes, "The most frequent mistakes: none."),)),
+        Section("Unknown images", (sets, Note("Bold: the better.", "aside"))),
+        Section("Verdict scores", (Strips(scores, 5.2, "verdict score"),)),
         Section("Risk and coverage", (Lines(curves, "coverage", "risk"),)),
     )
-    return Evaluation(
-        found,
-        ["no correct decision: figures on them are null"],
-        shown=shown,
-        images=2000,
-        wrong=10,
-        sections=sections,
-        sets=unknown.table(found, {"noise": 2500}, brief=True),
-    )
+    notes = ["no correct decision: figures on them are null"]
+    return Evaluation(FIGURES, notes, shown=shown, images=2000, wrong=10, sections=sections, sets=sets)
 
 
 @pytest.fixture(scope="session")
 def result(evaluation: Evaluation, model: Model) -> Reproduction:
-    figures = values(evaluation.figures)
-    variant = {f"default_{name}": value for name, value in figures.items() if value is not None}
+    duplicates = Figure("twins_across_roles", 0.0, "images that occur in two roles", "Others", headline=True,
+                        written="count")  # fmt: skip
+    variant = [figure for figure in FIGURES if figure.value is not None]
     epochs = [{"val/accuracy": 0.5 + 0.1 * step, "val/loss": 1 / step, "train/loss": 1.1 / step} for step in (1, 2, 3)]
     return Reproduction(
         recipe="shapes",
         scale="small",
         seed=3,
         seconds=93.4,
-        figures={**figures, "ood_shapes_auroc": 0.87, "twins_across_roles": 0.0, **variant},
+        figures=prefixed({"": [*FIGURES, duplicates], "default": variant}),
         published={
             "accuracy": 0.991,
             "support_questioned_wrong": 0.5738,
             "never_measured": 0.5,
             "default_accuracy": None,
         },
-        intervals=intervals(evaluation.figures),
         notes=("12 errors are few", "12 errors are few", "mnist is absent: its figures are null"),
         evaluations={"shapes": evaluation, "default": replace(evaluation, shown=evaluation.shown[:1], notes=[])},
         models={"shapes": model, "default": model},

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from test_cases import Sketch  # pytest puts this folder on the path
 
 from antehoc.data import Preprocessing
 from antehoc.errors import DataError, ImageError, OutputError
+from antehoc.explanations import SaliencyMask
 from antehoc.report import masks
-from antehoc.types import SaliencyMask
 
 STRETCHED = Preprocessing(1, 64, 64, fit="stretch")
 
@@ -39,11 +40,19 @@ def test_a_mask_is_written_raw_and_over_its_image_at_the_images_pixels(picture, 
 
 def test_what_the_model_did_not_see_is_hidden(masked):
     cropped = Preprocessing(1, 64, 64, fit="crop")  # the middle 100 of 200 columns
-    everywhere = replace(masked, explanans=SaliencyMask.of(torch.ones(64, 64)))
-    values = masks.at_source(everywhere, cropped, 100, 200).explanans.values()
+    everywhere = replace(masked, explanations=(SaliencyMask.of(torch.ones(64, 64)),))
+    (explanation,) = masks.at_source(everywhere, cropped, 100, 200).explanations
+    values = explanation.maps()["mask"]
     assert (values[:, :50] == 0).all()
     assert (values[:, 50:150] == 1).all()
     assert (values[:, 150:] == 0).all()
+
+
+def test_several_maps_of_an_image_keep_their_names(picture, masked, tmp_path):
+    several = replace(masked, explanations=(Sketch("a fox"), *masked.explanations))
+    written = masks.write([(picture, several)], STRETCHED, tmp_path / "out")
+    names = ["front", "back-side", "mask"]
+    assert [path.name for path in written] == [f"a.{name}{kind}.png" for name in names for kind in (".overlay", "")]
 
 
 def test_images_of_one_name_do_not_overwrite_each_other(picture, masked, tmp_path):
@@ -57,7 +66,7 @@ def test_images_of_one_name_do_not_overwrite_each_other(picture, masked, tmp_pat
 
 
 def test_a_model_without_masks_and_a_place_that_cannot_be_are_refused(picture, masked, accepted, tmp_path):
-    with pytest.raises(DataError, match="--masks: this model explains by attributes"):
+    with pytest.raises(DataError, match="--masks: this model's explanations have no place in the image"):
         masks.write([(picture, accepted)], STRETCHED, tmp_path)
     with pytest.raises(OutputError, match="cannot be written"):
         masks.write([(picture, masked)], STRETCHED, picture)

@@ -4,21 +4,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from test_page import ToyComparison  # pytest puts this folder on the path
 
 from antehoc.evaluation import Scored
-from antehoc.figure import Figure
 from antehoc.report import text
-from antehoc.runs import Trained
+from antehoc.results import Trained
 from antehoc.types import Reason, Verdict
 
 
-def test_decisions_read_as_the_golden_file(golden, questioned, accepted, masked):
+def test_decisions_read_as_the_golden_file(golden, questioned, accepted, masked, several):
     never = replace(accepted, verdict=None)
     written = [
         text.decision("a/rectangle.png", questioned),
         text.decision("a/square.png", accepted),
         text.decision("a/square.png", never),
         text.decision("a/masked.png", masked),
+        text.decision("a/several.png", several),
     ]
     golden("decisions.txt", "".join(written))
 
@@ -37,21 +38,21 @@ def test_training_reads_as_the_golden_file(golden, result):
     golden("trained.txt", text.trained(trained))
 
 
-def test_every_figure_stands_in_the_terminal_or_in_the_table_of_unknown_sets(result):
+def test_every_headline_and_every_published_figure_stands_in_the_terminal(result):
     words = text.reproduction(result).split()
-    for name in result.figures:
-        bare = name.removeprefix("default_")
-        in_the_matrix = bare.removeprefix("msp_").startswith("ood_noise")
-        assert in_the_matrix or name in words
+    for figure in result.figures:
+        assert (figure.name in words) == (figure.headline or result.published.get(figure.name) is not None)
 
 
 def test_of_many_figures_the_main_ones_are_shown_and_the_others_counted(evaluation):
-    named = {"accuracy": 0.8, "margin_auroc": 0.7, "verdict_augrc": 0.1, "ood_noise_auroc": 0.9}
-    figures = [Figure(name, value, "", "", of_set="noise" if "ood" in name else None) for name, value in named.items()]
-    written = text.evaluation(replace(evaluation, figures=figures))
-    assert "margin_auroc" not in written
+    written = text.evaluation(evaluation)
+    assert "verdict_augrc" not in written
     assert "accuracy" in written
-    assert "and 2 figures more" in written  # that of noise stands in the table of sets
+    assert "and 3 more figures" in written  # that of noise stands in the table of sets
+
+
+def test_a_comparison_is_shown_in_brief():
+    assert text.comparison(ToyComparison()) == ("            AOPC\nown       0.5000\n<random>       -\n\n2 images.\n")
 
 
 def test_an_accepted_decision_shows_three_reasons_for_it_and_each_against_it(accepted):

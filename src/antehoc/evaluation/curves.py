@@ -23,7 +23,7 @@ def scores_section(scored: Scored, policy: Policy, unknown: Mapping[str, Scored]
         "Each strip holds a sample of one set, of 2,000 decisions at most. What lies right of the line is questioned."
     )
     threshold = policy.threshold if policy.threshold < _FREE else None
-    return Section("Verdict scores", (Strips(sets, threshold, _SCORE, said),))
+    return Section("Verdict scores", (Strips(sets, threshold, _SCORE, said, "questioned"),))
 
 
 def _sample(values: Tensor, count: int = 2000) -> tuple[float, ...]:
@@ -42,7 +42,8 @@ def curves_section(scored: Scored, policy: Policy) -> Section:
         "Decisions are accepted from the least doubtful on. The lower the curve, the fewer of those accepted are"
         " wrong; at full coverage both end at the error rate."
     )
-    lines = Lines(series, "coverage: share of decisions accepted", "risk: share of these that is wrong", caption=said)
+    x, y = "coverage: share of decisions accepted", "risk: share of these that is wrong"
+    lines = Lines(series, x, y, caption=said, x_percent=True, y_percent=True)
     return Section("Risk and coverage", (lines,))
 
 

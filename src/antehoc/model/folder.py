@@ -139,11 +139,11 @@ def _checked(config: Any, where: str) -> dict[str, Any]:
             f"{where}: 'system', 'weights', 'card' and 'about' hold keys and values; save the model again."
         )
     if config["schema"] == _FLAT:
-        return {**config, "system": upgraded(config["system"]), "card": upgraded_card(config["card"])}
+        return {**config, "system": grouped_arguments(config["system"]), "card": upgraded_card(config["card"])}
     return config
 
 
-def upgraded(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def grouped_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A system's arguments as an earlier version wrote them, in today's groups."""
     system = SYSTEMS.get(str(arguments.get("name")))
     return regrouped(arguments, getattr(system, "earlier", {}))

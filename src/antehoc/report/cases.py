@@ -1,90 +1,139 @@
-"""One image's decision as a page shows it: the image, bars, the verdict and its reasons in words."""
+"""One image's decision as a page shows it: the image, its classes, what explains them, the verdict and its reasons."""
 
 from collections.abc import Sequence
 
 from PIL import Image
 from torch import Tensor
 
+from antehoc.blocks import Bar, Bars, Block, Note, Section
 from antehoc.evaluation import Shown
-from antehoc.explanations import AttributeScores, Explanation, SaliencyMask
-from antehoc.report import figures
-from antehoc.report.figures import Bar
+from antehoc.explanations import Explanation, plain
+from antehoc.figure import number, percent
+from antehoc.report import blocks_html
 from antehoc.report.html import Html, join, tag
-from antehoc.report.meanings import AGREE, percent, plain, reason_text
-from antehoc.types import DataSpec, Decision, Reason, Verdict
+from antehoc.spec import DataSpec
+from antehoc.types import Decision, LabelDecision, Reason, Verdict
 
-_CLASSES, _ATTRIBUTES, _REASONS = 5, 10, 5  # as many are shown, of reasons on each side; the rest is counted
+_CLASSES, _REASONS, _LABELS = 5, 5, 12  # as many are shown, of reasons on each side; the rest is counted
+_CASE_PX = 192  # width of the image of a case
+_IN_A_ROW = 3  # as many panels have room beside the image
+_NO_THRESHOLD = 1e300  # the largest float stands for infinity
 
 
-def case(shown: Shown, spec: DataSpec) -> Html:
-    """A real case of an evaluation, as in the thesis's figures 3.8 to 3.12 and 4.5 to 4.8; the true class is green."""
+def case(shown: Shown, spec: DataSpec, key: str, level: int = 4) -> Html:
+    """A case of an evaluation; the true class is green.
+
+    Args:
+        shown: the image, its decision and its true class.
+        spec: names and sizes of the data.
+        key: differs between the cases of one page.
+        level: of its heading.
+    """
     decision, truth = shown.decision, shown.truth
-    side = min(192, 3 * max(shown.image.shape[-2:]))
-    alt = f"image of the case: {shown.title}; true class {truth or 'none that the model knows'}"
-    picture = tag(
-        "img", src=figures.picture(shown.image), alt=alt, class_=_crispness(shown.image.shape[-2:]), width=side
-    )
-    few = isinstance(decision.explanations[0], AttributeScores) and spec.attributes and len(spec.classes) <= _CLASSES
-    parts = panels(decision, spec, truth, by_explanation=not few, image=shown.image)
+    alt = f"image of the case: {shown.title}; true class: {truth or 'none that the model knows'}"
+    picture = tag("figure", blocks_html.image(shown.image, alt, width_px=_CASE_PX))
     return tag(
         "article",
-        tag("h4", shown.title),
-        head(decision, truth),
-        tag(
-            "div",
-            tag("figure", picture),
-            *parts,
-            *([panel("Confidence by support", confidence_bars(shown, spec))] if few else []),
-            class_="panels",
-        ),
-        reasons(decision.verdict, decision.label),
+        tag(f"h{level}", shown.title),
+        body(decision, spec, picture, shown.image, key, truth),
         class_="case",
     )
 
 
-def panels(
+def body(
     decision: Decision,
     spec: DataSpec,
+    picture: Html,
+    image: Tensor | Image.Image | None,
+    key: str,
     truth: str | None = None,
-    *,
-    by_explanation: bool = True,
-    image: Tensor | Image.Image | None = None,
-) -> list[Html]:
-    """Classes by the classifier, beside them classes by the explanans alone, and the explanans itself.
+) -> Html:
+    """A decision without its heading: the decision in a line, the panels, the reasons.
 
     Args:
-        decision: what is shown.
+        decision: to show.
         spec: names and sizes of the data.
-        truth: the true class, where it is known.
-        by_explanation: whether the classes by the explanans alone are shown.
-        image: what a mask is laid over; without it the mask stands alone.
+        picture: the image as the page shows it.
+        image: for maps to lie over; None where it cannot be read.
+        key: differs between the cases of one page.
+        truth: the true class where it is known.
     """
-    parts = [panel("Classes by the classifier", class_bars(decision, truth))]
-    if by_explanation and decision.by_explanation:
-        by = "the mask" if isinstance(decision.explanations[0], SaliencyMask) else "the attributes"
-        bars = _class_bars(decision.by_explanation, decision.label, truth, f"classes by {by} alone")
-        parts.append(panel(f"Classes by {by}", join([bars, _rank(decision)])))
-    return parts + explanans(decision.explanations[0], spec, decision.label, image)
+    sections = panels(decision, spec, truth, image)
+    return join(
+        [
+            head(decision, truth),
+            *(_label(name, one) for name, one in _worth_showing(decision)),
+            corrected(decision),
+            tag("div", picture, *blocks_html.panels(sections, key), class_=_layout(sections)),
+            reasons(decision.verdict, decision.label),
+        ]
+    )
 
 
-def _rank(decision: Decision) -> Html:
-    """Where the decided class stands among the classes by explanation, if they are too many to see it."""
+def _layout(sections: Sequence[Section]) -> str:
+    """The style of the panels: with many, they stand in rows of two beside the image."""
+    return "panels many" if len(sections) > _IN_A_ROW else "panels"
+
+
+def panels(
+    decision: Decision, spec: DataSpec, truth: str | None = None, image: Tensor | Image.Image | None = None
+) -> list[Section]:
+    """Classes by the classifier, beside them what each explanation consists of, and classes by the explanation alone.
+
+    Args:
+        decision: to show.
+        spec: names and sizes of the data.
+        truth: the true class where it is known.
+        image: for maps to lie over; without it they stand alone.
+    """
+    label = _explained(decision)
+    named = _class_bars(decision.probabilities, decision, truth, "class probabilities")
+    sections = [Section("Classes by the classifier", (named,))]
+    for explanation in decision.explanations[:1]:
+        sections += _by_explanation(decision, explanation, truth)
+    for explanation in decision.explanations:
+        sections += explanation.blocks(spec, label, image)
+    return sections
+
+
+def _explained(decision: Decision) -> str:
+    """The class that explanations are of; with several labels the most probable."""
+    return max(decision.labels, key=lambda name: decision.labels[name].probability, default=decision.label)
+
+
+def _by_explanation(decision: Decision, explanation: Explanation, truth: str | None) -> list[Section]:
     shares = decision.by_explanation
-    better = sum(value > shares[decision.label] for value in shares.values())
-    said = f"Decided class: place {better + 1} of {len(shares)}"
-    return tag("p", said, class_="rank") if len(shares) > _CLASSES else Html("")
+    if not shares:
+        return []
+    blocks: list[Block] = [_class_bars(shares, decision, truth, f"classes by {explanation.source} alone")]
+    if len(shares) > _CLASSES and decision.label in shares:
+        better = sum(value > shares[decision.label] for value in shares.values())
+        blocks.append(Note(f"Decided class: place {better + 1} of {len(shares)}", "aside"))
+    return [Section(f"Classes by {explanation.source}", tuple(blocks))]
 
 
 def head(decision: Decision, truth: str | None = None) -> Html:
-    """Label, probability and verdict in a line, the truth beside a wrong label."""
-    share = percent(decision.probabilities[decision.label])
-    words = [tag("b", decision.label), f" {share}"]
+    """Label, probability and verdict in a line, the true class beside a wrong label."""
+    share = decision.probabilities.get(decision.label)
+    words = [tag("b", decision.label or "no label"), *([f" {percent(share)}"] if share is not None else [])]
     if truth is not None:
-        words += [
-            " · rightly" if truth == decision.label else " · truly ",
-            *([] if truth == decision.label else [tag("b", truth)]),
-        ]
+        words += [" · correct"] if truth == decision.label else [" · true class: ", tag("b", truth)]
     return tag("p", *words, badge(decision.verdict), class_="decision")
+
+
+def _worth_showing(decision: Decision) -> list[tuple[str, LabelDecision]]:
+    """Of several labels those that are present, and those that are questioned."""
+    return [
+        (name, one)
+        for name, one in decision.labels.items()
+        if one.present or (one.verdict is not None and one.verdict.outcome == "questioned")
+    ][:_LABELS]
+
+
+def _label(name: str, one: LabelDecision) -> Html:
+    """One of several labels with its probability and its verdict."""
+    said = f" {'present' if one.present else 'absent'}, {percent(one.probability)}"
+    return tag("p", tag("b", name), said, badge(one.verdict), class_="decision label")
 
 
 def badge(verdict: Verdict | None) -> Html:
@@ -92,9 +141,13 @@ def badge(verdict: Verdict | None) -> Html:
     if verdict is None:
         return tag("span", "no verdict: never calibrated", class_="badge none")
     sign = ">" if verdict.outcome == "questioned" else "≤"
-    limit = f"{verdict.threshold:.1f}" if verdict.threshold < 1e300 else "no threshold"
-    score = tag("span", f"score {verdict.score:.1f} {sign} {limit}", class_="score")
+    score = tag("span", f"score {number(verdict.score, 'score')} {sign} {threshold(verdict)}", class_="score")
     return tag("span", tag("span", verdict.outcome, class_=f"badge {verdict.outcome}"), score, class_="verdict")
+
+
+def threshold(verdict: Verdict) -> str:
+    """The threshold in words: none where nothing is questioned."""
+    return number(verdict.threshold, "score") if verdict.threshold < _NO_THRESHOLD else "no threshold"
 
 
 def reasons(verdict: Verdict | None, label: str) -> Html:
@@ -103,8 +156,8 @@ def reasons(verdict: Verdict | None, label: str) -> Html:
         return Html("")
     if not verdict.reasons:
         return tag("p", "No single reason stands out: the doubts together make the score.", class_="reasons")
-    agree = [reason for reason in verdict.reasons if reason.code in AGREE]
-    against = [reason for reason in verdict.reasons if reason.code not in AGREE]
+    agree = [reason for reason in verdict.reasons if reason.agrees]
+    against = [reason for reason in verdict.reasons if not reason.agrees]
     return tag("div", _side("for", agree, label), _side("against", against, label), class_="reasons")
 
 
@@ -116,127 +169,53 @@ def _side(name: str, reasons: Sequence[Reason], label: str) -> Html:
     return tag("div", tag("p", f"Speaks {name} {label}", class_="panel-title"), tag("ul", *items))
 
 
+def reason_text(reason: Reason, label: str) -> str:
+    """A reason in words where the decided class stands above it: shorter, attributes as people write them.
+
+    Example:
+        >>> text = "'has_wing_color::red' is absent (0.10), but the class 'Cardinal' has it"
+        >>> reason_text(Reason("attribute-missing", text, "has_wing_color::red"), "Cardinal")
+        'wing color: red is absent (0.10), but the class has it'
+    """
+    text = reason.text.replace(f"better than {label!r}", "better than this one")
+    if reason.attribute is None:
+        return text
+    return text.replace(f"'{reason.attribute}'", plain(reason.attribute)).replace(f"the class {label!r}", "the class")
+
+
 def corrected(decision: Decision) -> Html:
-    """What a person set by hand, where anybody did."""
+    """The attributes that a person set by hand, if any."""
     if not decision.corrected:
         return Html("")
-    said = ", ".join(f"{plain(name)} ({value:.2f})" for name, value in decision.corrected.items())
-    after = "Classes by the attributes, verdict and reasons follow; the classifier was not asked again."
+    said = ", ".join(f"{plain(name)} ({number(value, 'probability')})" for name, value in decision.corrected.items())
+    after = "Classes by the attributes, verdict and reasons were computed again; the classifier was not run again."
     return tag("p", tag("b", "Corrected by a person: "), f"{said}. {after}", class_="corrected")
 
 
-def explanans(
-    explanans: Explanation, spec: DataSpec, label: str, image: Tensor | Image.Image | None = None
-) -> list[Html]:
-    """What explains the decision, a panel for each part of it."""
-    match explanans:
-        case AttributeScores():
-            title = "Attributes that stand out" if len(explanans.names) > _ATTRIBUTES else "Attributes seen"
-            return [panel(title, attribute_bars(explanans, spec, label))]
-        case SaliencyMask():
-            return [panel("What the mask lets through", mask(explanans, image))]
-        case _:
-            raise TypeError(explanans)
-
-
-def mask(explanans: SaliencyMask, image: Tensor | Image.Image | None = None) -> Html:
-    """A mask over its image, the colours of all masks below it."""
-    values = explanans.values()
-    under = Image.new("L", (explanans.width, explanans.height), 128) if image is None else image
-    picture = figures.overlay(under, values)
-    mean = percent(float(values.mean()))  # of a hard gate more or less is shown than that
-    said = f"mask over the image: {mean} on average"
-    drawn = tag(
-        "img",
-        src=figures.picture(picture),
-        alt=f"{said}, {_where(values)}",
-        class_=_crispness(picture.size),
-        width=min(208, 3 * max(picture.size)),
-    )
-    return join([drawn, Html(figures.color_bar()), tag("p", f"{mean} on average", class_="rank")])
-
-
-def _where(values: Tensor) -> str:
-    """Where the middle of what a mask shows lies, for a person who does not see it."""
-    total = float(values.sum())
-    if total == 0:
-        return "nothing anywhere"
-    sides = (("top", "middle", "bottom"), ("left", "middle", "right"))
-    names = []
-    for axis, words in enumerate(sides):
-        sums = values.sum(1 - axis)
-        middle = sum((place + 0.5) * float(share) for place, share in enumerate(sums)) / total / len(sums)
-        names.append(words[min(int(3 * middle), 2)])
-    return f"centred at the {' '.join(dict.fromkeys(names))}"
-
-
-def class_bars(decision: Decision, truth: str | None = None) -> Html:
-    """The most probable classes, the true one among them whatever its probability."""
-    return _class_bars(decision.probabilities, decision.label, truth, "class probabilities")
-
-
-def confidence_bars(shown: Shown, spec: DataSpec) -> Html:
-    """How much of what each class asks for is seen, by the papers' support rule."""
-    seen = shown.decision.explanations[0]
-    if not isinstance(seen, AttributeScores):
-        return Html("")
-    values = seen.support(spec)
-    return _class_bars(values, shown.decision.label, shown.truth, "confidence of each class by the support rule")
-
-
-def _class_bars(values: dict[str, float], label: str, truth: str | None, what: str) -> Html:
+def _class_bars(values: dict[str, float], decision: Decision, truth: str | None, what: str) -> Bars:
+    """The most probable classes, among them those decided and the true one whatever their probability."""
+    decided = {name for name, one in decision.labels.items() if one.present} or {decision.label}
     ranked = sorted(values, key=lambda name: -values[name])
-    must = {label, truth} & set(ranked)
+    must = (decided | {truth}) & set(ranked)
     kept = set(ranked[: max(_CLASSES - len(must - set(ranked[:_CLASSES])), 0)]) | must
-    rows = [
-        Bar(
-            name,
-            values[name],
-            "true" if name == truth else "plain",
-            " · true" if name == truth else "",
-            bold=name == label,
-        )
-        for name in values
-        if name in kept
-    ]
-    rows = rows if len(kept) == len(values) else sorted(rows, key=lambda row: -row.value)
-    spoken = f"{what}: {_spoken(rows)}"
-    return Html(figures.bars(rows, spoken, left_out=len(values) - len(rows), what="classes"))
+    rows = [_class_bar(name, values[name], name == truth, name in decided) for name in values if name in kept]
+    if len(kept) < len(values):
+        rows.sort(key=lambda row: -row.value)
+    spoken = ", ".join(f"{row.label}{row.note.replace(' ·', ',')} {number(row.value, 'probability')}" for row in rows)
+    return Bars(tuple(rows), f"{what}: {spoken}", len(values) - len(rows), "classes")
 
 
-def attribute_bars(explanans: AttributeScores, spec: DataSpec, label: str) -> Html:
-    """Attribute probabilities beside what the decided class asks for; of many, the telling ones."""
-    rows = figures.attribute_rows(explanans, spec, label, _ATTRIBUTES)
-    spoken = f"attribute probabilities: {_spoken(rows)}"
-    return Html(figures.bars(rows, spoken, left_out=len(explanans.names) - len(rows), what="attributes"))
+def _class_bar(name: str, value: float, true: bool, decided: bool) -> Bar:
+    return Bar(plain(name), value, "true" if true else "plain", " · true" if true else "", bold=decided)
 
 
-def _spoken(rows: Sequence[Bar]) -> str:
-    return ", ".join(f"{plain(row.label)}{row.note.replace(' ·', ',')} {row.value:.2f}" for row in rows)
-
-
-def panel(title: str, content: Html) -> Html:
-    """A part of a case under its title."""
-    return tag("div", tag("p", title, class_="panel-title"), content, class_="panel")
-
-
-def _crispness(size: Sequence[int]) -> str:
-    return "crisp" if max(size) <= figures.CRISP_PX else "smooth"
-
-
-def legend(kind: str, *, truth: bool = True) -> Html:
-    """How a case is to be read, by the kind of its explanans and where the true class is known or not."""
+def legend(explanations: Sequence[Explanation], *, truth: bool = True) -> Html:
+    """How a case is to be read, by its explanations and where the true class is known or not."""
     green = [tag("b", "Green", class_="true"), ": the true class. "] if truth else []
-    said = {
-        "attributes": [
-            "Black tick: what the decided class asks for. ",
-            tag("b", "Vermilion", class_="odd"),
-            ": an attribute at odds with it. Of many attributes: the surest answer to each question, first those"
-            " present that few classes ask for.",
-        ],
-        "mask": [
-            "Over the image lies its mask: light yellow where the classifier was let see, black where it was not, on"
-            " the same scale from 0 to 1 in every picture."
-        ],
-    }
-    return tag("p", "Bold: the decided class. ", *green, *said[kind], class_="legend")
+    said = " ".join(dict.fromkeys(one.legend for one in explanations))
+    return tag("p", "Bold: the decided class. ", *green, said, class_="legend")
+
+
+def note(explanations: Sequence[Explanation]) -> Html:
+    """How the explanations of the cases come about."""
+    return tag("p", " ".join(dict.fromkeys(one.note for one in explanations)), class_="note")

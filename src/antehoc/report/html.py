@@ -1,7 +1,7 @@
 """Markup that cannot be forgotten to be escaped: only what `tag` made passes as it is."""
 
 import html
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from antehoc.data.images import shown
 
@@ -39,19 +39,42 @@ def join(parts: Iterable[str]) -> Html:
     return Html("\n".join(_text(part) for part in parts if part))
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]], *, caption: str = "", class_: str = "numbers") -> Html:
-    """A table whose first column names each row. A group of rows may begin with a row of one cell."""
+def table(
+    head: Iterable[str],
+    rows: Iterable[Iterable[str]],
+    *,
+    caption: str = "",
+    class_: str = "numbers",
+    left: Collection[int] = (),
+) -> Html:
+    """A table whose first column names each row. A group of rows may begin with a row of one cell.
+
+    Args:
+        head: of the columns.
+        rows: of cells.
+        caption: above it.
+        class_: names its style.
+        left: numbers of the columns that begin at the left.
+    """
     heads = list(head)
+    sides = ["left" if column in left and column else None for column in range(len(heads))]
     body = []
     for row in rows:
         first, *rest = row
         if rest:
-            body.append(tag("tr", tag("th", first, scope="row"), *(tag("td", cell) for cell in rest)))
+            cells = (tag("td", cell, class_=side) for cell, side in zip(rest, sides[1:], strict=True))
+            body.append(tag("tr", tag("th", first, scope="row"), *cells))
         else:
             body.append(tag("tr", tag("th", first, scope="colgroup", colspan=len(heads)), class_="group"))
-    columns = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in heads)))
+    named = (tag("th", cell, scope="col", class_=side) for cell, side in zip(heads, sides, strict=True))
+    columns = tag("thead", tag("tr", *named))
     title = [tag("caption", caption)] if caption else []
     return tag("div", tag("table", *title, columns, tag("tbody", *body), class_=class_), class_="scroll")
+
+
+def pairs(values: Iterable[tuple[str, str]]) -> Html:
+    """Names and values, one pair to a line."""
+    return tag("dl", *(part for name, value in values for part in (tag("dt", name), tag("dd", value))))
 
 
 def _text(child: str, *, keep: bool = False) -> str:

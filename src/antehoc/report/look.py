@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from antehoc.data.images import shown
 
 INK, GREY, PALE, RULE = "#1b1f24", "#7d8790", "#e8ebee", "#c9ced3"
-BLUE, GREEN, RED, ORANGE = "#0072b2", "#009e73", "#d55e00", "#e69f00"  # Okabe and Ito's, safe for the colour-blind
+BLUE, GREEN, RED, ORANGE = "#0072b2", "#009e73", "#d55e00", "#e69f00"  # Okabe and Ito's, safe for the color-blind
 
 _STYLE = {
     "font.family": "sans-serif",
@@ -45,7 +45,7 @@ _LOCK = Lock()  # matplotlib's settings are the process's: one picture at a time
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The house's look for whatever is drawn inside, and for nothing else."""
+    """The look of all pictures for whatever is drawn inside, and for nothing else."""
     with _LOCK, matplotlib.rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
         # a script that matplotlib's font lacks: in SVG the reader's own font writes it
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -53,23 +53,30 @@ def styled() -> Iterator[None]:
 
 
 @contextmanager
-def drawing(width_in: float, height_in: float, description: str) -> Iterator[tuple[Figure, list[str]]]:
-    """A figure to draw on; when the block ends, its SVG stands in the list."""
+def drawing(width_in: float, height_in: float, description: str, key: str) -> Iterator[tuple[Figure, list[str]]]:
+    """A figure to draw on; when the block ends, its SVG stands in the list.
+
+    Args:
+        width_in: of the figure.
+        height_in: of the figure.
+        description: for a person who does not see it.
+        key: differs between the drawings of one page, so that the ids inside of them do.
+    """
     out: list[str] = []
     with styled():
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
         yield figure, out
         file = StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    out.append(_slim(file.getvalue(), description))
+    out.append(_slim(file.getvalue(), description, key))
 
 
-def _slim(svg: str, description: str) -> str:
+def _slim(svg: str, description: str, key: str) -> str:
     """Matplotlib's SVG without what a page must not hold twice: prolog, metadata, global style, ids of nothing."""
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
     used = set(re.findall(r"#([\w.-]+)[\")]", svg))
-    own = hashlib.blake2b(f"{description}{svg}".encode(errors="replace"), digest_size=4).hexdigest()
+    own = hashlib.blake2b(f"{key} {description}{svg}".encode(errors="replace"), digest_size=4).hexdigest()
     svg = re.sub(r' id="([\w.-]+)"', lambda found: f' id="{own}-{found[1]}"' if found[1] in used else "", svg)
     svg = re.sub(r'(url\(|href=")#([\w.-]+)', rf"\1#{own}-\2", svg)
     svg = re.sub(r"\n\s*", "\n", svg)

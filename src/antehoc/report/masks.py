@@ -1,34 +1,45 @@
-"""Masks as pictures of their own: brought to the source image's pixels, over the image and raw, as PNG."""
+"""Maps as pictures of their own: brought to the source image's pixels, over the image and raw, as PNG."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
+from torch import Tensor
 
 from antehoc.data.geometry import to_source
 from antehoc.data.images import read_image
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import AntehocError, DataError, OutputError
-from antehoc.explanations import SaliencyMask
-from antehoc.report import figures
+from antehoc.report import pictures
 from antehoc.types import Decision
 
 
 def at_source(decision: Decision, preprocessing: Preprocessing, height: int, width: int) -> Decision:
-    """The decision with its mask at the source image's pixels, 0 where the model saw nothing; others as they are."""
-    if not isinstance(decision.explanations[0], SaliencyMask):
-        return decision
-    mask = to_source(decision.explanations[0].values(), preprocessing, height, width)
-    return replace(decision, explanations=(SaliencyMask.of(mask),))
+    """The decision with its maps at the source image's pixels, 0 where the model saw nothing; others as they are.
+
+    Args:
+        decision: with maps at the model's size.
+        preprocessing: of the model.
+        height: of the source image, in pixels.
+        width: of the source image, in pixels.
+    """
+
+    def change(values: Tensor) -> Tensor:
+        return to_source(values, preprocessing, height, width)
+
+    return replace(decision, explanations=tuple(one.resampled(change) for one in decision.explanations))
 
 
 def write(
     results: Sequence[tuple[Path, Decision | AntehocError]], preprocessing: Preprocessing, folder: Path
 ) -> list[Path]:
-    """Each image's mask at the source image's pixels: `<name>.overlay.png` over the image, `<name>.mask.png` raw.
+    """Each image's maps at the source image's pixels: `<name>.overlay.png` over the image, `<name>.mask.png` raw.
 
-    The raw mask is grey, 0 hidden and 255 shown. Where two images have one name, the later is numbered.
+    The raw map is gray, 0 hidden and 255 shown, and has the name of the map, such as `mask`. Where an image has
+    several maps, their overlays have it, too: `<name>.<map>.overlay.png`. Where two images have one name, the later is
+    numbered.
 
     Args:
         results: images with their decisions; one that could not be read is passed over.
@@ -37,7 +48,7 @@ def write(
     Returns:
         The files that were written.
     Raises:
-        DataError: where a decision is not explained by a mask.
+        DataError: where a decision is explained by no map.
         OutputError: where the folder cannot be written.
     """
     written: list[Path] = []
@@ -45,17 +56,25 @@ def write(
     for path, item in results:
         if isinstance(item, AntehocError):
             continue
-        if not isinstance(item.explanations[0], SaliencyMask):
-            raise DataError("--masks: this model explains by attributes, not by a mask; leave the option out.")
         image = read_image(path)
-        own = at_source(item, preprocessing, image.height, image.width).explanations[0]
-        assert isinstance(own, SaliencyMask)
-        name = _free(path.stem, taken)
-        values = own.values()
-        raw = Image.fromarray((values * 255).round().byte().numpy())
-        pictures = {f"{name}.overlay.png": figures.overlay(image, values), f"{name}.mask.png": raw}
-        written += [_save(picture, folder / file) for file, picture in pictures.items()]
+        own = at_source(item, preprocessing, image.height, image.width)
+        maps = {name: values for one in own.explanations for name, values in one.maps().items()}
+        if not maps:
+            raise DataError("--masks: this model's explanations have no place in the image; leave the option out.")
+        drawn = _pictures(_free(path.stem, taken), image, maps)
+        written += [_save(picture, folder / file) for file, picture in drawn.items()]
     return written
+
+
+def _pictures(name: str, image: Image.Image, maps: dict[str, Tensor]) -> dict[str, Image.Image]:
+    """The pictures of one image by the name of their file."""
+    found: dict[str, Image.Image] = {}
+    for map_name, values in maps.items():
+        safe = re.sub(r"[^\w-]+", "-", map_name)
+        overlay = f"{name}.overlay.png" if len(maps) == 1 else f"{name}.{safe}.overlay.png"
+        found[overlay] = pictures.overlay(image, values)
+        found[f"{name}.{safe}.png"] = Image.fromarray((values * 255).round().byte().numpy())
+    return found
 
 
 def _free(stem: str, taken: set[str]) -> str:

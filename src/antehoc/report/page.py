@@ -1,97 +1,161 @@
 """Results as one self-contained HTML page: pictures inline, nothing fetched, no script."""
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
-from PIL import Image
 
+from antehoc.blocks import Section, Told
+from antehoc.cards import Card
 from antehoc.data.images import read_image
 from antehoc.errors import AntehocError
 from antehoc.evaluation import Evaluation
-from antehoc.figure import intervals, values
+from antehoc.evaluation.reading import reading
+from antehoc.figure import number
 from antehoc.model import Model
-from antehoc.report import cases, figures, masks, sections, studies
+from antehoc.report import blocks_html, cases, figure_tables, masks, training
 from antehoc.report.document import document, kicker
-from antehoc.report.html import Html, join, table, tag
-from antehoc.report.meanings import by_variant, grouped
-from antehoc.runs import Reproduction
+from antehoc.report.html import Html, join, pairs, tag
+from antehoc.results import Reproduction, environment
+from antehoc.spec import DataSpec
 from antehoc.types import Decision
 
 _THUMBNAIL_PX, _FULL_SIZE = 320, 40  # beyond so many images thumbnails shrink, so that a page can still be opened
+_UNKNOWN_CASES = 5  # cases without a known class that are shown; more are folded away
+
+Part = tuple[str, Html]  #: a part of a page under its title
 
 
 def reproduction(result: Reproduction) -> str:
     """The whole report of a run: figures beside the published ones, and what they are made of."""
-    name = Path(result.recipe).stem
-    main = result.evaluations[result.recipe]
+    name, main = Path(result.recipe).stem, result.evaluations[result.recipe]
     tables = _figures(result)
-    parts: list[tuple[str, Html]] = [("Figures", join([tables.pop(result.recipe), _notes(result.notes)]))]
+    parts: list[Part] = [("Figures", join([tables.pop("", ""), _notes(result.notes)]))]
     for label, evaluation in result.evaluations.items():
-        body = sections.evaluation_sections(evaluation, result.models[label], Path(label).stem)
-        if label == result.recipe:
-            parts.append(("What it does", body))
-        else:
-            head = [sections.headline(evaluation), tag("h3", "Figures"), tables[label]]
-            parts.append((f"Variant {label}", join([*head, body])))
-        if evaluation.studies:
-            title = "Studies" if label == result.recipe else f"Studies of variant {label}"
-            parts.append((title, studies.section(evaluation.studies, Path(label).stem)))
-    parts.append(("Training", _training(result)))
-    parts.append(("Explanation card", sections.card(result.models[result.recipe].system.card)))
-    recipe = str(result.models[result.recipe].about.get("values", ""))
-    parts.append(("The recipe as it ran", tag("pre", recipe)))
-    return document(
-        f"{name}: report", [kicker("report of a run"), tag("h1", name), sections.headline(main), _ran(result)], parts
-    )
+        parts += _variant(result, label, evaluation, tables.get(label, Html("")))
+    told = training.blocks(result.history, result.parts, result.seconds)
+    parts.append(("Training", blocks_html.render(told, "training")))
+    parts.append(("Explanation card", card(result.models[result.recipe].system.card)))
+    parts.append(("The recipe as it ran", tag("pre", _text_of_recipe(result))))
+    head = [kicker("report of a run"), tag("h1", name), _headline(main.headline()), _ran(result)]
+    return document(f"{name}: report", head, parts)
+
+
+def _variant(result: Reproduction, label: str, evaluation: Evaluation, table: Html) -> list[Part]:
+    """What an evaluation shows, and the studies of the same model; of a variant its figures, too."""
+    own = label == result.recipe
+    body = _evaluation(evaluation, result.models[label], Path(label).stem)
+    head = [] if own else [_headline(evaluation.headline()), tag("h3", "Figures"), table]
+    parts: list[Part] = [("Evaluation" if own else f"Variant {label}", join([*head, body]))]
+    if evaluation.studies:
+        sections = [Section(one.title, tuple(one.blocks())) for one in evaluation.studies.values()]
+        title = "Studies" if own else f"Studies of variant {label}"
+        parts.append((title, blocks_html.render(sections, f"studies of {label}")))
+    return parts
 
 
 def evaluation(evaluation: Evaluation, model: Model) -> str:
     """A saved model's evaluation."""
-    groups = grouped(values(evaluation.figures), intervals(evaluation.figures))
     name = f"{model.arguments['name']}: {_few(model.spec.classes)}"
     about = [(key, str(value)) for key, value in model.about.items() if key not in ("values", "figures")]
+    table = blocks_html.render(figure_tables.blocks(evaluation.figures))
     parts = [
-        ("Figures", join([sections.figure_table(groups, published=False), _notes(evaluation.notes)])),
-        ("Evaluation", sections.evaluation_sections(evaluation, model)),
-        ("Explanation card", sections.card(model.system.card)),
+        ("Figures", join([table, _notes(evaluation.notes)])),
+        ("Evaluation", _evaluation(evaluation, model)),
+        ("Explanation card", card(model.system.card)),
     ]
-    head = [
-        kicker("evaluation of a saved model"),
-        tag("h1", name),
-        sections.headline(evaluation),
-        sections.pairs(about),
-    ]
+    head = [kicker("evaluation of a saved model"), tag("h1", name), _headline(evaluation.headline()), pairs(about)]
     return document(f"{name}: evaluation", head, parts)
+
+
+def comparison(found: Told, name: str, about: Sequence[tuple[str, str]] = ()) -> str:
+    """A comparison of explanations.
+
+    Args:
+        found: what `antehoc.comparison.compare` gave.
+        name: of the model.
+        about: names and values that say what ran, such as the seed.
+    """
+    parts = [(one.title, blocks_html.render(one.blocks, one.title)) for one in found.blocks()]
+    head = [kicker("comparison of explanations"), tag("h1", name), _headline(found.headline()), pairs(about)]
+    return document(f"{name}: comparison", head, parts)
 
 
 def decisions(results: Sequence[tuple[Path, Decision | AntehocError]], model: Model) -> str:
     """Images with their decisions, reasons and verdicts; a file that could not be read with its error."""
     outcomes = [_outcome(item) for _, item in results]
     counts = {name: outcomes.count(name) for name in ("accepted", "questioned", "not calibrated", "skipped")}
-    said = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "none"
+    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
     side = int(min(_THUMBNAIL_PX, max(64, _THUMBNAIL_PX * (_FULL_SIZE / max(len(results), 1)) ** 0.5)))
-    listed = join(_decided(path, item, model, side) for path, item in results)
+    listed = [_decided(path, item, model, side, f"image {n}") for n, (path, item) in enumerate(results)]
+    read = blocks_html.render([reading(model.policy)], "reading")
     parts = [
-        ("Images", join([_legend(results, model), listed])),
-        (
-            "How to read this",
-            join([sections.reading(model), tag("h3", "Explanation card"), sections.card(model.system.card)]),
-        ),
+        ("Images", join([_legend(results), *listed])),
+        ("How to read this", join([read, tag("h3", "Explanation card"), card(model.system.card)])),
     ]
     images = "1 image" if len(results) == 1 else f"{len(results):,} images"
     head = [
         kicker(f"{model.arguments['name']}: {_few(model.spec.classes)}"),
         tag("h1", "Decisions and their reasons"),
-        tag("p", f"{images}: {said}.", class_="headline"),
+        _headline(f"{images}: {said}."),
     ]
     return document("Decisions and their reasons", head, parts)
 
 
-def _legend(results: Sequence[tuple[Path, Decision | AntehocError]], model: Model) -> Html:
-    kinds = [item.explanations[0].kind for _, item in results if isinstance(item, Decision)]
-    nothing = not kinds or (kinds[0] == "attributes" and not model.spec.attributes)
-    return Html("") if nothing else cases.legend(kinds[0], truth=False)
+def card(card: Card) -> Html:
+    """The explanation card, every field of it."""
+    return pairs((field.name.replace("_", " "), str(getattr(card, field.name))) for field in dataclasses.fields(card))
+
+
+def _evaluation(evaluation: Evaluation, model: Model, name: str = "") -> Html:
+    """All that an evaluation shows but its figures; the name tells its charts from those of another."""
+    sections = [*evaluation.blocks(name), reading(model.policy)]
+    return join([_cases(evaluation, model.spec, name), blocks_html.render(sections, f"evaluation of {name}")])
+
+
+def _cases(evaluation: Evaluation, spec: DataSpec, name: str) -> Html:
+    """Cases of the test images, then of sets of images, most of them folded away."""
+    if not evaluation.shown:
+        return Html("")
+    known: list[Html] = []
+    others: list[Html] = []
+    for index, each in enumerate(evaluation.shown):
+        (others if each.of_set else known).append(cases.case(each, spec, f"case {index} of {name}"))
+    if len(others) > _UNKNOWN_CASES:
+        summary = tag("summary", f"{len(others)} more cases: one of each set of unknown or altered images")
+        others = [tag("details", summary, *others)]
+    explanations = evaluation.shown[0].decision.explanations
+    return join([tag("h3", "Cases"), cases.note(explanations), cases.legend(explanations), *known, *others])
+
+
+def _decided(path: Path, item: Decision | AntehocError, model: Model, side: int, key: str) -> Html:
+    if isinstance(item, AntehocError):
+        badge = tag("p", tag("span", "skipped", class_="badge skipped"), class_="decision")
+        return tag("article", tag("h3", str(path)), badge, tag("p", str(item)), class_="case")
+    try:
+        image = read_image(path)
+    except AntehocError as error:  # it could be read a moment ago: the decision still stands
+        picture = tag("figure", tag("p", f"No picture: {error}", class_="note"))
+        body = cases.body(item, model.spec, picture, None, key)
+    else:
+        own = masks.at_source(item, model.preprocessing, image.height, image.width)
+        image.thumbnail((side, side))
+        picture = tag("figure", blocks_html.image(image, f"the image {path.name}", width_px=side, side_px=side))
+        body = cases.body(own, model.spec, picture, image, key)
+    return tag("article", tag("h3", str(path)), body, _doubts(item), class_="case")
+
+
+def _doubts(decision: Decision) -> Html:
+    if not decision.doubts:
+        return Html("")
+    said = " · ".join(f"{name} {number(value, 'quantity')}" for name, value in decision.doubts.items())
+    return tag("p", f"Doubts (higher: decision and explanation disagree more): {said}", class_="doubts")
+
+
+def _legend(results: Sequence[tuple[Path, Decision | AntehocError]]) -> Html:
+    explanations = [item.explanations for _, item in results if isinstance(item, Decision)]
+    return cases.legend(explanations[0], truth=False) if explanations else Html("")
 
 
 def _outcome(item: Decision | AntehocError) -> str:
@@ -100,100 +164,43 @@ def _outcome(item: Decision | AntehocError) -> str:
     return item.verdict.outcome if item.verdict else "not calibrated"
 
 
-def _decided(path: Path, item: Decision | AntehocError, model: Model, side: int) -> Html:
-    if isinstance(item, AntehocError):
-        badge = tag("span", "skipped", class_="badge skipped")
-        return tag(
-            "article", tag("h3", str(path)), tag("p", badge, class_="decision"), tag("p", str(item)), class_="case"
-        )
-    doubts = " · ".join(f"{name} {value:.3g}" for name, value in item.doubts.items())
-    try:
-        image = read_image(path)
-    except AntehocError as error:  # it could be read a moment ago: the decision still stands
-        picture, parts = tag("p", f"No picture: {error}", class_="note"), cases.panels(item, model.spec)
-    else:
-        picture = _thumbnail(path, image, side)
-        image.thumbnail((side, side))
-        own = masks.at_source(item, model.preprocessing, image.height, image.width)
-        parts = cases.panels(own, model.spec, image=image)
-    panels = [tag("figure", picture), *parts]
-    return tag(
-        "article",
-        tag("h3", str(path)),
-        cases.head(item),
-        cases.corrected(item),
-        tag("div", *panels, class_="panels"),
-        cases.reasons(item.verdict, item.label),
-        tag("p", f"Doubts (higher: decision and reasons disagree more): {doubts}", class_="doubts")
-        if doubts
-        else Html(""),
-        class_="case",
-    )
-
-
-def _thumbnail(path: Path, image: Image.Image, side: int) -> Html:
-    crisp = max(image.size) <= figures.CRISP_PX
-    width = min(side, max(3 * image.width, 1)) if crisp else None
-    return tag(
-        "img",
-        src=figures.picture(image, side),
-        alt=f"the image {path.name}",
-        class_="crisp" if crisp else "smooth",
-        width=width,
-    )
+def _headline(text: str) -> Html:
+    return tag("p", text, class_="headline")
 
 
 def _ran(result: Reproduction) -> Html:
-    summary = result.summary()
-    environment = ", ".join(f"{name} {value}" for name, value in summary["environment"].items())
+    """What ran: recipe, seed, data, time and environment."""
+    machine = ", ".join(f"{name} {value}" for name, value in environment().items())
     data = _values(result).get("data", {})
-    return sections.pairs(
+    rest = (f"{key} {value}" for key, value in data.items() if key != "name")
+    return pairs(
         [
             ("recipe", f"{result.recipe}, scale {result.scale}"),
             ("seed", str(result.seed)),
-            (
-                "data",
-                ", ".join(
-                    [str(data.get("name", "")), *(f"{key} {value}" for key, value in data.items() if key != "name")]
-                ),
-            ),
-            ("seconds", f"{result.seconds:.0f}, everything but this page"),
-            ("environment", environment),
+            ("data", ", ".join([str(data.get("name", "")), *rest])),
+            ("seconds", f"{result.seconds:.0f}, without drawing this page"),
+            ("environment", machine),
         ]
     )
 
 
-def _values(result: Reproduction) -> dict[str, dict[str, object]]:
+def _text_of_recipe(result: Reproduction) -> str:
+    return str(result.models[result.recipe].about.get("values", ""))
+
+
+def _values(result: Reproduction) -> Mapping[str, Mapping[str, object]]:
     """The recipe as it ran, recorded with the model."""
-    values = yaml.safe_load(str(result.models[result.recipe].about.get("values", "{}")))
+    values = yaml.safe_load(_text_of_recipe(result))
     return values if isinstance(values, dict) else {}
 
 
 def _figures(result: Reproduction) -> dict[str, Html]:
-    """The table of figures of the recipe itself, and of each variant."""
-    tables = {}
-    for name, groups in by_variant(result).items():
-        known = any(row.published is not None for group in groups for row in group.rows)
-        prefix = "" if name == result.recipe else f"{name}_"
-        tables[name] = sections.figure_table(groups, published=known, prefix=prefix)
-    return tables
-
-
-def _training(result: Reproduction) -> Html:
-    named = [name for name in result.parts if "phase " in name]
-    titles = (
-        named
-        if len(named) == len(result.history)
-        else [f"phase {number}" for number, _ in enumerate(result.history, 1)]
-    )
-    charts = [
-        tag("figure", tag("figcaption", title.replace("_", ", ").capitalize()), Html(figures.curves(epochs, title)))
-        for title, epochs in zip(titles, result.history, strict=True)
-        if epochs
-    ]
-    rows = [[name.replace("_", ", "), f"{seconds:.1f}"] for name, seconds in result.parts.items()]
-    rows.append([tag("b", "everything"), tag("b", f"{result.seconds:.1f}")])
-    return join([*charts, tag("h3", "Seconds by part"), tag("div", table(["part", "seconds"], rows), class_="narrow")])
+    """The table of figures of the recipe itself, under the empty name, and of each variant."""
+    every = figure_tables.with_published(result.figures, result.published)
+    return {
+        variant: blocks_html.render(figure_tables.blocks(figures, result.published))
+        for variant, figures in figure_tables.by_variant(every).items()
+    }
 
 
 def _notes(notes: Iterable[str]) -> Html:

@@ -1,0 +1,1 @@
+"""How the tables of README.md and docs/ are made, by what they are made of."""

@@ -1,0 +1,70 @@
+"""The tables of benchmarks."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from antehoc.posthoc import METHODS
+from antehoc.targets import read_target
+from tabled import measured
+from tabled.markdown import markdown
+
+COSTS: dict[str, str] = {
+    "whole-resnet18-light": "<= 1.20",
+    "whole-resnet18-full": "<= 2.1",
+}
+EXPLANATIONS = "quantus|several_maps|road|" + "|".join(rf"\[{re.escape(name)}\]" for name in METHODS)  # in names
+
+
+def benchmarks(*, explanations: bool = False) -> str:
+    """Every benchmark but those of explanations, or these: median, fastest, and what it says beside."""
+    path = measured.MEASURED / "benchmarks.json"
+    if not path.exists():
+        lines = (
+            "pytest benchmarks -n 0 --benchmark-only --benchmark-json run.json\npython docs/tables.py --add run.json"
+        )
+        return f"Not measured yet. From the repository's folder these make it:\n\n```sh\n{lines}\n```"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows = [
+        [f"`{bench['name']}`", *(seconds(bench["stats"][key]) for key in ("median", "min")), *beside(bench)]
+        for bench in sorted(content["benchmarks"], key=lambda bench: str(bench["name"]))
+        if explanations == bool(re.search(EXPLANATIONS, bench["name"]))
+    ]
+    cpu = content.get("machine_info", {}).get("cpu", {})
+    about = f"On {cpu['count']} cores ({cpu.get('arch', 'unknown')})." if cpu.get("count") else ""
+    return "\n".join([markdown(["benchmark", "median", "fastest", "beside", "to reach"], rows), "", about]).rstrip()
+
+
+def beside(bench: Mapping[str, Any]) -> tuple[str, str]:
+    """A benchmark's further figures, and what is to be reached."""
+    extra = bench.get("extra_info", {})
+    words = [f"{key.replace('_', ' ')} {plain(value)}" for key, value in extra.items() if not isinstance(value, dict)]
+    words += [
+        f"{key} {plain(value)}" if name == "options" else f"{key} {plain(value)} s"
+        for name, own in extra.items()
+        if isinstance(own, dict)
+        for key, value in own.items()
+    ]
+    case = re.sub(r".*\[(.*)\]", r"\1", str(bench["name"]))
+    if case not in COSTS:
+        return ", ".join(words), ""
+    (bound,) = read_target(COSTS[case])
+    met = bound.holds(extra.get("ratio_to_bare"), {}.get)
+    return ", ".join(words), f"ratio {bound.sign} {bound.plus:.2f}{'' if met else ' **missed**'}"
+
+
+def plain(value: object) -> str:
+    """A number without superfluous digits."""
+    return (
+        f"{value:,.0f}"
+        if isinstance(value, float) and value >= 100
+        else f"{value:.3g}"
+        if isinstance(value, float)
+        else f"{value}"
+    )
+
+
+def seconds(value: float) -> str:
+    """A duration in a unit that suits it."""
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} µs"

@@ -1,0 +1,64 @@
+"""The command line: one file a command: parse, call a job, print. `antehoc --help` loads no torch."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from antehoc.cli import compare, evaluate, explain, reproduce, train
+from antehoc.cli.options import add_common
+from antehoc.cli.output import check_outputs
+from antehoc.errors import AntehocError
+
+BAD_INPUT = 2  #: the exit code
+
+
+class Command(NamedTuple):
+    """One command: what it does, its arguments, and the job that it calls."""
+
+    text: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    page: bool = True  #: whether it can write an HTML page
+
+
+COMMANDS: dict[str, Command] = {
+    "reproduce": Command(reproduce.TEXT, reproduce.add_arguments, reproduce.run),
+    "train": Command(train.TEXT, train.add_arguments, train.run, page=False),
+    "evaluate": Command(evaluate.TEXT, evaluate.add_arguments, evaluate.run),
+    "compare": Command(compare.TEXT, compare.add_arguments, compare.run),
+    "explain": Command(explain.TEXT, explain.add_arguments, explain.run),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 where all went well, 2 where the input was bad (one sentence says what)."""
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s", stream=sys.stderr
+    )
+    if not options.quiet:
+        logging.getLogger("antehoc").setLevel(logging.INFO)
+    try:
+        check_outputs(options)
+        code: int = options.command(options)
+    except AntehocError as error:
+        sys.stderr.write(f"antehoc: {' '.join(str(error).split())}\n")
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write("antehoc: stopped; a training run goes on with --resume.\n")
+        return 130
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(prog="antehoc", description="Image classifiers that give their reasons.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.text, description=command.text)
+        sub.set_defaults(command=command.run)
+        add_common(sub, page=command.page)
+        command.add_arguments(sub)
+    return parser

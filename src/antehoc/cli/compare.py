@@ -1,0 +1,55 @@
+"""`antehoc compare`: every explanation of a saved model on one table."""
+
+import argparse
+import sys
+
+from antehoc.cli.device import device
+from antehoc.cli.options import add_changes, natural
+from antehoc.cli.output import write, write_json
+from antehoc.cli.saved import recipe_for
+from antehoc.errors import RecipeError
+
+TEXT = "set every explanation of a saved model beside the others"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes beside the common options."""
+    parser.add_argument("model", help="folder of a saved model")
+    parser.add_argument("--recipe", help="whose test images are used; default: the recipe that made the model")
+    add_changes(parser)
+    parser.add_argument(
+        "--methods", metavar="A,B,...", help="post-hoc methods, or all; default: those of moderate cost"
+    )
+    parser.add_argument("--count", type=natural, default=32, metavar="N", help="how many images")
+    parser.add_argument("--chunk", type=natural, default=16, metavar="N", help="images that the model sees at once")
+    parser.add_argument("--aopc-grid", action="store_true", help="also AOPC by every published patch and perturbation")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare the explanations and print the table."""
+    from antehoc import comparison
+    from antehoc.model import load
+    from antehoc.posthoc import METHODS
+    from antehoc.report import page, text
+
+    model = load(options.model, device=device(options))
+    recipe, where, seed = recipe_for(model, options)
+    source = recipe.source(where, seed)
+    if source.spec.classes != model.spec.classes or source.preprocessing != model.preprocessing:
+        raise RecipeError(f"{where}: its classes or images are not the model's; use the data that it was made for.")
+    asked = comparison.DEFAULT if options.methods is None else tuple(filter(None, options.methods.split(",")))
+    found = comparison.compare(
+        model,
+        source.roles["test"],
+        methods=tuple(METHODS) if asked == ("all",) else asked,
+        count=options.count,
+        chunk=options.chunk,
+        seed=seed,
+        grid=options.aopc_grid,
+    )
+    sys.stdout.write(text.comparison(found))
+    write_json(options.json, {"model": options.model, "data": where, "seed": seed, **found.to_plain()})
+    about = [("model", options.model), ("data", f"test images of {where}"), ("seed", str(seed))]
+    name = f"{model.arguments['name']}: explanations compared"
+    write(options.html, page.comparison(found, name, about) if options.html else "")
+    return 0

@@ -1,0 +1,53 @@
+"""`antehoc explain`: decide, explain and question images."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from antehoc.cli.device import device
+from antehoc.cli.output import write, write_json
+from antehoc.errors import AntehocError
+
+if TYPE_CHECKING:
+    from antehoc.types import Decision
+
+TEXT = "decide, explain and question images"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes beside the common options."""
+    parser.add_argument("model", help="folder of a saved model")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP, BMP or TIFF of any size and mode")
+    parser.add_argument("--masks", type=Path, metavar="FOLDER", help="write each mask, raw and over its image, as PNG")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a decision for each image; skip those that cannot be read, and say so."""
+    from antehoc.model import load
+    from antehoc.report import masks, page, text
+    from antehoc.runs.explain import explain
+
+    model = load(options.model, device=device(options))
+    results = []
+    for path, item in explain(model, options.images):
+        results.append((path, item))
+        if isinstance(item, AntehocError):
+            sys.stderr.write(f"antehoc: {item}\n")
+        else:
+            sys.stdout.write(text.decision(str(path), item))
+    write_json(options.json, [to_row(path, item) for path, item in results])
+    write(options.html, page.decisions(results, model) if options.html else "")
+    if options.masks:
+        masks.write(results, model.preprocessing, options.masks)
+    bad = sum(isinstance(item, AntehocError) for _, item in results)
+    if bad:
+        sys.stderr.write(f"antehoc: {bad} of {len(results)} images were skipped; the lines above say why.\n")
+    return 2 if bad else 0
+
+
+def to_row(path: Path, item: "Decision | AntehocError") -> dict[str, Any]:
+    """A decision, or the error of an image, as plain values for JSON."""
+    if isinstance(item, AntehocError):
+        return {"path": str(path), "error": str(item)}
+    return {"path": str(path), **item.to_plain()}

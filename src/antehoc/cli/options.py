@@ -1,0 +1,75 @@
+"""Options that several commands take, and what they mean."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from antehoc.errors import RecipeError
+
+
+def add_common(parser: argparse.ArgumentParser, *, page: bool) -> None:
+    """What every command takes; `page`: also `--html`."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write machine-readable results")
+    if page:
+        parser.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page")
+    parser.add_argument("--seed", type=natural, metavar="S", help="instead of the recipe's")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--verbose", action="store_true", help="show library logs")
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """What commands that train take."""
+    parser.add_argument("recipe", help="name of a recipe, or path of a .yaml file")
+    parser.add_argument("--scale", default="small", help="small (minutes on two cores) or paper")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder of the run")
+    add_changes(parser)
+    parser.add_argument("--weights", metavar="FILE", help="weights that the backbone starts from (.safetensors)")
+    parser.add_argument("--devices", type=natural, default=1, metavar="N", help="how many devices train")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+
+
+def add_changes(parser: argparse.ArgumentParser) -> None:
+    """What changes a recipe."""
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
+    parser.add_argument("--data", metavar="PATH", help="where the recipe's data lie")
+
+
+def add_unknown(parser: argparse.ArgumentParser) -> None:
+    """Images of no known class, from disk."""
+    parser.add_argument(
+        "--ood", action="append", default=[], metavar="NAME=PATH", help="images of no known class (repeatable)"
+    )
+
+
+def natural(text: str) -> int:
+    """A whole number of the command line, 0 to 2**63 - 1."""
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"needs a whole number from 0 to 2**63 - 1; got {text!r}")
+    return int(text)
+
+
+def overrides(options: argparse.Namespace) -> list[str]:
+    """Changes to the recipe: `--set`, and `--data` and `--weights` as paths, quoted for YAML."""
+    paths = {"data.path": options.data, "system.backbone.weights": getattr(options, "weights", None)}
+    return [*options.set, *(f"{key}={json.dumps(path)}" for key, path in paths.items() if path)]
+
+
+def named_paths(pairs: Sequence[str]) -> dict[str, Path]:
+    """The sets of `--ood NAME=PATH`.
+
+    Raises:
+        RecipeError: one of another form, a path that does not exist, or a name twice.
+    """
+    named: dict[str, Path] = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path):
+            raise RecipeError(f"--ood {pair}: needs NAME=PATH, such as mnist=data/mnist.")
+        if not Path(path).exists():
+            raise RecipeError(f"--ood {pair}: there is nothing at {path}; name a folder, a zip or an idx file.")
+        if name in named:
+            raise RecipeError(f"--ood {pair}: the name {name!r} came twice; give each set its own.")
+        named[name] = Path(path)
+    return named

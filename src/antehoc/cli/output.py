@@ -1,0 +1,54 @@
+"""What a command writes, checked before the work begins."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from antehoc.errors import OutputError
+
+
+def check_outputs(options: argparse.Namespace) -> None:
+    """Say before hours of work, not after, that a result could not be written.
+
+    Raises:
+        OutputError: a path of `--json` or `--html` that cannot be written.
+    """
+    for path in (options.json, getattr(options, "html", None)):
+        if path is None:
+            continue
+        try:
+            _try(path)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror}); name another place.") from error
+
+
+def _try(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; name a file.")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: its folder does not exist; make it, or name another place.")
+    existed = path.exists()
+    with path.open("a"):
+        pass
+    if not existed:
+        path.unlink()
+
+
+def write_json(path: Path | None, values: Any) -> None:
+    """Write plain values, where a path is given."""
+    write(path, json.dumps(values, indent=1) + "\n")
+
+
+def write(path: Path | None, text: str | bytes) -> None:
+    """Write a file, where a path is given.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if path is None:
+        return
+    try:
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); name another place.") from error

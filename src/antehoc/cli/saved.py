@@ -1,0 +1,23 @@
+"""The recipe whose data a saved model is tried on."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from antehoc.cli.options import overrides
+
+if TYPE_CHECKING:
+    from antehoc.model import Model
+    from antehoc.recipe import Recipe
+
+
+def recipe_for(model: "Model", options: argparse.Namespace) -> tuple["Recipe", str, int]:
+    """The recipe of `--recipe`, or else the one that made the model; where it comes from, and the seed."""
+    from antehoc.recipe import read_recipe
+    from antehoc.runs.recorded import recipe_of
+
+    if options.recipe:
+        recipe, _ = read_recipe(options.recipe, overrides=overrides(options))
+        where, seed = options.recipe, int(model.about.get("seed", recipe.seed))  # the split that it was trained on
+    else:
+        recipe, where, seed = recipe_of(model, overrides(options))
+    return recipe, where, seed if options.seed is None else options.seed

@@ -1,0 +1,105 @@
+"""Recipe files as plain values: those of the package by name, scales, overrides, and how one is laid on another.
+
+Nothing here loads torch, so that a wrong name is reported at once. `antehoc.recipe` checks what the values say.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from antehoc.errors import RecipeError, near_miss
+
+
+def known_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = resources.files("antehoc") / "recipes"
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def read_values(name: str, *, scale: str = "small", overrides: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
+    """The plain values of a recipe of the package by name, or of a YAML file by path, and what errors call it.
+
+    Args:
+        name: such as `shapes`, or `my/birds.yaml`.
+        scale: which of the recipe's scales; `small` is the recipe itself.
+        overrides: `section.key=value`, the value in YAML.
+    Raises:
+        RecipeError: no such recipe, unreadable, no YAML, no such scale, or an override of another form.
+    """
+    text, where = _text(name)
+    try:
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise RecipeError(f"{where}{line}: is not YAML ({str(error).splitlines()[0]}).") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{where}: a recipe holds keys and values; got {type(values).__name__}.")
+    scales = values.pop("scales", {})
+    if scale != "small":
+        known = scales if isinstance(scales, dict) else {}
+        if not isinstance(known.get(scale), dict):
+            raise RecipeError(f"{where}: has no scale {scale!r}; it has {', '.join(map(str, ['small', *known]))}.")
+        values = merge(values, known[scale])
+    return overridden(values, overrides), where
+
+
+def overridden(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Plain values with `section.key=value` laid on them, one after the other.
+
+    Raises:
+        RecipeError: where one is not of that form.
+    """
+    values = dict(values)
+    for override in overrides:
+        values = merge(values, _override(override))
+    return values
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`, mapping by mapping. One with another `name` replaces the whole mapping."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        if isinstance(old, str) and isinstance(value, Mapping) and "name" not in value:
+            old = {"name": old}  # a group may be given by its name alone
+        same = (
+            isinstance(old, Mapping)
+            and isinstance(value, Mapping)
+            and value.get("name", old.get("name")) == old.get("name")
+        )
+        merged[key] = merge(old, value) if same and not value.get("replace") else value  # type: ignore[arg-type]
+        if isinstance(merged[key], Mapping):
+            merged[key] = {name: value for name, value in merged[key].items() if name != "replace"}
+    return merged
+
+
+def _text(name: str) -> tuple[str, str]:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        try:
+            return path.read_text(), str(path)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not text"
+            raise RecipeError(f"{path}: the recipe cannot be read ({reason}); name a YAML file.") from error
+    known = known_recipes()
+    if name not in known:
+        hint = near_miss(name, known)
+        raise RecipeError(f"no recipe is called {name!r}.{hint} Known: {', '.join(known)}; or name a .yaml file.")
+    return (resources.files("antehoc") / "recipes" / f"{name}.yaml").read_text(), f"{name}.yaml"
+
+
+def _override(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"--set {text}: needs KEY=VALUE, such as data.train=2000.")
+    try:
+        parsed: Any = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError) as error:
+        raise RecipeError(f"--set {text}: the value is not YAML.") from error
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    return dict(parsed)

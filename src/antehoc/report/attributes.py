@@ -1,1 +1,0 @@
-"""Nothing: `antehoc.evaluation.attributes` and `antehoc.evaluation.expected` make these sections as blocks."""

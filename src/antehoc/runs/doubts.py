@@ -1,0 +1,28 @@
+"""What the doubts must know of the training images."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from antehoc.data.examples import Fetched
+from antehoc.evaluation import outputs
+from antehoc.systems import System
+
+
+@torch.no_grad()
+def fit_doubts(system: System[Any], examples: Fetched, *, limit: int = 20_000) -> None:
+    """Let the doubts know the training images, at most so many of them.
+
+    Only `System.doubt_features` is kept of each image: whole outputs, with maps for every class, would fill the memory.
+    """
+    parts: dict[str, list[Tensor]] = {}
+    count = 0
+    for output in outputs(system, examples):
+        for name, features in system.doubt_features(output).items():
+            parts.setdefault(name, []).append(features)
+        count += len(output.logits)
+        if count >= limit:
+            break
+    joined = {name: torch.cat(rows)[:limit] for name, rows in parts.items()}
+    system.fit_doubts(joined, examples.labels[: min(count, limit)])

@@ -1,0 +1,67 @@
+"""A saved model and the recipe that made it: read from the record, measured again."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from antehoc.data import Source
+from antehoc.errors import DataError, ModelError, RecipeError
+from antehoc.evaluation import Evaluation, evaluate, score
+from antehoc.model import Model
+from antehoc.recipe import Recipe, build_recipe, upgrade
+from antehoc.recipes import overridden
+from antehoc.runs.unknown import unknown_sets
+
+
+def recipe_of(model: Model, overrides: Sequence[str] = ()) -> tuple[Recipe, str, int]:
+    """The recipe that a saved model was made by, as recorded in it and overridden, with its name and seed.
+
+    Raises:
+        RecipeError: the model records none, or a damaged one, or an override does not fit it.
+    """
+    try:
+        values, name, seed = yaml.safe_load(model.about["values"]), str(model.about["recipe"]), int(model.about["seed"])
+    except (KeyError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise RecipeError("the model does not say by which recipe it was made; name one with --recipe.") from error
+    if not isinstance(values, dict):
+        raise RecipeError("the recipe recorded in the model is damaged; name one with --recipe.")
+    return build_recipe(overridden(upgrade(values), overrides), name), name, seed
+
+
+def evaluate_model(
+    model: Model, recipe: Recipe, where: str, *, seed: int, ood: Mapping[str, Path] | None = None
+) -> Evaluation:
+    """Measure a saved model on the test role of a recipe's data.
+
+    Args:
+        model: calibrated.
+        recipe: whose data and images of no known class are used.
+        where: what errors call the recipe.
+        seed: of the data.
+        ood: further images of no known class, by name, from disk.
+    Raises:
+        ModelError: the model was never calibrated.
+        DataError: the data are not of the model's classes, attributes or image size.
+    """
+    if model.policy is None:
+        raise ModelError("the model was never calibrated, so it has no verdicts to measure; train it by a recipe.")
+    source = recipe.source(where, seed)
+    _check_same_data(source, model, where)
+    return evaluate(
+        model,
+        source.roles["test"],
+        unknown=unknown_sets(recipe, model, source, seed, ood or {}),
+        calibration=score(model.system, source.roles["calibration"]),
+        train_attributes=source.roles["train"].attributes,
+        seed=seed,
+    )
+
+
+def _check_same_data(source: Source, model: Model, where: str) -> None:
+    if source.spec.classes != model.spec.classes or source.spec.attributes != model.spec.attributes:
+        raise DataError(
+            f"{where}: its classes or attributes are not the model's ({', '.join(model.spec.classes[:5])} …)."
+        )
+    if source.preprocessing != model.preprocessing:
+        raise DataError(f"{where}: brings images to another size or mode than the model's; use the model's own.")

@@ -1,0 +1,305 @@
+"""The command line: what goes well, and for each bad input exit code 2 and one sentence that names the place."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from antehoc.data.sets.shapes import draw
+from antehoc.model import Model, load
+
+
+def test_evaluate_repeats_the_figures_of_the_run(call, tiny_run, tmp_path):
+    path, page = tmp_path / "figures.json", tmp_path / "page.html"
+    code, printed, complaint = call("evaluate", tiny_run.model, "--json", path, "--html", page, "--device", "cpu")
+    assert (code, complaint) == (0, "")
+    written = json.loads(path.read_text())
+    assert set(written) == {"figures", "intervals", "notes"}
+    assert written["figures"] == {name: tiny_run.result.figures[name] for name in written["figures"]}
+    assert f"{written['figures']['accuracy']:.4f}" in printed
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_evaluate_takes_images_of_no_known_class_from_disk(call, tiny_run, square, tmp_path):
+    folder = tmp_path / "strange"
+    folder.mkdir()
+    for number in range(3):
+        square.rotate(20 * number).save(folder / f"{number}.png")
+    code, printed, _ = call(
+        "evaluate", tiny_run.model, "--ood", f"mine={folder}", "--json", tmp_path / "f.json", "--device", "cpu"
+    )
+    assert code == 0
+    assert "mine" in printed
+    assert {"ood_mine_questioned", "ood_mine_auroc"} <= set(json.loads((tmp_path / "f.json").read_text())["figures"])
+
+
+def test_evaluate_takes_changes_to_the_recorded_recipe(call, tiny_run, tmp_path):
+    path = tmp_path / "f.json"
+    changes = ("--set", "unknown.kinds=[noise]", "--set", "data.test=40")
+    assert call("evaluate", tiny_run.model, *changes, "--json", path, "--device", "cpu")[0] == 0
+    assert not any("star" in name for name in json.loads(path.read_text())["figures"])
+
+
+def test_compare_sets_every_explanation_of_a_model_on_one_table(call, tiny_run, tmp_path):
+    path, page = tmp_path / "c.json", tmp_path / "c.html"
+    code, printed, _ = call(
+        "compare", tiny_run.model, "--methods", "saliency,input-x-gradient", "--count", 2, "--seed", 4, "--json", path,
+        "--html", page, "--device", "cpu", "--quiet", "--aopc-grid",
+    )  # fmt: skip
+    assert code == 0
+    written = json.loads(path.read_text())
+    assert set(written["aopc_grid"]["uniform 1/56"]) == {"saliency", "input-x-gradient", "random"}
+    assert [row["name"] for row in written["rows"] if row["kind"] == "post hoc"] == ["saliency", "input-x-gradient"]
+    assert (written["images"], written["seed"]) == (2, 4)
+    assert {line.split()[0] for line in printed.splitlines() if line} >= {"saliency", "input-x-gradient", "random"}
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_compare_refuses_what_cannot_be(refused, tiny_run):
+    said = refused("compare", tiny_run.model, "--methods", "salency", "--device", "cpu")
+    assert "no post-hoc method is called 'salency'. Did you mean 'saliency'?" in said
+    said = refused("compare", tiny_run.model, "--set", "data.side=64", "--device", "cpu")
+    assert "its classes or images are not the model's" in said
+    assert "--count and --chunk are 1 or more" in refused("compare", tiny_run.model, "--count", 0, "--device", "cpu")
+
+
+ONE_EPOCH = (
+    "--set", "data={name: shapes, side: 32, train: 120, validation: 20, calibration: 300, test: 40}",
+    "--set", "phases=[{train: [main, mirror], epochs: 1, learning_rate: 0.01}]", "--device", "cpu", "--quiet",
+)  # fmt: skip
+
+
+def test_train_makes_a_model_that_explains(call, tiny_run, png, tmp_path):
+    path = tmp_path / "t.json"
+    code, printed, complaint = call("train", tiny_run.recipe, "--out", tmp_path / "t", "--json", path, *ONE_EPOCH)
+    assert (code, complaint) == (0, "")
+    written = json.loads(path.read_text())
+    assert written["model"] == str(tmp_path / "t" / "model")
+    assert len(written["history"]) == 1
+    assert "phase 1: 1 epochs" in printed
+    assert call("explain", written["model"], png, "--device", "cpu")[0] == 0
+
+
+def test_reproduce_writes_figures_report_and_model(call, tiny_run, tmp_path):
+    path, page, out = tmp_path / "r.json", tmp_path / "r.html", tmp_path / "r"
+    code, printed, complaint = call(
+        "reproduce", tiny_run.recipe, "--seed", 5, "--out", out, "--json", path, "--html", page, *ONE_EPOCH,
+        "--set", "unknown.count=20",
+    )  # fmt: skip
+    assert (code, complaint) == (0, "")
+    written = json.loads(path.read_text())
+    assert {"recipe", "scale", "seed", "seconds", "figures", "published", "targets"} <= set(written)
+    assert set(written["meanings"]) == set(written["figures"])
+    assert written["meanings"]["accuracy"]
+    assert (written["seed"], written["scale"]) == (5, "small")
+    assert json.loads((out / "figures.json").read_text()) == written
+    assert page.read_text() == (out / "report.html").read_text()
+    assert str(out / "main" / "model") in printed
+    assert load(out / "main" / "model").about["seed"] == 5
+
+
+def test_the_path_of_data_reaches_the_recipe_as_it_is(refused, tiny_run, tmp_path):
+    text = tiny_run.recipe.read_text()
+    start = text.index("data: ")
+    recipe = tmp_path / "m.yaml"
+    recipe.write_text(text[:start] + "data: {name: manifest}\n" + text[text.index("system: ") :])
+    name = tmp_path / "with: colon #and a hash.csv"
+    said = refused("train", recipe, "--data", name, "--out", tmp_path / "out", "--device", "cpu")
+    assert str(name) in said
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("system.widht=8", "tiny.yaml, system: no key 'widht'. Did you mean 'width'?"),
+        ("system.width=wide", "tiny.yaml, system.width: got 'wide', needs int."),
+        ("system.name=miror", "tiny.yaml, system.name: no system is called 'miror'. Did you mean 'mirror'?"),
+        ("system.backbone=smal", "no backbone is called 'smal'. Did you mean 'small'?"),
+        ("data.trian=8", "tiny.yaml, data: no key 'trian'. Did you mean 'train'?"),
+        ("data.name=shape", "tiny.yaml, data.name: no data set is called 'shape'. Did you mean 'shapes'?"),
+        ("data.train=2020-01-02", "tiny.yaml, data.train: got datetime.date(2020, 1, 2), needs int."),
+        ("verdict.alpha=2", "tiny.yaml.verdict: alpha lies between 0 and 1; got 2.0."),
+        ("verdic.alpha=0.1", "tiny.yaml: no key 'verdic'. Did you mean 'verdict'?"),
+        ("seed=-1", "tiny.yaml: a seed lies in 0..2**63 - 1; got -1."),
+        ("seed=true", "tiny.yaml.seed: got True, needs int."),
+        ("phases=[{train: [nose], epochs: 1}]", "the system has no part 'nose' to train. Known: main, mirror."),
+        ("phases=[{train: [main], epochs: 1, weights: {x: 1}}]", "phase 1: no loss term is called 'x'"),
+        ("phases=[{train: [main], epochs: 1, monitor: acuracy}]", "no figure is called 'acuracy'. Did you mean"),
+        (
+            "phases=[{train: [main], epochs: 1, cache: true}]",
+            "no frozen part whose activations could be cached; leave `cache` out.",
+        ),
+        ("data.calibration=20", "tiny.yaml: calibration has 20 images; give 80 or more"),
+        ("seed", "--set seed: needs KEY=VALUE, such as data.train=2000."),
+        ("seed=[1", "--set seed=[1: the value is not YAML."),
+    ],
+)
+def test_a_wrong_recipe_is_refused(refused, tiny_run, tmp_path, change, message):
+    said = refused(
+        "reproduce", tiny_run.recipe, "--set", change, "--out", tmp_path / "out", "--device", "cpu", "--quiet"
+    )
+    assert message in said
+
+
+def test_an_unknown_doubt_is_refused(refused, tiny_run, tmp_path):
+    said = refused("train", tiny_run.recipe, *ONE_EPOCH, "--set", "verdict.doubts=[margn]", "--out", tmp_path / "o")
+    assert "no doubt is called 'margn'" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("reproduce", "shape"), "no recipe is called 'shape'. Did you mean 'shapes'?"),
+        (("reproduce", "none.yaml"), "none.yaml: the recipe cannot be read (No such file or directory)"),
+        (("reproduce", "shapes", "--scale", "papers"), "shapes.yaml: has no scale 'papers'; it has small, paper."),
+        (("train", "shapes", "--device", "tpu"), "--device tpu: is none of auto, cpu, cuda, mps."),
+        (("train", "shapes", "--devices", "0"), "--devices 0: needs 1 or more."),
+        (("train", "shapes", "--resume", "--out", "none"), "none: there is no run to resume here"),
+        (("reproduce", "shapes", "--seed", "-1"), "argument --seed: needs a whole number from 0"),
+        (("reproduce", "shapes", "--seed", "one"), "argument --seed: needs a whole number from 0"),
+        (("reproduce", "shapes", "--seed", "1.5"), "argument --seed: needs a whole number from 0"),
+        (("reproduce", "shapes", "--seed", "9" * 30), "argument --seed: needs a whole number from 0"),
+        (("reproduce", "shapes", "--ood", "mnist"), "--ood mnist: needs NAME=PATH, such as mnist=data/mnist."),
+        (("reproduce", "shapes", "--ood", "mnist=none"), "--ood mnist=none: there is nothing at none; name a folder"),
+        (("reproduce", "shapes", "--ood", "a=.", "--ood", "a=."), "--ood a=.: the name 'a' came twice"),
+        (("reproduce",), "the following arguments are required: recipe"),
+        (("explain", "model"), "the following arguments are required: IMAGE"),
+        (("explain", "model", "image.png"), "model: no such model folder; name one that holds README.md"),
+        (("evaluate", "model"), "model: no such model folder"),
+        (("improve",), "invalid choice: 'improve'"),
+        ((), "the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_wrong_word_is_refused(refused, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(*arguments)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_refused(refused, tiny_run, png):
+    assert refused("explain", tiny_run.model, png, "--device", "cuda") == (
+        "antehoc: --device cuda: this machine has none; use cpu."
+    )
+
+
+def table(folder: Path, *, labels: tuple[str, ...], attributes: tuple[str, ...], test_label: str | None = None) -> Path:
+    """A manifest of drawn shapes and a recipe for it, at the tiny model's size."""
+    lines = ["path,label,split" + "".join(f",attribute:{name}" for name in attributes)]
+    for split in ("train", "validation", "calibration", "test"):
+        for number, label in enumerate(labels):
+            name = f"{split}-{number}.png"
+            Image.fromarray(draw("circle", seed=len(lines), count=1, side=32).image[0]).save(folder / name)
+            shown = test_label if test_label and split == "test" and number == 0 else label
+            lines.append(f"{name},{shown},{split}" + "".join(f",{(number + i) % 2}" for i in range(len(attributes))))
+    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+    recipe = folder / "mine.yaml"
+    recipe.write_text(
+        f"data: {{name: manifest, path: {folder / 'table.csv'}, size: 32, channels: 1}}\n"
+        "system: {name: mirror, backbone: tiny}\nphases: [{train: [main, mirror], epochs: 1}]\n"
+    )
+    return recipe
+
+
+CLASSES = ("circle", "rectangle", "square", "triangle")
+
+
+def test_labels_outside_the_models_classes_are_refused(refused, tiny_run, tmp_path):
+    recipe = table(tmp_path, labels=(*CLASSES[:3], "hexagon"), attributes=("a", "b"))
+    said = refused("evaluate", tiny_run.model, "--recipe", recipe, "--device", "cpu")
+    assert said.startswith(f"antehoc: {recipe}: its classes or attributes are not the model's (circle, rectangle")
+
+
+def test_a_label_that_was_never_trained_is_refused(refused, tmp_path):
+    recipe = table(tmp_path, labels=CLASSES, attributes=("a", "b"), test_label="hexagon")
+    said = refused("train", recipe, "--out", tmp_path / "out", "--device", "cpu")
+    assert "table.csv" in said
+    assert "hexagon" in said
+
+
+@pytest.mark.parametrize("attributes", [("a", "b"), ()])
+def test_attribute_columns_that_do_not_match_the_model_are_refused(refused, tiny_run, tmp_path, attributes):
+    recipe = table(tmp_path, labels=CLASSES, attributes=attributes)
+    said = refused("evaluate", tiny_run.model, "--recipe", recipe, "--device", "cpu")
+    assert said.startswith(f"antehoc: {recipe}: its classes or attributes are not the model's")
+
+
+def test_a_table_without_attributes_cannot_train_a_mirror(refused, tmp_path):
+    recipe = table(tmp_path, labels=CLASSES * 3, attributes=())
+    said = refused("train", recipe, "--set", "verdict.alpha=0.2", "--out", tmp_path / "out", "--device", "cpu")
+    assert "attributes" in said
+    assert "add attribute columns" in said
+
+
+def test_an_attribute_that_is_no_share_is_refused_with_its_row(refused, tmp_path):
+    recipe = table(tmp_path, labels=CLASSES, attributes=("a", "b"))
+    path = tmp_path / "table.csv"
+    path.write_text(path.read_text().replace("train-1.png,rectangle,train,1,", "train-1.png,rectangle,train,7,"))
+    said = refused("train", recipe, "--out", tmp_path / "out", "--device", "cpu")
+    assert "table.csv, line 3, attribute:a: an attribute is 0, 1 or between; got '7'" in said
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(refused, tiny_run, png, tmp_path, option):
+    (tmp_path / "file").write_text("")
+    for place, message in (
+        (tmp_path / "none" / "out", "its folder does not exist; make it, or name another place."),
+        (tmp_path, "is a folder; name a file."),
+        (tmp_path / "file" / "out", "its folder does not exist"),
+        (tmp_path / ("long" * 100), "cannot be written (File name too long); name another place."),
+    ):
+        said = refused("explain", tiny_run.model, png, option, place, "--device", "cpu")
+        assert said.startswith(f"antehoc: {place}: ")
+        assert message in said
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_output_is_refused(refused, tiny_run, png, tmp_path):
+    path = tmp_path / "out.json"
+    path.touch(mode=0o400)
+    said = refused("explain", tiny_run.model, png, "--json", path, "--device", "cpu")
+    assert said == f"antehoc: {path}: cannot be written (Permission denied); name another place."
+
+
+def test_a_disk_that_is_full_is_said(refused, tiny_run, png):
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    said = refused("explain", tiny_run.model, png, "--json", "/dev/full", "--device", "cpu")
+    assert said == "antehoc: /dev/full: cannot be written (No space left on device); name another place."
+
+
+def test_a_run_folder_that_cannot_be_made_is_refused(refused, tiny_run, tmp_path):
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "run"
+    said = refused("train", tiny_run.recipe, "--out", out, "--device", "cpu")
+    assert said == f"antehoc: {out}: cannot be written (Not a directory); name another place with --out."
+
+
+def test_a_damaged_model_is_refused(refused, tiny_run, png, tmp_path):
+    model = load(tiny_run.model)
+    Model(model.system, model.arguments, model.preprocessing, model.policy, model.about).save(tmp_path / "m")
+    with (tmp_path / "m" / "model.safetensors").open("ab") as file:
+        file.write(b"x")
+    said = refused("explain", tmp_path / "m", png, "--device", "cpu")
+    assert said.startswith(f"antehoc: {tmp_path / 'm'}/model.safetensors: its hash is ")
+
+
+def test_an_uncalibrated_model_explains_and_is_not_evaluated(call, refused, tiny_run, png, tmp_path):
+    model = load(tiny_run.model)
+    Model(model.system, model.arguments, model.preprocessing, None, model.about).save(tmp_path / "m")
+    code, printed, _ = call("explain", tmp_path / "m", png, "--device", "cpu")
+    assert code == 0
+    assert "not calibrated" in printed
+    said = refused("evaluate", tmp_path / "m", "--device", "cpu")
+    assert said.startswith("antehoc: the model was never calibrated")
+
+
+def test_a_stopped_command_says_how_to_go_on(call, tiny_run, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("antehoc.runs.reproduce.reproduce", stop)
+    code, _, complaint = call("reproduce", tiny_run.recipe, "--out", tmp_path / "out", "--device", "cpu")
+    assert (code, complaint) == (130, "antehoc: stopped; a training run goes on with --resume.\n")

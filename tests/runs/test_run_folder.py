@@ -1,0 +1,69 @@
+"""Run folders: never taken twice, found again to resume."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from antehoc.errors import OutputError
+from antehoc.runs.folder import run_folder
+
+
+def folder_of(out, *, resume=False, recipe="shapes", seed=0, values=None):
+    return run_folder(recipe, "small", seed, out, resume=resume, values=values or {"a": 1})
+
+
+def test_a_run_folder_is_never_taken_twice(tmp_path):
+    taken = [folder_of(tmp_path / "run") for _ in range(3)]
+    assert [path.name for path in taken] == ["run", "run-2", "run-3"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep me")
+    (tmp_path / "file").write_text("keep me")
+    assert folder_of(tmp_path / "mine").name == "mine-2"
+    assert folder_of(tmp_path / "file").name == "file-2"
+    assert (tmp_path / "mine" / "notes.txt").read_text() == (tmp_path / "file").read_text() == "keep me"
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_an_empty_folder_is_taken_as_it_is(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert folder_of(tmp_path / "empty") == tmp_path / "empty"
+
+
+def test_without_a_name_the_run_says_what_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert folder_of(None) == Path("antehoc-runs/shapes-small-seed0")
+    assert folder_of(None, recipe="my/birds.yaml", seed=7) == Path("antehoc-runs/birds-small-seed7")
+    monkeypatch.chdir(tmp_path / "antehoc-runs")
+    assert folder_of(".").name == "antehoc-runs-2"
+
+
+def test_resume_finds_the_last_run_and_no_other(tmp_path):
+    with pytest.raises(OutputError, match="there is no run to resume here; leave --resume out"):
+        folder_of(tmp_path / "run", resume=True)
+    folder_of(tmp_path / "run")
+    last = folder_of(tmp_path / "run")
+    assert folder_of(tmp_path / "run", resume=True) == last
+    for other in ({"recipe": "birds"}, {"seed": 1}, {"values": {"a": 2}}):
+        with pytest.raises(OutputError, match="holds a run with another recipe, scale or seed"):
+            folder_of(tmp_path / "run", resume=True, **other)
+
+
+def test_a_damaged_mark_is_not_resumed(tmp_path):
+    folder = folder_of(tmp_path / "run")
+    (folder / "run.json").write_text('{"recipe": "sha')
+    with pytest.raises(OutputError, match="holds a run with another recipe"):
+        folder_of(tmp_path / "run", resume=True)
+
+
+def test_what_yaml_makes_of_a_date_can_be_marked(tmp_path):
+    values = {"data": {"made": datetime.date(2020, 1, 2)}}
+    folder = folder_of(tmp_path / "run", values=values)
+    assert folder_of(tmp_path / "run", resume=True, values=values) == folder
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file" / "run", tmp_path / ("long" * 100)):
+        with pytest.raises(OutputError, match=r"cannot be written \(.*\); name another place with --out"):
+            folder_of(out)

@@ -1,0 +1,52 @@
+"""What is light stays light: help, wrong words, reports and decisions load no library that they do not need."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "numpy", "PIL", "lightning", "timm", "matplotlib")
+TRAINING = ("lightning", "captum", "pytorch_grad_cam", "pytorch_ood", "antehoc.training.loop")
+
+
+def loaded(code: str, names: tuple[str, ...]) -> list[str]:
+    """Which of the modules a process has loaded after some code."""
+    ends = "import sys\ntry:\n" + "".join(f"    {line}\n" for line in code.splitlines()) + "except SystemExit: pass\n"
+    ends += f"sys.stderr.write(chr(10) + ' '.join(name for name in {names!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", ends], capture_output=True, text=True, check=True)
+    return done.stderr.split("\n")[-1].split()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["reproduce", "--help"], ["explain", "--help"], ["improve"], []], ids=" ".join
+)
+def test_help_and_wrong_commands_load_no_torch(arguments):
+    assert loaded(f"from antehoc.cli import main\nmain({arguments!r})", HEAVY) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["reproduce", "shape"],
+        ["train", "shape"],
+        ["train", "shapes", "--scale", "papers"],
+        ["train", "shapes", "--set", "seed"],
+        ["train", "shapes", "--device", "tpu"],
+        ["train", "shapes", "--devices", "0"],
+        ["reproduce", "shapes", "--ood", "mnist=none"],
+    ],
+    ids=" ".join,
+)
+def test_a_slip_on_the_command_line_is_said_before_anything_heavy_loads(arguments):
+    code = f"from antehoc.cli import main\nassert main({arguments!r}) == 2"
+    assert loaded(code, HEAVY) == []
+
+
+def test_reports_and_decisions_load_no_training_and_no_other_explanations():
+    code = (
+        "import pkgutil, importlib, antehoc.model, antehoc.report, antehoc.results, antehoc.runs.explain\n"
+        "for found in pkgutil.iter_modules(antehoc.report.__path__):\n"
+        "    importlib.import_module(f'antehoc.report.{found.name}')"
+    )
+    assert loaded(code, (*TRAINING, "antehoc.runs.train", "antehoc.recipe")) == []
+    assert loaded("import antehoc.training.loop", TRAINING) == ["lightning", "antehoc.training.loop"], "it could fail"
