@@ -88,7 +88,7 @@ def test_a_report_holds_every_case_with_the_truth_in_green(report, evaluation):
 def test_a_report_holds_the_card_the_reading_and_each_note_once(report, result):
     for field in fields(result.models["shapes"].system.card):
         assert f"<dt>{field.name.replace('_', ' ')}</dt>" in report
-    assert "Not promised: " in report
+    assert "<b>Not promised:</b> that" in report
     assert "at most 1.0 % (alpha) of correct decisions" in report
     assert report.count("mnist is absent") == 1
     assert report.count("12 errors are few") == 1
