@@ -167,7 +167,6 @@ class Section:
     title: str
     blocks: tuple["Block", ...]
     folded: bool = False  #: shown only when asked for, the title is then the summary
-    wide: bool = False
 
 
 Block = Note | Table | Picture | Overlay | Bars | Lines | Strips | Histogram | Matrix | Panels | Section

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from antehoc.blocks import Bar, Bars, Overlay, Section
-from antehoc.figure import percent
+from antehoc.figure import number, percent
 from antehoc.schema import build_named
 from antehoc.spec import DataSpec
 
@@ -83,7 +83,7 @@ class AttributeScores(Explanation):
         if not self.names:
             return []
         rows = self.bars(spec, label, _BARS)
-        spoken = ", ".join(f"{row.label} {row.value:.2f}" for row in rows)
+        spoken = ", ".join(f"{row.label} {number(row.value, 'probability')}" for row in rows)
         title = "Attributes that stand out" if len(self.names) > _BARS else "Attributes"
         bars = Bars(tuple(rows), f"attribute probabilities: {spoken}", len(self.names) - len(rows), "attributes")
         return [Section(title, (bars,)), *self._support_section(spec, label)]
@@ -94,7 +94,7 @@ class AttributeScores(Explanation):
             return []
         shares = self.support(spec)
         rows = tuple(Bar(name, share, bold=name == label) for name, share in shares.items())
-        spoken = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
+        spoken = ", ".join(f"{name} {number(share, 'probability')}" for name, share in shares.items())
         return [Section("Confidence by support", (Bars(rows, f"confidence of each class by support: {spoken}"),))]
 
     def bars(self, spec: DataSpec, label: str, most: int) -> list[Bar]:

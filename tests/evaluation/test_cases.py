@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from antehoc import questions
 from antehoc.data.outliers import outliers
+from antehoc.doubts import rules
 from antehoc.evaluation import Scored, cases, score
 from antehoc.evaluation.cases import chosen
 
@@ -22,8 +22,8 @@ def test_shown_cases_are_what_their_titles_say(found):
         else:
             assert (case.decision.label == case.truth) == (title == "Correct")
             assert case.of_set is None
-        seen = torch.tensor([case.decision.explanans.probabilities])
-        support = questions.support_confidence(seen, own)[0].tolist()
+        seen = torch.tensor([case.decision.explanations[0].probabilities])
+        support = rules.support_confidence(seen, own)[0].tolist()
         mine = support[found.model.spec.classes.index(case.decision.label)]
         if "no expected attribute" in title:
             assert mine == 0 < max(support)

@@ -23,7 +23,7 @@ POLICY = Policy(
 
 
 def said(policy: Policy | None) -> str:
-    return "\n".join(note.text for note in reading(policy).blocks)
+    return "\n".join(f"{note.lead} {note.text}".strip() for note in reading(policy).blocks)
 
 
 def test_what_is_promised_and_what_is_not():

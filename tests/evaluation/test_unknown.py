@@ -20,7 +20,7 @@ def test_images_of_no_known_class(found, kind):
     again = evaluate(found.model, found.test, unknown={kind: images})
     decisions = found.model.decide(images.images(range(100)))
     verdict = np.array([decision.verdict.score for decision in decisions])
-    softmax = np.array([decision.doubt["softmax"] for decision in decisions])
+    softmax = np.array([decision.doubts["softmax"] for decision in decisions])
     strange = np.r_[np.zeros(len(found.verdict)), np.ones(100)]
     figures = values(again.figures)
     joined = np.r_[found.verdict, verdict]
@@ -29,7 +29,7 @@ def test_images_of_no_known_class(found, kind):
         roc_auc_score(strange, np.r_[found.softmax, softmax]), rel=1e-6
     )
     assert figures[f"ood_{kind}_questioned"] == np.mean([d.verdict.outcome == "questioned" for d in decisions])
-    assert figures[f"ood_{kind}_support_questioned"] == np.mean([d.doubt["support"] > 0 for d in decisions])
+    assert figures[f"ood_{kind}_support_questioned"] == np.mean([d.doubts["support"] > 0 for d in decisions])
     false, true, _ = roc_curve(strange, joined, drop_intermediate=False)
     assert figures[f"ood_{kind}_fpr_at_95_tpr"] == pytest.approx(false[true >= 0.95].min(), rel=1e-6)
 

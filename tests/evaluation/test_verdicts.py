@@ -53,7 +53,7 @@ def test_the_difference_to_maximum_softmax_lies_in_its_interval(found):
 
 def test_each_doubt_alone_is_measured_too(found):
     for name in ("support", "likelihood", "distance", "margin"):
-        doubts = [decision.doubt[name] for decision in found.decisions]
+        doubts = [decision.doubts[name] for decision in found.decisions]
         assert found.figures[f"{name}_auroc"] == pytest.approx(roc_auc_score(found.wrong, doubts), rel=1e-6)
 
 
@@ -62,7 +62,7 @@ def test_maximum_softmax_has_a_threshold_of_its_own_at_the_same_alpha(found):
     decisions = model.decide(calibration.images(range(len(calibration))))
     labels = [model.spec.classes[number] for number in calibration.labels]
     correct = sorted(
-        decision.doubt["softmax"] for decision, label in zip(decisions, labels, strict=True) if decision.label == label
+        decision.doubts["softmax"] for decision, label in zip(decisions, labels, strict=True) if decision.label == label
     )
     threshold = correct[int(np.ceil((len(correct) + 1) * 0.95 - 1e-9)) - 1]
     questioned = found.softmax > threshold

@@ -70,7 +70,7 @@ FLAT = st.one_of(
 
 
 def _sections(inner: st.SearchStrategy[Block]) -> st.SearchStrategy[Block]:
-    section = st.builds(Section, TEXT, st.lists(inner, max_size=3).map(tuple), st.booleans(), st.booleans())
+    section = st.builds(Section, TEXT, st.lists(inner, max_size=3).map(tuple), st.booleans())
     return section | st.builds(Panels, st.lists(section, max_size=2).map(tuple))
 
 

@@ -116,7 +116,7 @@ def test_sections_stand_under_headings_that_go_down_one_by_one():
 
 def test_panels_have_titles_and_no_headings():
     bars = Bars((Bar("fox", 0.5),), "classes")
-    sections = (Section("Classes", (bars,)), Section("What it shows", (Note("nothing"),), wide=True))
+    sections = (Section("Classes", (bars,)), Section("What it shows", (Note("nothing"),)))
     made = render([Panels(sections)])
     assert '<p class="panel-title">Classes</p>' in made
     assert re.findall(r"<h\d", made) == []

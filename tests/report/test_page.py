@@ -17,6 +17,7 @@ from antehoc.explanations import AttributeScores
 from antehoc.figure import Figure
 from antehoc.report import page
 from antehoc.report.cases import reason_text
+from antehoc.runs.explain import explain
 from antehoc.types import DataSpec, Decision, Reason, Verdict
 from pages import Checked, checks, plain_text  # pytest puts this folder on the path
 
@@ -87,7 +88,7 @@ def test_a_report_holds_every_case_with_the_truth_in_green(report, evaluation):
 def test_a_report_holds_the_card_the_reading_and_each_note_once(report, result):
     for field in fields(result.models["shapes"].system.card):
         assert f"<dt>{field.name.replace('_', ' ')}</dt>" in report
-    assert "Not promised: " in report
+    assert "<b>Not promised:</b> that" in report
     assert "at most 1.0 % (alpha) of correct decisions" in report
     assert report.count("mnist is absent") == 1
     assert report.count("12 errors are few") == 1
@@ -114,6 +115,16 @@ def test_a_report_shows_training_and_the_recipe(report):
     assert "everything | 93.4" in said
     assert "Default, phase 1" in said
     assert "data: {name: shapes, train: 6000}" in said
+
+
+def test_a_real_run_makes_a_page_on_which_every_figure_says_what_it_is(tiny_run):
+    found = checks(page.reproduction(tiny_run.result))
+    said = set(found.said)
+    names = [figure.name for figure in tiny_run.result.figures]
+    assert len(names) == len(set(names))
+    for figure in tiny_run.result.figures:
+        assert figure.group in said
+        assert any(text.startswith(figure.meaning) for text in said if figure.meaning)
 
 
 def test_an_evaluation_is_a_whole_page_without_the_recipes_parts(evaluation, model):
@@ -223,12 +234,10 @@ def test_an_image_stands_upright_and_small(model, accepted, tmp_path):
 
 
 def test_decisions_of_a_real_model_make_a_page(model, build_model, tmp_path):
-    from antehoc import runs
-
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
     Image.new("L", (30, 50), 200).save(paths[0])
     paths[1].write_bytes(b"no image")
-    checks(page.decisions(list(runs.explain(build_model(model.spec, None), paths)), model))
+    checks(page.decisions(list(explain(build_model(model.spec, None), paths)), model))
 
 
 def test_a_page_of_nothing_is_a_page(model):

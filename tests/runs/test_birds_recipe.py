@@ -110,15 +110,14 @@ def test_every_figure_of_the_recipe_is_there(found):
 
 def test_what_is_left_out_is_unknown_in_the_variant_alone(found):
     near = found.evaluations["near"]
-    assert [row["set"] for row in near.unknown] == ["left_out"]
-    assert near.unknown[0]["images"] == 2 * TEST
+    assert [row[:2] for row in near.sets.rows] == [("left out", str(2 * TEST))]
     assert len(found.models["near"].spec.classes) == 4
-    assert "left_out" not in {row["set"] for row in found.evaluations["birds"].unknown}
+    assert "left out" not in {row[0] for row in found.evaluations["birds"].sets.rows}
 
 
 def test_patterns_leave_files_of_a_named_set_out(found):
-    far = next(row for row in found.evaluations["birds"].unknown if row["set"] == "far")
-    assert far["images"] == 4 * (TRAIN + TEST), "two of six species are blue"
+    (images,) = [row[1] for row in found.evaluations["birds"].sets.rows if row[0] == "far"]
+    assert images == str(4 * (TRAIN + TEST)), "two of six species are blue"
 
 
 def test_the_score_is_fitted_on_folds_and_the_threshold_on_all_calibration_rows(found):

@@ -10,7 +10,7 @@ from antehoc.data.examples import Examples, Fetched
 from antehoc.errors import choose
 from antehoc.evaluation import attributes, cases, curves, decisions, expected, peers, verdicts
 from antehoc.evaluation import unknown as sets
-from antehoc.evaluation.cases import Shown, labels_known
+from antehoc.evaluation.cases import Shown
 from antehoc.evaluation.faults import FAULTS
 from antehoc.evaluation.reading import reading
 from antehoc.evaluation.result import Evaluation
@@ -110,7 +110,7 @@ def _of_sets(found: Sequence[Figure], unknown: Mapping[str, Examples], table: pe
     """The sets of no known class, and other detectors on them."""
     if not unknown:
         return []
-    altered = [name for name, examples in unknown.items() if labels_known(examples)]
+    altered = [name for name, examples in unknown.items() if examples.labels_known]
     beside = [peers.section(found, table, [*unknown])] if table else []
     return [sets.section(found, _counts(unknown), altered, beside)]
 

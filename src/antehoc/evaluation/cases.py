@@ -30,11 +30,6 @@ class Shown:
     of_set: str | None = None  #: the set of unknown or altered images that it stands for; None: a test image
 
 
-def labels_known(examples: Examples) -> bool:
-    """Whether images outside the test role have a known class, as altered test images have."""
-    return bool(getattr(examples, "labels_known", False))
-
-
 def shown(model: Model, policy: Policy, test: Examples, scored: Scored, unknown: Mapping[str, Examples]) -> list[Shown]:
     """Cases among the test images, and the first image of each further set.
 
@@ -51,7 +46,7 @@ def shown(model: Model, policy: Policy, test: Examples, scored: Scored, unknown:
         if index is not None
     ]
     for name, examples in unknown.items():
-        known = labels_known(examples)
+        known = examples.labels_known  # of an altered test image
         title = f"{'Altered' if known else 'Unknown'}: {name}"
         found.append(_show(model, title, examples, 0, examples.labels if known else None, name))
     return found

@@ -66,7 +66,7 @@ def section(found: Sequence[Figure], peers: Peers, sets: Sequence[str]) -> Secti
     for name in sets:
         own = {detector: shares[name] for detector, shares in peers.items() if name in shares}
         best = sorted(own, key=lambda detector: -own[detector])[: len(_SHOWN)]
-        cells = [f"{own[detector]:.4f} {detector}" for detector in best] + [""] * (len(_SHOWN) - len(best))
+        cells = [f"{number(own[detector])} {detector}" for detector in best] + [""] * (len(_SHOWN) - len(best))
         ours = (number(value_of(found, f"{prefix}ood_{name}_auroc")) for prefix in ("", "msp_"))
         rows.append((spaced(name), *ours, *cells))
     every = sorted(peers.items(), key=lambda item: -sum(item[1].values()))

@@ -2,7 +2,7 @@
 
 from antehoc.blocks import Note, Section
 from antehoc.calibration import Guarantee, Policy
-from antehoc.figure import percent
+from antehoc.figure import number, percent
 
 _TITLE = "How to read the verdict"
 _FREE = 1e300  # a threshold above this means that there is none
@@ -11,7 +11,7 @@ _KEPT: dict[Guarantee, str] = {
     "binomial": "with a probability of 95 % over draws of the calibration images",
 }
 _NOT_PROMISED = (
-    "Not promised: that an accepted decision is correct; that a given share of wrong decisions is found; that alpha"
+    "that an accepted decision is correct; that a given share of wrong decisions is found; that alpha"
     " holds for each class alone, or on images from elsewhere, such as another camera; that an image of no known class"
     " is questioned. How often that happens is measured, not guaranteed."
 )
@@ -21,18 +21,21 @@ def reading(policy: Policy | None) -> Section:
     """How the verdicts of a policy are to be read; without one, that there are none."""
     if policy is None:
         return Section(_TITLE, (Note("This model was never calibrated: its decisions carry no verdict."),))
-    limit = f"{policy.threshold:.4g}" if policy.threshold < _FREE else "no finite number"
+    limit = number(policy.threshold, "quantity") if policy.threshold < _FREE else "no finite number"
     score = (
         f"A decision is questioned where its score is above the threshold, {limit}. The score is higher the more"
         f" decision and reasons disagree. {_made(policy)}"
     )
-    return Section(_TITLE, (Note(score), Note(_promised(policy)), Note(_NOT_PROMISED)))
+    return Section(
+        _TITLE, (Note(score), Note(_promised(policy), lead="Promised:"), Note(_NOT_PROMISED, lead="Not promised:"))
+    )
 
 
 def _made(policy: Policy) -> str:
     """What the score is made of."""
     weights = ", ".join(
-        f"{name} (weight {weight:.2f})" for name, weight in zip(policy.doubts, policy.weights, strict=True)
+        f"{name} (weight {number(weight, 'probability')})"
+        for name, weight in zip(policy.doubts, policy.weights, strict=True)
     )
     made = {
         "combined": f"It adds up the evidence of several doubts: {weights}. Their weights were fitted on"
@@ -51,7 +54,7 @@ def _promised(policy: Policy) -> str:
     if policy.alpha > policy.asked_alpha:
         asked = f" ({percent(policy.asked_alpha)} was asked for, but the calibration images were too few to keep it)"
     return (
-        f"Promised: at most {percent(policy.alpha)} (alpha) of correct decisions are questioned{asked},"
+        f"at most {percent(policy.alpha)} (alpha) of correct decisions are questioned{asked},"
         f" {_KEPT[policy.guarantee]}, on images drawn as those were. The threshold was set by"
         f" {policy.threshold_rows:,} correct decisions that were used neither for training nor for fitting."
     )

@@ -7,7 +7,7 @@ from antehoc.blocks import Block, Section, Table
 from antehoc.evaluation.cases import Shown
 from antehoc.evaluation.peers import Peers
 from antehoc.evaluation.words import set_words
-from antehoc.figure import Figure, listed, percent, value_of
+from antehoc.figure import Figure, listed, number, percent, value_of
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Evaluation:
         verdict, softmax = (value_of(self.figures, f"{name}_auroc") for name in ("verdict", "msp"))
         if verdict is not None and softmax is not None:
             sentences.append(
-                f"Its AUROC for telling wrong decisions from correct ones is {verdict:.3f}; that of maximum softmax on"
-                f" the same model is {softmax:.3f}."
+                f"Its AUROC for telling wrong decisions from correct ones is {number(verdict)}; that of maximum softmax"
+                f" on the same model is {number(softmax)}."
             )
         return " ".join(sentences)
 

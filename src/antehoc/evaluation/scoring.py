@@ -59,10 +59,10 @@ def score(system: System[Any], examples: Fetched, *, features: bool = False) -> 
     """
     parts: list[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]] = []
     for output in outputs(system, examples):
-        table = system.columns(output)
+        columns = system.columns(output)
         if features and (dense := system.dense(output)):
-            table["features"] = dense[0]
-        parts.append((output.logits, system.all_doubts(output), table))
+            columns["features"] = dense[0]
+        parts.append((output.logits, system.all_doubts(output), columns))
     return Scored(
         examples.labels,
         examples.attributes,

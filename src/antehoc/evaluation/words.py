@@ -1,22 +1,8 @@
 """What scores and sets of images are called in the meanings of figures."""
 
-_SCORES = {
-    "verdict": "the verdict",
-    "msp": "maximum softmax",
-    "support": "the support rule",
-    "top-n": "the rank of the class by the top-n rule as published",
-    "top-n-centred": "the rank of the class by the corrected top-n rule",
-    "likelihood": "the likelihood (another class fits the attributes better)",
-    "profile": "the profile (the attributes look like those of another class)",
-    "distance": "the distance of the features from the class",
-    "rival": "the rival (the features look like those of another class)",
-    "stages": "the stages (the image as a whole is unlike the training images)",
-    "sufficiency": "sufficiency (what the mask shows does not carry the decision)",
-    "necessity": "necessity (the decision stays without what the mask shows)",
-    "whole": "the whole image (without its mask, it is decided otherwise)",
-    "margin": "the margin between the two highest logits",
-    "entropy": "the entropy of the class probabilities",
-}
+from antehoc.doubts import DOUBTS
+from antehoc.evaluation.scoring import BASELINE
+
 _SETS = {"left_out": "the classes left out"}
 
 
@@ -27,7 +13,10 @@ def score_words(name: str) -> str:
         >>> score_words("msp"), score_words("my_doubt")
         ('maximum softmax', 'my doubt')
     """
-    return _SCORES.get(name, spaced(name))
+    if name == "verdict":
+        return "the verdict"
+    doubt = DOUBTS.get(BASELINE if name == "msp" else name)
+    return spaced(name) if doubt is None else doubt.words
 
 
 def set_words(name: str) -> str:

@@ -85,8 +85,7 @@ def _block(block: Block, key: str, level: int) -> Html:
         case Section():
             return _section(block, key, level)
         case Panels():
-            class_ = "panels wide" if any(section.wide for section in block.panels) else "panels"
-            return tag("div", *panels(block.panels, key), class_=class_)
+            return tag("div", *panels(block.panels, key), class_="panels")
         case Bars():
             return Html(bars.bars(block))
         case Lines() | Strips() | Histogram() | Matrix():

@@ -10,7 +10,7 @@ from antehoc.figure import listed, number
 from antehoc.report.cells import left_columns, said
 
 _WIDTH = 110  # characters of a line of words
-_HEAD = 10  # from this width on the head of a column is broken into lines
+_HEAD = 12  # from this width on the head of a column is broken into lines
 
 
 def render(blocks: Iterable[Block]) -> list[str]:

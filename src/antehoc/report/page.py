@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from antehoc.blocks import Section, Told
+from antehoc.blocks import Note, Section, Told
 from antehoc.cards import Card
 from antehoc.data.images import read_image
 from antehoc.errors import AntehocError
@@ -165,7 +165,7 @@ def _outcome(item: Decision | AntehocError) -> str:
 
 
 def _headline(text: str) -> Html:
-    return tag("p", text, class_="headline")
+    return blocks_html.render([Note(text, "headline")])
 
 
 def _ran(result: Reproduction) -> Html:
@@ -178,7 +178,7 @@ def _ran(result: Reproduction) -> Html:
             ("recipe", f"{result.recipe}, scale {result.scale}"),
             ("seed", str(result.seed)),
             ("data", ", ".join([str(data.get("name", "")), *rest])),
-            ("seconds", f"{result.seconds:.0f}, without drawing this page"),
+            ("seconds", f"{number(result.seconds, 'count')}, without drawing this page"),
             ("environment", machine),
         ]
     )

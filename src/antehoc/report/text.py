@@ -44,8 +44,9 @@ def trained(trained: Trained) -> str:
         figures = [f"{name.removeprefix('val/')} {number(value)}" for name, value in last if name.startswith("val/")]
         lines.append(f"phase {phase}: {len(epochs)} epochs, on validation {', '.join(figures) or '-'}")
     if policy := trained.model.policy:
+        limit = number(policy.threshold, "quantity")
         lines.append(
-            f"verdict: {policy.method} of {', '.join(policy.doubts)}; questioned above {number(policy.threshold)},"
+            f"verdict: {policy.method} of {', '.join(policy.doubts)}; questioned above {limit},"
             f" alpha {percent(policy.alpha)}, from {policy.threshold_rows} correct calibration images"
         )
     parts = [f"{name} {number(seconds, 'score')}" for name, seconds in trained.seconds.items()]
