@@ -42,7 +42,7 @@ def evaluate(
         train: the training images, to compare with the detectors of pytorch-ood on the same features; None: do not.
         scored: the test images as scored already, with `features` where `train` is given.
         points: shares of correct decisions questioned, at which the shares of wrong ones are compared.
-        paired: sets of no known class to question by the explanations of test images, too: a fault of published code.
+        paired: sets of no known class that are also questioned by the explanations of test images (see `faults`).
         seed: of the bootstrap.
     Raises:
         ValueError: where the model is not calibrated.
@@ -59,27 +59,19 @@ def evaluate(
     of_peers, table = peers.measured(model, train, scored, others) if train is not None else ([], {})
     wrong = int(scored.wrong.sum())
     return Evaluation(
-        [
-            *decisions.figures(scored),
-            *of_attributes,
-            *of_verdicts,
-            *of_sets,
-            *of_peers,
-            *faults.paired(spec, scored, others, paired),
-        ],
-        [] if wrong else ["no test image was decided wrongly: figures on errors are null"],
-        table,
-        cases.shown(model, policy, test, scored, unknown),
-        len(scored.label),
-        wrong,
-        (
+        figures=[*decisions.figures(scored), *of_attributes, *of_verdicts, *of_sets, *of_peers],
+        notes=[] if wrong else ["no test image was decided wrongly: figures on errors are null"],
+        peers=table,
+        shown=cases.shown(model, policy, test, scored, unknown),
+        images=len(scored.label),
+        wrong=wrong,
+        sections=(
             *_of_classes(spec, scored),
             *([attributes.section(rows, of_attributes)] if rows else []),
             *_of_sets(of_sets, unknown, table),
-            curves.scores_section(scored, policy, others),
-            curves.curves_section(scored, policy),
+            *curves.sections(scored, policy, others),
         ),
-        sets.table(of_sets, _counts(unknown), brief=True) if unknown else None,
+        sets=sets.table(of_sets, _counts(unknown), brief=True) if unknown else None,
     )
 
 
