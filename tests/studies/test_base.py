@@ -75,7 +75,7 @@ def test_every_study_of_attributes_runs_on_a_real_mirror(tmp_path):
     assert STUDIES["deciding"](model, source, seed=0, a="auk", b="dove") == found[2]
     for study in found:
         json.dumps(study.to_plain(), allow_nan=False)
-        assert study.words()
+        assert study.blocks()
         assert all(figure.meaning and figure.group for figure in study.figures())
 
 
@@ -89,7 +89,7 @@ def test_a_study_need_only_say_its_title_figures_and_blocks():
         def blocks(self) -> list[Block]:
             return []
 
-    assert Silent().words() == []
+    assert Silent().to_plain() == {}
     with pytest.raises(TypeError, match="abstract"):
         Finding()
 

@@ -12,7 +12,7 @@ from torch import nn
 from antehoc.blocks import Block, Note, Section, Strong, Table
 from antehoc.calibration import Policy
 from antehoc.data.examples import Files
-from antehoc.data.images import Preprocessing
+from antehoc.data.preprocessing import Preprocessing
 from antehoc.doubts.certainty import maximum_softmax
 from antehoc.explanations import AttributeScores
 from antehoc.model import Model

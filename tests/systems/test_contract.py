@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load, save
 from torch.testing import assert_close
 
+from antehoc import task
 from antehoc.cards import Card
 from antehoc.doubts import DOUBTS
 from antehoc.errors import DataError, RecipeError
@@ -385,3 +386,35 @@ def test_forward_and_doubts_leave_a_model_in_eval_mode_as_it_was(system, batch):
     before = {key: value.clone() for key, value in system.state_dict().items()}
     everything(system, batch.image)
     assert all(value.equal(before[key]) for key, value in system.state_dict().items())
+
+
+class Graph(torch.nn.Module):
+    """Decision, explanation and doubts of a system as one graph of tensors."""
+
+    def __init__(self, system: System[Any]) -> None:
+        super().__init__()
+        self.system = system
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        output = looked(self.system, image)
+        tensors = {name: value for name, value in output._asdict().items() if value is not None}
+        shares = task.probabilities(self.system.spec.task, output.logits)
+        return {
+            **tensors,
+            "probabilities": shares,
+            **self.system.columns(output),
+            **{f"doubt {name}": doubt for name, doubt in self.system.all_doubts(output).items()},
+        }
+
+
+def test_decision_explanation_and_doubts_export_with_any_batch_size(system, batch):
+    graph = Graph(learn(system, batch)).eval()
+    free = ({0: torch.export.Dim("batch", min=1, max=64)},)
+    exported = torch.export.export(graph, (batch.image[:3],), dynamic_shapes=free).module()
+    for count in (1, 4, COUNT):
+        with torch.no_grad():
+            eager, traced = graph(batch.image[:count]), exported(batch.image[:count])
+        assert set(traced) == set(eager)
+        for name, value in eager.items():
+            # fused steps may round otherwise; a fixed batch size would change whole rows
+            assert_close(traced[name], value, rtol=1e-5, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")

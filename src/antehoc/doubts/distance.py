@@ -104,7 +104,8 @@ class ClassGaussians(nn.Module):
             white = (features - self.mean[predicted]) @ self.whitening[0].T
         else:  # to every class, then the predicted one: a gather of matrices per image would cost more
             every = torch.einsum("kij,bkj->bki", self.whitening, features[:, None] - self.mean)
-            white = every.take_along_dim(predicted[:, None, None], 1)[:, 0]
+            own = predicted[:, None, None].expand(-1, 1, every.shape[2])
+            white = every.gather(1, own)[:, 0]
         return white.square().mean(1).clamp(min=1e-12).log()
 
     def rival(self, features: Tensor, predicted: Tensor) -> Tensor:

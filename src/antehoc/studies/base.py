@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from antehoc.blocks import Block, Note
+from antehoc.blocks import Block
 from antehoc.data import Files, Source
 from antehoc.data.examples import Examples
 from antehoc.errors import DataError, RecipeError
@@ -28,10 +28,6 @@ class Finding(ABC):
     @abstractmethod
     def blocks(self) -> list[Block]:
         """What a report shows below the title, with what the figures can and cannot prove."""
-
-    def words(self) -> list[str]:
-        """What it says without tables and pictures; a paragraph each."""
-        return [block.text for block in self.blocks() if isinstance(block, Note)]
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values for JSON: all that was found, except what only a picture needs."""

@@ -77,7 +77,8 @@ class AgainstPosthoc(Finding):
         images = f": own mask on the {self.comparison.images} images of the comparison with post-hoc methods"
         own = [_figure(name, name, self._own, "") for name in _FALLS]
         best = [_figure(f"posthoc_{name}", name, row, ", the best post-hoc method") for name, row in self._best.items()]
-        fewer = [_figure(f"compared_{name}", name, self._own, f"{images}; `{name}` is of more") for name in _PLACED]
+        more = "is measured on more"
+        fewer = [_figure(f"compared_{name}", name, self._own, f"{images} (`{name}` {more})") for name in _PLACED]
         return [*own, *best, *fewer]
 
     def blocks(self) -> list[Block]:
