@@ -24,6 +24,7 @@ from tabled.chosen import (
     TRAINED,
     TRIANGLES_FIRST,
 )
+from tabled.extend import example, recipe, registered
 from tabled.measured import add
 from tabled.recipes import aopc, biases, compared, fault, paper, side_by_side, small, studied, unknown, unknown_birds
 from tabled.reference import cli_help, metrics, recipe_keys
@@ -57,6 +58,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "recipe-keys": recipe_keys,
     "metrics": lambda: metrics(of_groups(*OF_DECISIONS)),
     "map-metrics": lambda: metrics(of_groups(*OF_MAPS)),
+    "extend-system": lambda: example("channels"),
+    "extend-study": lambda: example("recall"),
+    "extend-doubt": lambda: example("flatness"),
+    "extend-data": lambda: example("squares"),
+    "extend-register": registered,
+    "extend-recipe": recipe,
     **{name: (lambda name=name: fault(name)) for name in FAULTS},  # type: ignore[misc]
 }
 

@@ -13,10 +13,9 @@ import yaml
 
 from antehoc import cli
 from antehoc.data import DATASETS
-from antehoc.metrics import MetricEntry
-from antehoc.metrics.explanations import MapMeasure
+from antehoc.metrics import Measure
 from antehoc.recipe import Recipe, Unknown, Verdicts
-from antehoc.runs.studied import STUDIES
+from antehoc.studies import STUDIES
 from antehoc.systems import SYSTEMS
 from antehoc.training.phases import Phase
 from tabled.markdown import markdown
@@ -33,18 +32,13 @@ KEYS = {  # what the docstrings do not say of a key
 }
 
 
-def metrics(table: Mapping[str, MetricEntry | MapMeasure]) -> str:
-    """A table of measures, with the better direction of each."""
+def metrics(table: Mapping[str, Measure]) -> str:
+    """A table of measures, with the group and the better direction of each."""
     rows = [
-        [f"`{name}`", first_line(entry.function), entry.direction, f"`metrics.{entry.family}`"]
+        [f"`{name}`", entry.group, entry.says, entry.direction, f"`metrics.{entry.family}`"]
         for name, entry in table.items()
     ]
-    return markdown(["measure", "what it is", "better", "file"], rows)
-
-
-def first_line(documented: object) -> str:
-    """A docstring's first sentence."""
-    return (inspect.getdoc(documented) or "").partition("\n\n")[0].replace("\n", " ")
+    return markdown(["measure", "group", "what it tells", "better", "file"], rows)
 
 
 def cli_help() -> str:
@@ -79,7 +73,7 @@ def _command(name: str, parser: argparse.ArgumentParser) -> str:
 
 
 def recipe_keys() -> str:
-    """Every key of a recipe, of its sections, of each data set and of each system."""
+    """Every key of a recipe, of its sections, of each study, data set and system, and of a system's groups."""
     parts: list[tuple[str, Callable[..., object], Sequence[str]]] = [
         ("### The recipe", Recipe, ()),
         ("### A phase, in `phases`", Phase, ()),
@@ -87,8 +81,10 @@ def recipe_keys() -> str:
         ("### `unknown`", Unknown, ()),
         *((f"### `studies: {{{name}: ...}}`", run, GIVEN) for name, run in STUDIES.items() if options(run)),
         *((f"### `data: {{name: {name}}}`", make, ("seed",)) for name, make in DATASETS.items()),
-        *((f"### `system: {{name: {name}}}`", kind, ("spec",)) for name, kind in SYSTEMS.items()),
     ]
+    for name, kind in SYSTEMS.items():
+        parts.append((f"### `system: {{name: {name}}}`", kind, ("spec",)))
+        parts += [(f"#### `{key}` of `{name}`", group, ()) for key, group in groups(kind).items()]
     head = ["key", "takes", "default", "meaning"]
     return "\n\n".join(f"{title}\n\n{markdown(head, keys(target, without))}" for title, target, without in parts)
 
@@ -98,11 +94,23 @@ def options(study: Callable[..., object]) -> list[str]:
     return [name for name in inspect.signature(study).parameters if name not in GIVEN]
 
 
+def groups(kind: Callable[..., object]) -> dict[str, type]:
+    """The arguments of a system that are groups of arguments, by name."""
+    hints = get_type_hints(kind.__init__)  # type: ignore[misc]
+    found = {name: [one for one in (get_args(hint) or (hint,)) if is_group(one)] for name, hint in hints.items()}
+    return {name: one[0] for name, one in found.items() if one and name != "spec"}
+
+
+def is_group(hint: Any) -> bool:
+    """Whether it is a dataclass: a group of arguments, written as keys and values."""
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
+
+
 def keys(target: Callable[..., object], without: Sequence[str] = ()) -> list[list[str]]:
     """A row for each parameter: name, type in words, default, meaning."""
     is_class = isinstance(target, type) and not dataclasses.is_dataclass(target)
     hints = get_type_hints(target.__init__ if is_class else target)
-    said = {**comments(target), **KEYS, **arguments(inspect.getdoc(target) or "")}
+    said = {**comments(target), **KEYS, **arguments(target)}
     rows = []
     for name, parameter in inspect.signature(target).parameters.items():
         if name not in without:
@@ -125,7 +133,7 @@ def default(target: object, name: str, parameter: inspect.Parameter) -> str:
         return "its own defaults"
     if isinstance(value, tuple):
         value = list(value)
-    return f"`{yaml.safe_dump(value, default_flow_style=True).removesuffix('...' + chr(10)).strip()}`"
+    return f"`{yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix('...' + chr(10)).strip()}`"
 
 
 def words(hint: Any) -> str:
@@ -148,8 +156,17 @@ def words(hint: Any) -> str:
     return plain_words.get(hint) or "keys and values"
 
 
-def arguments(documentation: str) -> dict[str, str]:
-    """What the section `Args` says of each name; several names may share a line."""
+def arguments(target: object) -> dict[str, str]:
+    """What the section `Args` says of each name, also that of a class that it extends."""
+    kinds = target.__mro__[::-1] if isinstance(target, type) else (target,)
+    found: dict[str, str] = {}
+    for kind in kinds:
+        found |= documented(inspect.cleandoc(kind.__doc__ or ""))
+    return found
+
+
+def documented(documentation: str) -> dict[str, str]:
+    """What the section `Args` of a docstring says of each name; several names may share a line."""
     found: dict[str, str] = {}
     section = re.search(r"^(?:Args|Attributes):\n((?:[ ]{4}.*\n?|\n)+)", documentation, re.MULTILINE)
     for names, text in re.findall(r"^ {4}([\w, ]+): (.*(?:\n {8}.*)*)", section[1] if section else "", re.MULTILINE):
