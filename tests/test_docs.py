@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,14 @@ from antehoc.data.drawn import draw
 from antehoc.data.sets.folder import folder
 from antehoc.data.sets.manifest import manifest
 from antehoc.data.sets.shapes import spec as shapes_spec
+from antehoc.doubts import DOUBTS
 from antehoc.model import build_system
 from antehoc.recipe import build_recipe
 from antehoc.recipes import known_recipes, merge
 from antehoc.runs.studied import study_options
 from antehoc.schema import check_arguments
+from antehoc.studies import STUDIES
+from antehoc.systems import SYSTEMS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -92,8 +96,18 @@ def test_every_command_line_parses(_, text):
         assert recipe is None or recipe.endswith(".yaml") or recipe in known_recipes()
 
 
+@pytest.fixture
+def examples(monkeypatch):
+    """The examples of the page on extending, registered."""
+    monkeypatch.syspath_prepend(ROOT / "tests" / "extend")
+    monkeypatch.setitem(DATASETS, "squares", import_module("squares").squares)
+    monkeypatch.setitem(DOUBTS, "flatness", import_module("flatness").FLATNESS)
+    monkeypatch.setitem(SYSTEMS, "channels", import_module("channels").Channels)
+    monkeypatch.setitem(STUDIES, "recall", import_module("recall").run)
+
+
 @pytest.mark.parametrize(("_", "text"), blocks("yaml"))
-def test_every_recipe_is_one(_, text):
+def test_every_recipe_is_one(_, text, examples):
     values = yaml.safe_load(text)
     shipped = yaml.safe_load((ROOT / "src/antehoc/recipes/shapes.yaml").read_text())
     whole = "system" in values  # else a part, to be laid over a recipe
@@ -109,6 +123,7 @@ def test_every_recipe_is_one(_, text):
         spec = shapes_spec(data.get("size", 64))
         built = build_system(spec, system, "docs, system", weights=False)
         parts = {name for name, _ in built.named_children()}
+        assert set(recipe.verdict.doubts) <= set(DOUBTS)
         for phase in recipe.phases:
             assert set(phase.train) <= parts
             assert set(phase.weights) <= set(built.weights)

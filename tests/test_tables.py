@@ -331,3 +331,24 @@ def test_the_check_finds_a_table_that_is_out_of_date(tables, tmp_path, monkeypat
 def test_every_key_of_a_recipe_says_what_it_is(tables):
     silent = [line for line in tables.recipe_keys().splitlines() if re.fullmatch(r"\| `\w+` .*\|  \|", line)]
     assert silent == []
+
+
+def test_every_group_of_a_system_s_arguments_has_a_table_with_what_it_inherits(tables):
+    keys = tables.recipe_keys()
+    _, _, after = keys.partition("#### `distance` of `mirror`")
+    own = after.partition("####")[0].partition("### ")[0]
+    assert [line.split("|")[1].strip() for line in own.splitlines() if line.startswith("| `")] == [
+        "`covariance`", "`shrinkage`", "`of`"
+    ]  # fmt: skip
+    for group in ("backbone", "gating", "explainer", "distance"):
+        assert f"#### `{group}` of `joint`" in keys
+    assert all(f"`studies: {{{name}: ...}}`" in keys for name in ("leakage", "compare", "cost"))
+
+
+def test_the_page_on_extending_shows_the_files_that_the_tests_run(tables, monkeypatch, tmp_path):
+    page = (tables.HERE / "howto/extend.md").read_text()
+    extend = tables.HERE.parent / "tests/extend"
+    for name in ("channels", "recall", "flatness", "squares"):
+        assert (extend / f"{name}.py").read_text() in page
+    assert tables.registered().count("patch.setitem(") == 4
+    assert "system: {name: channels}" in tables.recipe()
