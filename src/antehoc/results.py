@@ -12,6 +12,7 @@ import torch
 from antehoc.evaluation import Evaluation, Scored
 from antehoc.figure import Figure, intervals, values
 from antehoc.model import Model
+from antehoc.studies import Finding
 from antehoc.targets import met, read_target, value_of
 
 
@@ -45,6 +46,7 @@ class Reproduction:
     published: dict[str, float | None]
     notes: tuple[str, ...]
     evaluations: dict[str, Evaluation]  #: by variant; the recipe itself under its own name
+    findings: dict[str, dict[str, Finding]]  #: of the studies, by variant and study
     models: dict[str, Model]
     history: list[list[dict[str, float]]]
     parts: dict[str, float]  #: seconds by part
@@ -78,9 +80,9 @@ class Reproduction:
             "notes": list(self.notes),
             "peers": {name: one.peers for name, one in self.evaluations.items() if one.peers},
             "studies": {
-                name: {study: found.to_plain() for study, found in one.studies.items()}
-                for name, one in self.evaluations.items()
-                if one.studies
+                name: {study: found.to_plain() for study, found in own.items()}
+                for name, own in self.findings.items()
+                if own
             },
             "parts": {name: round(value, 1) for name, value in self.parts.items()},
             "environment": environment(),
