@@ -51,7 +51,7 @@ def tiny_spec() -> DataSpec:
 TINY_RECIPE = """\
 # shapes at half their side: three seconds for some seven in ten decisions right, so that there are errors to find
 data: {name: shapes, side: 32, train: 600, validation: 120, calibration: 400, test: 400}
-system: {name: mirror, backbone: small, mirror: {kind: light, width: 8}}
+system: {name: mirror, backbone: {name: small}, mirror: {kind: light, width: 8}}
 phases:
   - {train: [main], epochs: 3, batch_size: 16, learning_rate: 0.02, schedule: one-cycle, keep: best, monitor: accuracy}
   - {train: [mirror], epochs: 2, batch_size: 16, learning_rate: 0.02, schedule: one-cycle, cache: true,

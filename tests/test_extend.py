@@ -32,7 +32,7 @@ from antehoc.types import Decision
 RECIPE = """
 data: {name: squares, images: 200}
 system: {name: channels}
-phases: [{train: [maps], epochs: 3, batch_size: 16, optimizer: adamw, learning_rate: 0.05}]
+phases: [{train: [maps], epochs: 6, batch_size: 16, optimizer: adamw, learning_rate: 0.05}]
 verdict: {alpha: 0.1, doubts: [softmax, flatness]}
 unknown: {kinds: [noise], count: 50}
 studies: {recall: {least: 0.4}}
@@ -85,7 +85,7 @@ def test_a_run_has_the_figures_of_the_study_beside_those_of_every_run(run):
 
 def test_the_page_shows_study_doubt_and_maps(run):
     page = (run / "run.html").read_text()
-    for said in (recall.Recall.title, "recall_green", "flatness", "What the mask lets through"):
+    for said in (recall.Recall.title, "images with green that are found", "flatness", "What the mask lets through"):
         assert said in page, said
 
 

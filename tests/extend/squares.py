@@ -9,7 +9,7 @@ from antehoc.types import ROLES, DataSpec
 COLORS = ("red", "green", "blue")
 
 
-def squares(*, seed: int, images: int = 200, side: int = 16, noise: float = 0.35) -> Source:
+def squares(*, seed: int, images: int = 200, side: int = 16, noise: float = 0.5) -> Source:
     """Images of colored squares, drawn from a seed.
 
     Args:

@@ -18,10 +18,8 @@ def test_a_saved_model_measured_again_gives_the_figures_of_its_run(tiny_run):
     recipe, where, seed = recipe_of(model)
     assert (where, seed) == (str(tiny_run.recipe), 0)
     assert recipe == read_recipe(str(tiny_run.recipe))[0]
-    found = evaluate_model(model, recipe, where, seed=seed)
-    wanted = {name: value for name, value in tiny_run.result.figures.items() if name in found.figures}
-    assert found.figures == wanted
-    assert set(tiny_run.result.figures) - set(wanted) == {"twins_across_roles"}
+    found = evaluate_model(model, recipe, where, seed=seed).figures
+    assert [figure for figure in tiny_run.result.figures if figure.name != "twins_across_roles"] == found
 
 
 def test_a_recorded_recipe_takes_overrides(tiny_run):

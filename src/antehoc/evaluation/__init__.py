@@ -7,11 +7,9 @@ from torch import Tensor
 from antehoc.blocks import Section
 from antehoc.calibration import Policy
 from antehoc.data.examples import Examples, Fetched
-from antehoc.errors import choose
-from antehoc.evaluation import attributes, cases, curves, decisions, expected, peers, verdicts
+from antehoc.evaluation import attributes, cases, curves, decisions, expected, faults, peers, verdicts
 from antehoc.evaluation import unknown as sets
 from antehoc.evaluation.cases import Shown
-from antehoc.evaluation.faults import FAULTS
 from antehoc.evaluation.reading import reading
 from antehoc.evaluation.result import Evaluation
 from antehoc.evaluation.scoring import BASELINE, Scored, outputs, score
@@ -30,7 +28,7 @@ def evaluate(
     train: Fetched | None = None,
     points: Sequence[float] = (),
     scored: Scored | None = None,
-    faults: Sequence[str] = (),
+    paired: Sequence[str] = (),
     seed: int = 0,
 ) -> Evaluation:
     """Measure a calibrated model on a test set and on images of no known class.
@@ -44,11 +42,10 @@ def evaluate(
         train: the training images, to compare with the detectors of pytorch-ood on the same features; None: do not.
         scored: the test images as scored already, with `features` where `train` is given.
         points: shares of correct decisions questioned, at which the shares of wrong ones are compared.
-        faults: of published code, by name in `FAULTS`, to measure beside the repaired figure.
+        paired: sets of no known class that are also questioned by the explanations of test images (see `faults`).
         seed: of the bootstrap.
     Raises:
         ValueError: where the model is not calibrated.
-        RecipeError: where no fault has one of the names.
     """
     if (policy := model.policy) is None:
         raise ValueError("evaluate needs a calibrated model")
@@ -58,24 +55,23 @@ def evaluate(
     rows = attributes.rows(spec, scored) if attributes.measurable(scored) else []
     of_attributes = attributes.figures(spec, scored, rows, train_attributes) if rows else []
     of_verdicts, of_sets = _verdicts(policy, scored, others, calibration, points, seed)
+    of_sets += faults.paired(spec, scored, others, paired)
     of_peers, table = peers.measured(model, train, scored, others) if train is not None else ([], {})
-    of_faults = [figure for fault in faults for figure in choose("fault", fault, FAULTS)(spec, scored, others)]
     wrong = int(scored.wrong.sum())
     return Evaluation(
-        [*decisions.figures(scored), *of_attributes, *of_verdicts, *of_sets, *of_peers, *of_faults],
-        [] if wrong else ["no test image was decided wrongly: figures on errors are null"],
-        table,
-        cases.shown(model, policy, test, scored, unknown),
-        len(scored.label),
-        wrong,
-        (
+        figures=[*decisions.figures(scored), *of_attributes, *of_verdicts, *of_sets, *of_peers],
+        notes=[] if wrong else ["no test image was decided wrongly: figures on errors are null"],
+        peers=table,
+        shown=cases.shown(model, policy, test, scored, unknown),
+        images=len(scored.label),
+        wrong=wrong,
+        sections=(
             *_of_classes(spec, scored),
             *([attributes.section(rows, of_attributes)] if rows else []),
             *_of_sets(of_sets, unknown, table),
-            curves.scores_section(scored, policy, others),
-            curves.curves_section(scored, policy),
+            *curves.sections(scored, policy, others),
         ),
-        sets.table(of_sets, _counts(unknown), brief=True) if unknown else None,
+        sets=sets.table(of_sets, _counts(unknown), brief=True) if unknown else None,
     )
 
 
@@ -120,5 +116,5 @@ def _counts(unknown: Mapping[str, Examples]) -> dict[str, int]:
 
 
 __all__ = [
-    "BASELINE", "FAULTS", "Evaluation", "Scored", "Shown", "evaluate", "outputs", "reading", "score",
+    "BASELINE", "Evaluation", "Scored", "Shown", "evaluate", "outputs", "reading", "score",
 ]  # fmt: skip

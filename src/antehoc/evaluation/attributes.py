@@ -1,7 +1,7 @@
 """How well attributes are predicted, beside predictors that look at no image."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,8 +12,10 @@ from antehoc import task
 from antehoc.blocks import Block, Cell, Note, Section, Strong, Table
 from antehoc.evaluation.scoring import Scored
 from antehoc.explanations import plain
-from antehoc.figure import Better, Figure, defined, number, value_of
+from antehoc.figure import Figure, defined, number, value_of
+from antehoc.metrics import MEASURES
 from antehoc.metrics import attributes as measures
+from antehoc.metrics.attributes import Groups
 from antehoc.spec import DataSpec
 
 GROUP = "Attributes"
@@ -26,21 +28,13 @@ _SAID = (
     "Where attributes are rare, a predictor that never names one looks good: accuracy has to beat “all zeros” and “best"
     " constant”, which look at no image. In the row of all attributes, the constant is what most training images have."
 )
-_MEASURED: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], str, bool]] = {  # what it says, whether shown first
-    "attribute_accuracy": (measures.attribute_accuracy, "attributes predicted correctly, each counted alone", True),
-    "attribute_exact": (measures.attribute_exact, "images with every attribute correct", True),
-    "argmax_agreement": (measures.argmax_agreement, "images whose surest attribute is the first true one", False),
-    "attribute_map": (measures.mean_average_precision, "average precision, mean over attributes", True),
-    "attribute_balanced_accuracy": (
-        measures.balanced_accuracy,
-        "attributes predicted correctly, present and absent ones counted alike",
-        True,
-    ),
-    "attribute_f1": (
-        measures.macro_f1,
-        "F1, mean over attributes: how well those present are found and no others named",
-        False,
-    ),
+_MEASURED = {  # the measure of each figure, and whether it is shown first
+    "attribute_accuracy": ("attribute_accuracy", True),
+    "attribute_exact": ("attribute_exact", True),
+    "argmax_agreement": ("argmax_agreement", False),
+    "attribute_map": ("mean_average_precision", True),
+    "attribute_balanced_accuracy": ("balanced_accuracy", True),
+    "attribute_f1": ("macro_f1", False),
 }
 
 
@@ -90,13 +84,11 @@ def figures(spec: DataSpec, scored: Scored, found: Sequence[Row], train_attribut
     """
     probabilities, truth = scored.columns["attributes"], _hard(scored.attributes)
     own = [
-        _figure(name, function(probabilities, truth), says, "higher", headline)
-        for name, (function, says, headline) in _MEASURED.items()
+        _measured(name, measure, probabilities, truth, headline=headline)
+        for name, (measure, headline) in _MEASURED.items()
     ]
     if spec.groups:
-        value = measures.group_accuracy(probabilities, truth, spec.groups)
-        says = "questions, such as the color of a part, whose most probable answer is true"
-        own.append(_figure("attribute_group_accuracy", value, says, "higher"))
+        own.append(_measured("attribute_group_accuracy", "group_accuracy", probabilities, truth, spec.groups))
     blind = float(sum(row.unseen is True for row in found))
     says = "attributes whose predictions are not better than chance"
     count = Figure("attributes_unseen", blind, says, GROUP, "lower", headline=True, written="count")
@@ -107,19 +99,25 @@ def _compared(spec: DataSpec, scored: Scored, truth: Tensor, train_attributes: T
     """What predictors reach that know the class alone, or nothing."""
     repeated = task.probabilities(scored.task, scored.logits) @ torch.tensor(spec.class_attributes)
     repeats = measures.mean_average_precision(repeated.clamp(0, 1), truth)
-    says = "for comparison: attribute_map of the attributes expected from the predicted class probabilities"
-    found = [_figure("class_repeat_map", repeats, says)]
-    says = "for comparison: accuracy of predicting that no image has any attribute"
-    found.append(_figure("all_zeros_accuracy", measures.all_zeros_accuracy(truth), says))
+    says = "attribute_map of the attributes expected from the predicted class probabilities"
+    found = [_compared_figure("class_repeat_map", repeats, says)]
+    says = "accuracy of predicting that no image has any attribute"
+    found.append(_compared_figure("all_zeros_accuracy", measures.all_zeros_accuracy(truth), says))
     if train_attributes is not None:
-        says = "for comparison: accuracy of predicting for every image what most training images have"
+        says = "accuracy of predicting for every image what most training images have"
         value = measures.majority_accuracy(truth, _hard(train_attributes))
-        found.append(_figure("majority_accuracy", value, says))
+        found.append(_compared_figure("majority_accuracy", value, says))
     return found
 
 
-def _figure(name: str, value: Tensor, says: str, better: Better | None = None, headline: bool = True) -> Figure:
-    return Figure(name, defined(float(value)), says, GROUP, better, headline=headline)
+def _measured(name: str, measure: str, *given: Tensor | Groups, headline: bool = True) -> Figure:
+    """A figure by a measure of the table, whose words and direction it takes."""
+    entry = MEASURES[measure]
+    return Figure(name, defined(float(entry.function(*given))), entry.says, GROUP, entry.direction, headline=headline)
+
+
+def _compared_figure(name: str, value: Tensor, says: str) -> Figure:
+    return Figure(name, defined(float(value)), f"for comparison: {says}", GROUP, headline=True)
 
 
 def _hard(attributes: Tensor) -> Tensor:

@@ -81,7 +81,7 @@ def chosen(spec: DataSpec, policy: Policy, scored: Scored) -> dict[str, int | No
 def _by_verdict(spec: DataSpec, policy: Policy, scored: Scored) -> dict[str, int | None]:
     """One image of each kind, the one in the middle of its kind by score: neither the best nor the worst."""
     wrong, verdict = scored.wrong, policy.score(scored.doubts)
-    questioned = verdict > policy.thresholds(scored.predicted)
+    questioned = verdict > policy.thresholds(scored.about)
     own = torch.tensor(spec.class_attributes)
     fits = likelihood.log_likelihood(scored.columns["attributes"], own, spec.exclusive, at_most_one=spec.at_most_one)
     fit, found = strongest(fits), wrong & questioned

@@ -14,6 +14,11 @@ _FREE = 1e300  # a threshold above this means that there is none
 _SCORE = "verdict score (higher: decision and reasons disagree more); the line is the threshold"
 
 
+def sections(scored: Scored, policy: Policy, unknown: Mapping[str, Scored]) -> list[Section]:
+    """Verdict scores by set, and risk over coverage."""
+    return [scores_section(scored, policy, unknown), curves_section(scored, policy)]
+
+
 def scores_section(scored: Scored, policy: Policy, unknown: Mapping[str, Scored]) -> Section:
     """A sample of verdict scores of correct and wrong decisions and of each unknown set, beside the threshold."""
     verdict, wrong = policy.score(scored.doubts).flatten(), scored.wrong.flatten()

@@ -22,7 +22,7 @@ class Evaluation:
     wrong: int = 0  #: wrong decisions among them; with several labels each label is a decision
     sections: tuple[Section, ...] = ()
     sets: Table | None = None  #: the sets of no known class
-    studies: dict[str, Any] = field(default_factory=dict)  #: findings by name, until `results.py` holds them
+    studies: dict[str, Any] = field(default_factory=dict)  #: findings by name, which a run adds
 
     def headline(self) -> str:
         """What was found, in two or three sentences made from the figures."""

@@ -36,6 +36,13 @@ class Scored:
         return task.predicted(self.task, self.logits)
 
     @property
+    def about(self) -> Tensor:
+        """The number of the class that each decision is about, (n,) or (n, K): which of a class's thresholds holds."""
+        if self.task == "single-label":
+            return self.predicted
+        return torch.arange(self.logits.shape[1]).expand(self.logits.shape)
+
+    @property
     def wrong(self) -> Tensor:
         """(n,) True where the decision is wrong, or (n, K) for each label."""
         return task.wrong(self.task, self.logits, self.label)

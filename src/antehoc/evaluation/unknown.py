@@ -48,7 +48,7 @@ def figures(
         if baseline_threshold is not None:
             questioned = _any(other.doubts[BASELINE] > baseline_threshold)
             found.append(_questioned("msp_", name, share(questioned), f" by {score_words('msp')}"))
-        questioned = _any(policy.score(other.doubts) > policy.thresholds(other.predicted))
+        questioned = _any(policy.score(other.doubts) > policy.thresholds(other.about))
         found.append(_questioned("", name, share(questioned)))
         found += _by_rules(name, other)
         found += _told_apart("verdict", name, policy.score(scored.doubts), policy.score(other.doubts))

@@ -56,7 +56,7 @@ def figures(scored: Scored, policy: Policy, seed: int) -> list[Figure]:
         seed: of the bootstrap.
     """
     verdict, wrong = policy.score(scored.doubts), scored.wrong.flatten()
-    questioned = (verdict > policy.thresholds(scored.predicted)).flatten()
+    questioned = (verdict > policy.thresholds(scored.about)).flatten()
     doubts, verdict = flat(scored.doubts), verdict.flatten()
     found = _by_rules(doubts, scored.logits.shape[1], wrong)
     found += _questioned("verdict", "the verdict", questioned, wrong, headline=True, interval=True)

@@ -66,7 +66,7 @@ def policy_from(recipe: Recipe, rows: Scored, fit: Scored | None, seed: int) -> 
         late=recipe.verdict.late,
         alpha=recipe.verdict.alpha,
         fit=(fit.doubts, fit.wrong) if fit else None,
-        predicted=rows.predicted if recipe.verdict.per_class else None,
+        predicted=rows.about if recipe.verdict.per_class else None,
         classes=rows.logits.shape[1],
         method=recipe.verdict.method,
         guarantee=recipe.verdict.guarantee,

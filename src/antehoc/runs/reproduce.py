@@ -122,7 +122,7 @@ def _measured(
         train=with_activations(model.system, source.roles["train"], recipe.phases) if peers else None,
         points=recipe.operating_points,
         scored=scored,
-        faults=("ood-pairing",) if recipe.unknown.paired else (),
+        paired=recipe.unknown.paired,
         seed=seed,
     )
     clock.lap("evaluation")
