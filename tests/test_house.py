@@ -13,7 +13,9 @@ import pytest
 import antehoc
 from antehoc.data import DATASETS
 from antehoc.errors import AntehocError
+from antehoc.explanations import KINDS
 from antehoc.metrics import METRICS
+from antehoc.studies import STUDIES
 from antehoc.systems import SYSTEMS, System
 
 HOUSE = Path(antehoc.__file__).parent
@@ -64,6 +66,11 @@ def functions_that_give(result: str, package: str) -> set[tuple[str, str]]:
 
 def test_every_data_set_is_in_its_table():
     assert {(f.__module__, f.__name__) for f in DATASETS.values()} == functions_that_give("Source", "data/sets")
+
+
+def test_every_study_is_in_its_table():
+    named = {module.__name__.split(".")[-1] for module in modules("studies") if hasattr(module, "run")}
+    assert named == set(STUDIES)
 
 
 def test_every_measure_is_in_its_table():
@@ -119,3 +126,62 @@ def test_what_a_caller_may_catch_is_declared_in_one_place():
     while further := {kind for parent in declared for kind in parent.__subclasses__()} - declared:
         declared |= further
     assert {kind.__module__ for kind in declared} == {"antehoc.errors"}
+
+
+# The shape of the code: what a redesign bought, and a later change should not lose without a word
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_file_stays_short_enough_to_read(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_functions_stay_short():
+    lengths = {
+        (name_of(path), node.name): (node.end_lineno or 0) - node.lineno + 1
+        for path in FILES
+        for node in functions(path)
+    }
+    assert [name for name, length in lengths.items() if length > 60] == []
+    assert sorted(lengths.values())[int(0.95 * len(lengths))] <= 30, "docstrings included"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.name != "task.py"], ids=name_of)
+def test_only_the_task_takes_an_argmax_of_logits(path):
+    calls = [ast.unparse(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("argmax")]  # fmt: skip
+    assert [call for call in calls if "logits" in call or "output" in call] == []
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.name != "explanations.py"], ids=name_of)
+def test_only_explanations_ask_for_their_kind(path):
+    kinds = {kind.__name__ for kind in KINDS.values()}
+    asked = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance" and kinds & words(node.args[1]))
+        or (isinstance(node, ast.MatchClass) and ast.unparse(node.cls) in kinds)
+    ]
+    assert asked == []
+
+
+def words(node: ast.AST) -> set[str]:
+    return {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+
+
+NAMED = ("shapes", "birds", "triangles", "cue-conflict", "cub", "mirror", "joint", "pentagon")
+GENERAL = [path for path in FILES if name_of(path).split("/")[0] in ("cli", "report", "runs", "training", "model")]
+GENERAL += [HOUSE / name for name in ("results.py", "recipe.py", "targets.py", "task.py", "figure.py", "blocks.py")]
+
+
+@pytest.mark.parametrize("path", GENERAL, ids=name_of)
+def test_a_general_file_names_no_data_set_recipe_or_system(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert texts & set(NAMED) == set()

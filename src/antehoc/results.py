@@ -46,12 +46,12 @@ class Reproduction:
     published: dict[str, float | None]
     notes: tuple[str, ...]
     evaluations: dict[str, Evaluation]  #: by variant; the recipe itself under its own name
-    findings: dict[str, dict[str, Finding]]  #: of the studies, by variant and study
     models: dict[str, Model]
     history: list[list[dict[str, float]]]
     parts: dict[str, float]  #: seconds by part
     folder: Path
     targets: Mapping[str, str] = field(default_factory=dict)  #: what a figure is meant to reach
+    findings: Mapping[str, Mapping[str, Finding]] = field(default_factory=dict)  #: by variant and study
 
     def reached(self) -> dict[str, dict[str, str | bool | None]]:
         """Each target with whether it was met; None where a figure that it needs is undefined."""
