@@ -13,7 +13,9 @@ import pytest
 import antehoc
 from antehoc.data import DATASETS
 from antehoc.errors import AntehocError
+from antehoc.explanations import KINDS
 from antehoc.metrics import METRICS
+from antehoc.studies import STUDIES
 from antehoc.systems import SYSTEMS, System
 
 HOUSE = Path(antehoc.__file__).parent
@@ -35,7 +37,7 @@ def modules(package: str) -> Iterator[ModuleType]:
     """Every module file of a package whose name does not begin with an underscore."""
     folder = HOUSE / package
     for info in pkgutil.iter_modules([str(folder)]):
-        if not info.name.startswith("_") and not info.ispkg:
+        if not info.name.startswith("_"):
             yield importlib.import_module(f"antehoc.{package}.{info.name}")
 
 
@@ -46,7 +48,7 @@ def test_every_system_is_in_its_table():
         for kind in vars(module).values()
         if inspect.isclass(kind)
         and issubclass(kind, System)
-        and kind.__module__ == module.__name__
+        and kind.__module__.startswith(module.__name__)
         and not inspect.isabstract(kind)
     }
     assert written == set(SYSTEMS.values())
@@ -66,6 +68,11 @@ def test_every_data_set_is_in_its_table():
     assert {(f.__module__, f.__name__) for f in DATASETS.values()} == functions_that_give("Source", "data/sets")
 
 
+def test_every_study_is_in_its_table():
+    named = {module.__name__.split(".")[-1] for module in modules("studies") if hasattr(module, "run")}
+    assert named == set(STUDIES)
+
+
 def test_every_measure_is_in_its_table():
     table = {(entry.function.__module__, entry.function.__name__) for entry in METRICS.values()}
     assert table == functions_that_give("Figure", "metrics")
@@ -73,7 +80,9 @@ def test_every_measure_is_in_its_table():
     assert all(entry.function.__module__.endswith(f".{entry.family}") for entry in METRICS.values())
 
 
-@pytest.mark.parametrize("path", [HOUSE / "questions.py", *sorted((HOUSE / "metrics").glob("[!_]*.py"))], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [*sorted((HOUSE / "doubts").glob("[!_]*.py")), *sorted((HOUSE / "metrics").glob("[!_]*.py"))], ids=name_of
+)
 def test_public_functions_on_tensors_are_checked(path):
     # asked of the source: under these tests jaxtyping checks every function, whether or not it is checked for users
     unchecked = [
@@ -86,7 +95,8 @@ def test_public_functions_on_tensors_are_checked(path):
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_system_is_called_as_its_file(name):
-    assert SYSTEMS[name].__module__ == f"antehoc.systems.{name.replace('-', '_')}"
+    home = f"antehoc.systems.{name.replace('-', '_')}"
+    assert SYSTEMS[name].__module__ in (home, f"{home}.system")
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -116,3 +126,62 @@ def test_what_a_caller_may_catch_is_declared_in_one_place():
     while further := {kind for parent in declared for kind in parent.__subclasses__()} - declared:
         declared |= further
     assert {kind.__module__ for kind in declared} == {"antehoc.errors"}
+
+
+# The shape of the code: what a redesign bought, and a later change should not lose without a word
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_file_stays_short_enough_to_read(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_functions_stay_short():
+    lengths = {
+        (name_of(path), node.name): (node.end_lineno or 0) - node.lineno + 1
+        for path in FILES
+        for node in functions(path)
+    }
+    assert [name for name, length in lengths.items() if length > 60] == []
+    assert sorted(lengths.values())[int(0.95 * len(lengths))] <= 30, "docstrings included"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.name != "task.py"], ids=name_of)
+def test_only_the_task_takes_an_argmax_of_logits(path):
+    calls = [ast.unparse(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("argmax")]  # fmt: skip
+    assert [call for call in calls if "logits" in call or "output" in call] == []
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.name != "explanations.py"], ids=name_of)
+def test_only_explanations_ask_for_their_kind(path):
+    kinds = {kind.__name__ for kind in KINDS.values()}
+    asked = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance" and kinds & words(node.args[1]))
+        or (isinstance(node, ast.MatchClass) and ast.unparse(node.cls) in kinds)
+    ]
+    assert asked == []
+
+
+def words(node: ast.AST) -> set[str]:
+    return {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+
+
+NAMED = ("shapes", "birds", "triangles", "cue-conflict", "cub", "mirror", "joint", "pentagon")
+GENERAL = [path for path in FILES if name_of(path).split("/")[0] in ("cli", "report", "runs", "training", "model")]
+GENERAL += [HOUSE / name for name in ("results.py", "recipe.py", "targets.py", "task.py", "figure.py", "blocks.py")]
+
+
+@pytest.mark.parametrize("path", GENERAL, ids=name_of)
+def test_a_general_file_names_no_data_set_recipe_or_system(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert texts & set(NAMED) == set()

@@ -2,13 +2,19 @@
 
 from dataclasses import replace
 
+from antehoc.figure import Figure
+
 
 def test_a_run_records_which_of_its_targets_were_met(tiny_run):
     result = replace(
         tiny_run.result,
         seconds=50.0,
-        figures={"accuracy": 0.9, "msp_auroc": 0.8, "verdict_auroc": 0.79, "iou": None},
-        intervals={"accuracy": (0.85, 0.95)},
+        figures=[
+            Figure("accuracy", 0.9, "test images decided correctly", "Decisions", interval=(0.85, 0.95)),
+            Figure("msp_auroc", 0.8, "", "Verdicts"),
+            Figure("verdict_auroc", 0.79, "", "Verdicts"),
+            Figure("iou", None, "", "Explanations"),
+        ],
         targets={
             "accuracy": ">= 0.9",
             "verdict_auroc": ">= 0.5 and >= msp_auroc",
@@ -17,7 +23,6 @@ def test_a_run_records_which_of_its_targets_were_met(tiny_run):
             "accuracy_low": ">= 0.8",
             "seconds": "<= 60",
         },
-        meanings={"accuracy": "test images decided correctly"},
     )
     summary = result.summary()
     assert summary["targets"] == {
@@ -28,7 +33,9 @@ def test_a_run_records_which_of_its_targets_were_met(tiny_run):
         "accuracy_low": {"target": ">= 0.8", "met": True},
         "seconds": {"target": "<= 60", "met": True},
     }
-    assert summary["meanings"] == {"accuracy": "test images decided correctly"}
+    assert summary["figures"] == {"accuracy": 0.9, "msp_auroc": 0.8, "verdict_auroc": 0.79, "iou": None}
+    assert summary["intervals"] == {"accuracy": [0.85, 0.95]}
+    assert summary["meanings"]["accuracy"] == "test images decided correctly"
 
 
 def test_a_run_without_targets_has_none(tiny_run):

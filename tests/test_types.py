@@ -1,4 +1,5 @@
 import dataclasses
+import json
 from typing import get_args
 
 import pytest
@@ -7,7 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from antehoc.errors import DataError
-from antehoc.types import ROLES, AttributeScores, Batch, DataSpec, Decision, Reason, Role, Verdict, checked
+from antehoc.explanations import AttributeScores, SaliencyMask
+from antehoc.systems import Joint
+from antehoc.types import ROLES, Batch, DataSpec, Decision, LabelDecision, Reason, Role, Verdict, checked
 
 GOOD = {
     "classes": ("cat", "fox"),
@@ -69,7 +72,7 @@ def test_a_spec_that_contradicts_itself_is_refused(change, says):
         (AttributeScores(("red",), (0.5,)), "probabilities"),
         (Reason("unsure", "the classes tie"), "text"),
         (Verdict("accepted", 0.0, 1.0, 0.01), "outcome"),
-        (Decision("cat", {"cat": 1.0, "fox": 0.0}, AttributeScores((), ())), "label"),
+        (Decision("cat", {"cat": 1.0, "fox": 0.0}), "label"),
     ],
 )
 def test_finished_facts_do_not_change(fact, name):
@@ -78,20 +81,78 @@ def test_finished_facts_do_not_change(fact, name):
 
 
 def test_decisions_do_not_share_their_doubts():
-    first, second = (Decision("cat", {"cat": 1.0}, AttributeScores((), ())) for _ in range(2))
-    first.doubt["margin"] = 1.0
-    assert second.doubt == {}
+    first, second = (Decision("cat", {"cat": 1.0}) for _ in range(2))
+    first.doubts["margin"] = 1.0
+    assert second.doubts == {}
+
+
+REASON = Reason("attribute-missing", "'red' is absent", "red", 0.1, 1.0)
+VERDICT = Verdict("questioned", 2.0, 1.0, 0.01, (REASON,))
+DECISION = Decision("cat", {"cat": 1.0}, (AttributeScores(("red",), (0.1,)),), {"margin": -1.0}, VERDICT)
 
 
 def test_a_decision_is_written_as_plain_data():
-    reason = Reason("attribute-missing", "'red' is absent", "red", 0.1, 1.0)
-    verdict = Verdict("questioned", 2.0, 1.0, 0.01, (reason,))
-    plain = dataclasses.asdict(
-        Decision("cat", {"cat": 1.0}, AttributeScores(("red",), (0.1,)), {"margin": -1.0}, verdict)
-    )
-    assert plain["explanans"] == {"names": ("red",), "probabilities": (0.1,), "kind": "attributes"}
+    plain = json.loads(json.dumps(DECISION.to_plain()))
+    assert plain["explanations"] == [{"kind": "attributes", "names": ["red"], "probabilities": [0.1]}]
     assert plain["verdict"]["reasons"][0]["expected"] == 1.0
     assert plain["card"] is None
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        DECISION,
+        Decision("fox", {"cat": 0.2, "fox": 0.8}, (SaliencyMask.of(torch.eye(3)),), card=Joint.card),
+        Decision(
+            "cat, fox",
+            {"cat": 0.9, "fox": 0.6},
+            labels={"cat": LabelDecision(True, 0.9, {"margin": -2.0}, VERDICT), "fox": LabelDecision(True, 0.6, {})},
+        ),
+    ],
+    ids=["attributes", "a mask and a card", "several labels"],
+)
+def test_a_decision_is_read_back_as_it_was_written(decision):
+    assert Decision.from_plain(json.loads(json.dumps(decision.to_plain()))) == decision
+
+
+def test_a_decision_of_an_earlier_version_is_read():
+    card = {key: value for key, value in dataclasses.asdict(Joint.card).items() if key != "explanation"}
+    reasons = [
+        {"code": "attribute-missing", "text": "no red", "attribute": "red", "probability": 0.1, "expected": 1.0},
+        {"code": "attribute-agrees", "text": "round", "attribute": "round", "probability": 0.9, "expected": 1.0},
+    ]
+    old = {
+        "label": "cat",
+        "probabilities": {"cat": 1.0},
+        "explanans": {"names": ["red"], "probabilities": [0.1], "kind": "attributes"},
+        "doubt": {"margin": -1.0},
+        "verdict": {"outcome": "questioned", "score": 2.0, "threshold": 1.0, "alpha": 0.01, "reasons": reasons},
+        "card": {**card, "explanans": "probabilities"},
+        "by_explanation": {},
+        "corrected": {},
+    }
+    read = Decision.from_plain(old)
+    assert read.explanations == (AttributeScores(("red",), (0.1,)),)
+    assert read.doubts == {"margin": -1.0}
+    assert [reason.agrees for reason in read.verdict.reasons] == [False, True]
+    assert read.card.explanation == "probabilities"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"labels": {"cat": {"present": 1}}}, "labels.cat"),
+        ({"colour": 1}, "no key 'colour'"),
+        ({"explanations": [{"kind": "attribute"}]}, "no kind of explanation is called 'attribute'. Did you mean"),
+        ({"explanations": 3}, "explanations is a list"),
+        ({"explanations": [3]}, r"explanations\[0\]"),
+    ],
+)
+def test_values_that_are_no_decision_are_refused_at_their_place(change, says):
+    with pytest.raises(DataError, match=says):
+        Decision.from_plain(DECISION.to_plain() | change)
+    with pytest.raises(DataError, match="holds keys and values"):
+        Decision.from_plain([])
 
 
 def test_a_batch_carries_activations_only_when_asked():

@@ -12,6 +12,7 @@ import torch
 from antehoc.evaluation import Evaluation, Scored
 from antehoc.figure import Figure, intervals, values
 from antehoc.model import Model
+from antehoc.studies import Finding
 from antehoc.targets import met, read_target, value_of
 
 
@@ -50,6 +51,7 @@ class Reproduction:
     parts: dict[str, float]  #: seconds by part
     folder: Path
     targets: Mapping[str, str] = field(default_factory=dict)  #: what a figure is meant to reach
+    findings: Mapping[str, Mapping[str, Finding]] = field(default_factory=dict)  #: by variant and study
 
     def reached(self) -> dict[str, dict[str, str | bool | None]]:
         """Each target with whether it was met; None where a figure that it needs is undefined."""
@@ -78,9 +80,9 @@ class Reproduction:
             "notes": list(self.notes),
             "peers": {name: one.peers for name, one in self.evaluations.items() if one.peers},
             "studies": {
-                name: {study: found.to_plain() for study, found in one.studies.items()}
-                for name, one in self.evaluations.items()
-                if one.studies
+                name: {study: found.to_plain() for study, found in own.items()}
+                for name, own in self.findings.items()
+                if own
             },
             "parts": {name: round(value, 1) for name, value in self.parts.items()},
             "environment": environment(),

@@ -123,6 +123,8 @@ class Decision:
         try:
             plain = _upgraded(values)
             listed = plain.pop("explanations", [])
+            if not isinstance(listed, list | tuple):
+                raise DataError(f"{where}: explanations is a list; got {type(listed).__name__}.")
             found = tuple(from_plain(one, f"{where}.explanations[{n}]") for n, one in enumerate(listed))
             return build(_plain_decision, plain, where, explanations=found)
         except RecipeError as error:

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from antehoc.data.sets.shapes import draw
+from antehoc.figure import values
 from antehoc.model import Model, load
 
 
@@ -18,7 +19,8 @@ def test_evaluate_repeats_the_figures_of_the_run(call, tiny_run, tmp_path):
     assert (code, complaint) == (0, "")
     written = json.loads(path.read_text())
     assert set(written) == {"figures", "intervals", "notes"}
-    assert written["figures"] == {name: tiny_run.result.figures[name] for name in written["figures"]}
+    measured = values(tiny_run.result.figures)
+    assert written["figures"] == {name: measured[name] for name in written["figures"]}
     assert f"{written['figures']['accuracy']:.4f}" in printed
     assert page.read_text().startswith("<!doctype html>")
 
@@ -114,8 +116,8 @@ def test_the_path_of_data_reaches_the_recipe_as_it_is(refused, tiny_run, tmp_pat
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("system.widht=8", "tiny.yaml, system: no key 'widht'. Did you mean 'width'?"),
-        ("system.width=wide", "tiny.yaml, system.width: got 'wide', needs int."),
+        ("system.mirror.widht=8", "tiny.yaml, system.mirror: no key 'widht'. Did you mean 'width'?"),
+        ("system.mirror.width=wide", "tiny.yaml, system.mirror.width: got 'wide', needs int."),
         ("system.name=miror", "tiny.yaml, system.name: no system is called 'miror'. Did you mean 'mirror'?"),
         ("system.backbone=smal", "no backbone is called 'smal'. Did you mean 'small'?"),
         ("data.trian=8", "tiny.yaml, data: no key 'trian'. Did you mean 'train'?"),

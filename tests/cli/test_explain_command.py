@@ -1,6 +1,5 @@
 """`antehoc explain`: every format and mode is decided alike, and a bad image is named without stopping the others."""
 
-import dataclasses
 import json
 import re
 import struct
@@ -17,8 +16,9 @@ from PIL import Image
 from antehoc.cli.explain import to_row
 from antehoc.data import Preprocessing
 from antehoc.data.sets.shapes import draw
+from antehoc.explanations import SaliencyMask
 from antehoc.model import Model, build_system, load
-from antehoc.types import DataSpec, Decision, SaliencyMask
+from antehoc.types import DataSpec, Decision
 
 
 def explained(call, model, *images):
@@ -41,8 +41,8 @@ def test_explain_writes_json_that_says_the_same_as_python(call, tiny_run, png):
     code, rows = explained(call, tiny_run.model, png)
     (decision,) = load(tiny_run.model).decide([png])
     assert code == 0
-    assert rows == [{"path": str(png), **json.loads(json.dumps(dataclasses.asdict(decision)))}]
-    assert {"label", "probabilities", "explanans", "doubt", "verdict", "card"} <= set(rows[0])
+    assert rows == [{"path": str(png), **json.loads(json.dumps(decision.to_plain()))}]
+    assert {"label", "probabilities", "explanations", "doubts", "verdict", "card"} <= set(rows[0])
 
 
 def test_explain_writes_one_page_that_needs_nothing_else(call, tiny_run, png, tmp_path):
@@ -124,15 +124,16 @@ def test_a_photograph_taken_upright_is_decided_upright(call, tiny_run, tmp_path)
 
 def test_a_mask_survives_json():
     mask = SaliencyMask.of(torch.tensor([[0.0, 0.2, 1.0]]))
-    row = json.loads(json.dumps(to_row(Path("a.png"), Decision("cat", {"cat": 0.8, "fox": 0.2}, mask))))
-    assert row["explanans"]["kind"] == "mask"
-    assert SaliencyMask(**row["explanans"]).values()[0].tolist() == pytest.approx([0.0, 0.2, 1.0])
+    decision = Decision("cat", {"cat": 0.8, "fox": 0.2}, (mask,))
+    row = json.loads(json.dumps(to_row(Path("a.png"), decision)))
+    assert row["explanations"][0]["kind"] == "mask"
+    assert Decision.from_plain({key: value for key, value in row.items() if key != "path"}) == decision
 
 
 def test_explain_writes_the_masks_of_a_model_that_has_them_at_the_images_pixels(call, png, tmp_path):
     torch.manual_seed(0)
     spec = DataSpec(("cat", "fox"), 1, 16, 16)
-    arguments = {"name": "joint", "classifier": "tiny", "filters": [4, 8]}
+    arguments = {"name": "joint", "backbone": "tiny", "explainer": {"filters": [4, 8]}}
     Model(build_system(spec, arguments, "test").eval(), arguments, Preprocessing(1, 16, 16)).save(tmp_path / "model")
     out, page = tmp_path / "masks", tmp_path / "e.html"
     code, printed, _ = call("explain", tmp_path / "model", png, "--masks", out, "--html", page, "--device", "cpu")
@@ -147,7 +148,7 @@ def test_explain_writes_the_masks_of_a_model_that_has_them_at_the_images_pixels(
 
 def test_masks_of_a_model_that_has_none_are_refused(refused, tiny_run, png, tmp_path):
     said = refused("explain", tiny_run.model, png, "--masks", tmp_path / "masks", "--device", "cpu")
-    assert "--masks: this model explains by attributes, not by a mask; leave the option out." in said
+    assert "--masks: this model's explanations have no place in the image; leave the option out." in said
     assert not (tmp_path / "masks").exists()
 
 

@@ -68,6 +68,22 @@ def test_a_saved_model_decides_the_same_bit_for_bit(tiny_run, tmp_path, images):
         assert sha256(tmp_path / "again" / name) == sha256(tiny_run.model / name)
 
 
+def test_a_folder_of_the_first_schema_decides_the_same(tiny_run, tmp_path, images):
+    """Its system's arguments had no groups, its card an `explanans`, its data no task."""
+    shutil.copytree(tiny_run.model, tmp_path / "old")
+    config = json.loads((tmp_path / "old" / "config.json").read_text())
+    assert config["system"] == {
+        "name": "mirror",
+        "backbone": {"name": "small"},
+        "mirror": {"kind": "light", "width": 8},
+    }
+    card = {"explanans" if key == "explanation" else key: value for key, value in config["card"].items()}
+    data = {key: value for key, value in config["data"].items() if key != "task"}
+    flat = {"name": "mirror", "backbone": "small", "mirror": "light", "width": 8}
+    change(tmp_path / "old", schema=1, system=flat, card=card, data=data)
+    assert load(tmp_path / "old").decide(images) == load(tiny_run.model).decide(images)
+
+
 def test_an_uncalibrated_model_goes_round_too(untrained, tmp_path):
     untrained.save(tmp_path / "m")
     image = torch.rand(3, 1, 8, 8)
@@ -124,14 +140,14 @@ def test_a_bad_file_raises_or_stands_in_its_place(tiny_run, tmp_path):
 def test_a_person_corrects_an_attribute_of_a_decision(tiny_run, images):
     model = load(tiny_run.model)
     before = model.decide(images[:1])[0]
-    name = before.explanans.names[-1]
-    opposite = before.explanans.probabilities[-1] < 0.5
+    name = before.explanations[0].names[-1]
+    opposite = before.explanations[0].probabilities[-1] < 0.5
     after = model.intervene(before, {name: opposite})
     assert after.corrected == {name: opposite}
     assert after.label == before.label
     assert after.by_explanation != before.by_explanation
-    assert after.doubt["likelihood"] != before.doubt["likelihood"]
-    assert after.verdict.score == model.policy.score({k: torch.tensor([v]) for k, v in after.doubt.items()})
+    assert after.doubts["likelihood"] != before.doubts["likelihood"]
+    assert after.verdict.score == model.policy.score({k: torch.tensor([v]) for k, v in after.doubts.items()})
     assert model.intervene(after, {name: opposite}) == after
     with pytest.raises(DataError, match="Did you mean"):
         model.intervene(before, {name[:-1]: True})

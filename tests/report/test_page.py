@@ -102,8 +102,7 @@ def test_the_headline_and_the_sections_are_those_of_the_evaluation(report, evalu
 
 def test_a_report_holds_the_findings_of_studies(result, evaluation):
     assert "Studies" not in page.reproduction(result)
-    studied = replace(evaluation, studies={"toy": ToyFinding()})
-    text = page.reproduction(replace(result, evaluations={**result.evaluations, "shapes": studied}))
+    text = page.reproduction(replace(result, findings={"shapes": {"toy": ToyFinding()}}))
     checks(text)
     assert "<h3>Does it &lt; work?</h3>\n<p>It does.</p>" in text
     assert "<h2>Studies</h2>" in text

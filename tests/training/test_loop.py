@@ -20,7 +20,9 @@ from antehoc.data.examples import Files, Tensors
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.data.sets.shapes import shapes
 from antehoc.errors import RecipeError
+from antehoc.schema import build as construct
 from antehoc.systems import SYSTEMS
+from antehoc.systems.settings import regrouped
 from antehoc.training import loop, store
 from antehoc.training.loop import Cached, EpochBatches, Runner, Training, mix, run_phase
 from antehoc.training.phases import Phase, freeze, set_modes
@@ -28,6 +30,12 @@ from antehoc.types import DataSpec
 
 CPU = Runner("cpu")
 TINY = {"mirror": {"backbone": "tiny", "width": 4}, "joint": {"classifier": "tiny", "filters": (4, 8)}}
+
+
+def made(name, spec, **arguments):
+    """A system from flat arguments, each put into its group."""
+    kind = SYSTEMS[name]
+    return construct(kind, regrouped(arguments, kind.earlier), "here", spec=spec)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +48,7 @@ def build(source):
     def build(name="mirror", **arguments):
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            return SYSTEMS[name](source.spec, **(TINY[name] | arguments))
+            return made(name, source.spec, **(TINY[name] | arguments))
 
     return build
 
@@ -240,7 +248,7 @@ def test_frozen_stages_stand_still_in_every_phase(build, run, train, cache):
     stages[0].register_forward_hook(
         lambda part, inputs, output: modes.append((part.training, inputs[0].requires_grad or output.requires_grad))
     )
-    run(system, train=train, cache=cache, average=0.5)
+    run(system, train=train, cache=cache)
     assert set(modes) == {(False, False)}
     assert {parameter.grad is None for parameter in stages[:2].parameters()} == {True}
     moved = {key for key, value in system.state_dict().items() if not value.equal(before[key])}
@@ -294,56 +302,16 @@ def test_without_validation_images_a_phase_trains_the_same(build, run, source, c
 def test_rates_by_depth_reach_the_optimiser(build, run):
     # plain steps of a rate so small that the weights hardly change: how far each moves is its rate times its gradient
     moves = []
-    for how in ({}, {"backbone_rate": 0.5, "layer_decay": 0.25}):
+    for how in ({}, {"backbone_rate": 0.5}):
         system = build()
         before = state(system)
         run(system, optimizer="sgd", batch_size=96, learning_rate=1e-3, **how)
         moves.append({name: parameter.detach() - before[name] for name, parameter in system.named_parameters()})
-    shares = {"main.head.weight": 1, **{f"main.backbone.stages.{n}.1.bias": 0.5 * 0.25 ** (2 - n) for n in range(3)}}
+    shares = {"main.head.weight": 1, **{f"main.backbone.stages.{n}.1.bias": 0.5 for n in range(3)}}
     for name, share in shares.items():
         assert moves[0][name].abs().max() > 0
         # a move is the difference of two single-precision numbers that it is small beside
         assert_close(moves[1][name], share * moves[0][name], rtol=0.01, atol=1e-8)
-
-
-class Steps(Callback):
-    """What the weights were after every step."""
-
-    def __init__(self):
-        self.states = []
-
-    def on_train_batch_end(self, trainer, module, *_):
-        self.states.append(state(module.system))
-
-
-def test_an_average_is_the_moving_one_of_all_steps(build, run, monkeypatch):
-    steps, make = Steps(), loop.L.Trainer
-    monkeypatch.setattr(loop.L, "Trainer", lambda *, callbacks, **given: make(callbacks=[*callbacks, steps], **given))
-    system, plain = build(), build()
-    run(system, epochs=2, batch_size=32, average=0.75)
-    assert len(steps.states) == 2 * 3
-    wanted = {key: value.double() for key, value in steps.states[0].items()}
-    for one in steps.states[1:]:
-        wanted = {key: 0.75 * value + 0.25 * one[key] for key, value in wanted.items()}
-    for key, value in system.state_dict().items():
-        if value.is_floating_point():
-            assert_close(value.double(), wanted[key], rtol=1e-5, atol=1e-7, msg=lambda m, k=key: f"{k}: {m}")
-    run(plain, epochs=2, batch_size=32)
-    assert same_weights(plain, steps.states[-1]), "what learns does not know of its average"
-    assert not same(plain, system)
-
-
-def same_weights(system, wanted):
-    return all(value.equal(wanted[key]) for key, value in system.state_dict().items())
-
-
-def test_validation_is_of_the_averaged_weights(build, run, source):
-    system, validation = build(), source.roles["validation"]
-    history = run(system, epochs=2, average=0.9)
-    with torch.no_grad():
-        output = decided(system, validation)
-    wanted = torch.nn.functional.cross_entropy(output.logits, validation.labels)
-    assert history[-1]["val/loss"] == pytest.approx(float(wanted), rel=1e-5)
 
 
 def test_a_part_that_moves_cannot_be_cached(build, run):
@@ -578,8 +546,7 @@ def dying_at_last(epoch):
     [
         {"patience": 2, "keep": "best"},
         {"schedule": "one-cycle", "augment": "flip"},
-        {"average": 0.8, "keep": "best"},
-        {"average": 0.8},
+        {"keep": "best"},
     ],
     ids=str,
 )
@@ -640,7 +607,7 @@ def test_a_full_mirror_of_a_timm_net_trains(run, tmp_path, join, channels):
         role: Tensors(examples.image.expand(-1, channels, -1, -1).contiguous(), examples.labels, examples.attributes)
         for role, examples in source.roles.items()
     }
-    system = SYSTEMS["mirror"](spec, backbone="test_resnet", mirror="full", join=join)
+    system = made("mirror", spec, backbone="test_resnet", mirror="full", join=join)
     before = state(system)
     run(system, roles=roles, train=("main",))
     history = run(system, roles=roles, train=("mirror",), cache=True)
@@ -764,7 +731,8 @@ def test_every_loss_of_joint_trains_in_bfloat16(run):
     spec = DataSpec(("nothing", "fox"), 1, 16, 16, absent="nothing")
     images = Tensors(torch.randint(0, 256, (32, 1, 16, 16), dtype=torch.uint8), torch.arange(2).repeat(16),
                      masks=torch.full((32, 1, 16, 16), 255, dtype=torch.uint8))  # fmt: skip
-    system = SYSTEMS["joint"](
+    system = made(
+        "joint",
         spec,
         classifier="tiny",
         filters=(4, 8),

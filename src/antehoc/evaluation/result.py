@@ -1,7 +1,6 @@
 """What an evaluation found: figures, cases, and the blocks of a report."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from antehoc.blocks import Block, Section, Table
 from antehoc.evaluation.cases import Shown
@@ -22,7 +21,6 @@ class Evaluation:
     wrong: int = 0  #: wrong decisions among them; with several labels each label is a decision
     sections: tuple[Section, ...] = ()
     sets: Table | None = None  #: the sets of no known class
-    studies: dict[str, Any] = field(default_factory=dict)  #: findings by name, which a run adds
 
     def headline(self) -> str:
         """What was found, in two or three sentences made from the figures."""

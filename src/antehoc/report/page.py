@@ -48,8 +48,8 @@ def _variant(result: Reproduction, label: str, evaluation: Evaluation, table: Ht
     body = _evaluation(evaluation, result.models[label], Path(label).stem)
     head = [] if own else [_headline(evaluation.headline()), tag("h3", "Figures"), table]
     parts: list[Part] = [("Evaluation" if own else f"Variant {label}", join([*head, body]))]
-    if evaluation.studies:
-        sections = [Section(one.title, tuple(one.blocks())) for one in evaluation.studies.values()]
+    if found := result.findings.get(label):
+        sections = [Section(one.title, tuple(one.blocks())) for one in found.values()]
         title = "Studies" if own else f"Studies of variant {label}"
         parts.append((title, blocks_html.render(sections, f"studies of {label}")))
     return parts

@@ -40,21 +40,23 @@ def out_of_fold(recipe: Recipe, source: Source, job: Job) -> Scored:
         torch.cat([one.logits for one in found]),
         {name: torch.cat([one.doubts[name] for one in found]) for name in found[0].doubts},
         {},
+        found[0].task,
     )
 
 
 def shared_out(labels: Tensor, folds: int, seed: int) -> Tensor:
-    """The fold of each image: each class is dealt out in turn, in an order drawn from the seed.
+    """The fold of each image, in an order drawn from the seed; each class is dealt out in turn.
 
     Args:
-        labels: (n,) class numbers.
+        labels: (n,) class numbers, or with several labels (n, K): images then are dealt out whatever their labels.
         folds: how many, 2 or more.
         seed: of the order.
     Returns:
         (n,) fold numbers, 0 to `folds` - 1.
     """
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(mix(seed, 4)))
-    order = order[labels[order].argsort(stable=True)]
-    fold = torch.empty_like(labels)
+    if labels.ndim == 1:
+        order = order[labels[order].argsort(stable=True)]
+    fold = torch.empty(len(labels), dtype=torch.int64)
     fold[order] = torch.arange(len(labels)) % folds
     return fold

@@ -21,7 +21,7 @@ from antehoc.runs.sources import load_source
 from antehoc.runs.studied import study_options
 from antehoc.runs.train import train_recipe
 from antehoc.runs.unknown import means_of_sets, unknown_sets, with_aliases
-from antehoc.studies import STUDIES
+from antehoc.studies import STUDIES, Finding
 from antehoc.studies.repeated_calibration import of_scored
 from antehoc.training.activations import with_activations
 from antehoc.training.loop import Runner
@@ -37,6 +37,7 @@ class _Part:
 
     trained: Trained
     evaluation: Evaluation
+    findings: dict[str, Finding]
     figures: list[Figure]
     seconds: dict[str, float]
     notes: list[str]
@@ -78,6 +79,7 @@ def reproduce(
         published=dict(parsed.published),
         notes=named_notes({name: part.notes for name, part in parts.items()}),
         evaluations={name or recipe: part.evaluation for name, part in parts.items()},
+        findings={name or recipe: part.findings for name, part in parts.items()},
         models={name or recipe: part.trained.model for name, part in parts.items()},
         history=[epochs for part in parts.values() for epochs in part.trained.history],
         parts=_prefixed({name: part.seconds for name, part in parts.items()}),
@@ -128,17 +130,18 @@ def _measured(
     clock.lap("evaluation")
     means, notes = means_of_sets(recipe.unknown.means, found.figures, found.peers, tuple(ood))
     figures = [*found.figures, *means, _shared_images(shared)]
+    findings: dict[str, Finding] = {}
     if recipe.draws:
         repeated = of_scored(model, trained.calibration, scored, seed=seed, draws=recipe.draws)
-        found.studies["repeated_calibration"] = repeated
+        findings["repeated_calibration"] = repeated
         figures += repeated.figures()
     for name, options in study_options(recipe, job.where).items():
         finding = STUDIES[name](model, source, seed=seed, **options)
-        found.studies[name] = finding
+        findings[name] = finding
         figures += finding.figures()
         clock.lap("studies")
     notes = [*policy_notes(model), *found.notes, *notes, *source.notes]
-    return _Part(trained, found, figures, {**trained.seconds, **clock.parts}, notes)
+    return _Part(trained, found, findings, figures, {**trained.seconds, **clock.parts}, notes)
 
 
 def _shared_images(count: int) -> Figure:
