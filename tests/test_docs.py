@@ -156,6 +156,29 @@ def test_every_example_compiles(_, text):
     compile(text, "docs", "exec")
 
 
+def exists(name: str) -> bool:
+    """Whether a dotted name of the package leads to something."""
+    parts = name.split(".")
+    found: Any = import_module(parts[0])
+    for number, part in enumerate(parts[1:], 2):
+        if not hasattr(found, part):
+            try:
+                import_module(".".join(parts[:number]))
+            except ModuleNotFoundError:
+                return False
+        found = getattr(found, part)
+    return True
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda path: path.name)
+def test_names_of_the_package_exist(page):
+    text = page.read_text(encoding="utf-8")
+    named = {name.rstrip(".") for name in re.findall(r"`(antehoc\.[\w.]+)", text)}
+    for module, names in re.findall(r"^ *(?:>>> )?from (antehoc[\w.]*) import (.+)$", text, re.MULTILINE):
+        named |= {f"{module}.{name.strip()}" for name in names.split(",")}
+    assert [name for name in sorted(named) if not exists(name)] == []
+
+
 def run(mark: str, text: str) -> None:
     """Run an example; its mark may say what to put in another's place, so that it is done in seconds."""
     if ":" in mark:
