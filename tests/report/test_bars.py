@@ -1,9 +1,8 @@
 """Bars: as long as their values, under names that are never lost."""
 
-from svg import SVG, parse, words  # pytest puts this folder on the path
-
 from antehoc.blocks import Bar, Bars
 from antehoc.report.bars import bars
+from report.svg import SVG, parse, words
 
 
 def test_bars_are_as_long_as_their_values():

@@ -4,7 +4,6 @@ import re
 
 import pytest
 import torch
-from any_block import BLOCK, CHARTS  # pytest puts this folder on the path
 from hypothesis import given, settings
 from PIL import Image
 
@@ -26,6 +25,7 @@ from antehoc.blocks import (
 )  # fmt: skip
 from antehoc.report.blocks_html import panels, render
 from pages import Checked, rows_of
+from report.any_block import BLOCK, CHARTS
 
 # while a block is built in a strategy, beartype looks at an item of a list that it draws by `random`
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")

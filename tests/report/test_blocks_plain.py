@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from any_block import BLOCK, CHARTS  # pytest puts this folder on the path
 from hypothesis import given
 
 from antehoc.blocks import Lines, Overlay, Section, Strong, Table
 from antehoc.report.blocks_plain import plain
+from report.any_block import BLOCK, CHARTS
 
 # while a block is built in a strategy, beartype looks at an item of a list that it draws by `random`
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from any_block import BLOCK, CHARTS  # pytest puts this folder on the path
 from hypothesis import given
 from PIL import Image
 
 from antehoc.blocks import Bar, Bars, Lines, Matrix, Note, Overlay, Panels, Picture, Section, Strips, Strong, Table
 from antehoc.report.blocks_text import render, tables
+from report.any_block import BLOCK, CHARTS
 
 # while a block is built in a strategy, beartype looks at an item of a list that it draws by `random`
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")

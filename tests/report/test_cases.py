@@ -14,7 +14,7 @@ from antehoc.evaluation import Shown
 from antehoc.explanations import AttributeScores, Explanation
 from antehoc.report import cases
 from antehoc.types import DataSpec, Decision, Reason, Verdict
-from pages import Checked, plain_text  # pytest puts this folder on the path
+from pages import Checked, plain_text
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 import matplotlib
 import numpy as np
 import pytest
-from svg import SVG, parse, words  # pytest puts this folder on the path
 
 from antehoc.blocks import Histogram, Lines, Matrix, Strips
 from antehoc.figure import percent
 from antehoc.report import charts
+from report.svg import SVG, parse, words
 
 HOSTILE = "<script>alert(1)</script>\x1b"
 NAN = float("nan")

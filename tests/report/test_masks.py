@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_cases import Sketch  # pytest puts this folder on the path
 
 from antehoc.data import Preprocessing
 from antehoc.errors import DataError, ImageError, OutputError
 from antehoc.explanations import SaliencyMask
 from antehoc.report import masks
+from report.test_cases import Sketch
 
 STRETCHED = Preprocessing(1, 64, 64, fit="stretch")
 

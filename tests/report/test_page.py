@@ -18,17 +18,22 @@ from antehoc.figure import Figure
 from antehoc.report import page
 from antehoc.report.cases import reason_text
 from antehoc.runs.explain import explain
+from antehoc.studies import Finding
 from antehoc.types import DataSpec, Decision, Reason, Verdict
-from pages import Checked, checks, plain_text  # pytest puts this folder on the path
+from pages import Checked, checks, plain_text
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b\n\udcff"
 
 
 @dataclass(frozen=True)
-class ToyFinding:
-    """What a page needs of a study."""
+class ToyFinding(Finding):
+    """What a study found."""
 
     title: ClassVar[str] = "Does it < work?"
+
+    def figures(self) -> list[Figure]:
+        """None of its own."""
+        return []
 
     def blocks(self) -> list[Block]:
         """A note and a chart."""

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from svg import SVG, parse, words  # pytest puts this folder on the path
 
 from antehoc.blocks import Overlay
 from antehoc.report import pictures
+from report.svg import SVG, parse, words
 
 GREEN = (0, 158, 115)
 

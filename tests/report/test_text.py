@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from test_page import ToyComparison  # pytest puts this folder on the path
 
 from antehoc.evaluation import Scored
 from antehoc.report import text
 from antehoc.results import Trained
 from antehoc.types import Reason, Verdict
+from report.test_page import ToyComparison
 
 
 def test_decisions_read_as_the_golden_file(golden, questioned, accepted, masked, several):

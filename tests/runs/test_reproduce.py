@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from antehoc.errors import DataError
+from antehoc.figure import values
 from antehoc.model import load
 from antehoc.runs.reproduce import named_notes, policy_notes, reproduce
 from antehoc.runs.train import train
@@ -72,18 +73,19 @@ def test_train_gives_the_model_that_it_saves(tiny_run, tmp_path):
 
 
 def test_a_variant_has_figures_of_its_own_under_its_prefix(tiny_run, tmp_path):
-    variants = "variants={narrow: {system: {width: 4}}, alone: {verdict: {method: margin}}}"
+    variants = "variants={narrow: {system: {mirror: {width: 4}}}, alone: {verdict: {method: margin}}}"
     result = reproduce(
         str(tiny_run.recipe), out=tmp_path / "v", overrides=[*SMALL, variants, "unknown.count=20"], runner=CPU
     )
     assert set(result.models) == {str(tiny_run.recipe), "narrow", "alone"}
-    assert result.models["narrow"].arguments["width"] == 4
-    assert result.models["narrow"].arguments["backbone"] == "small"
-    own = {name for name in result.figures if not name.startswith(("narrow_", "alone_"))}
+    assert result.models["narrow"].arguments["mirror"] == {"kind": "light", "width": 4}
+    assert result.models["narrow"].arguments["backbone"] == {"name": "small"}
+    found = values(result.figures)
+    own = {name for name in found if not name.startswith(("narrow_", "alone_"))}
     for name in own:
-        assert {f"narrow_{name}", f"alone_{name}"} <= set(result.figures)
-    assert result.figures["alone_accuracy"] == result.figures["accuracy"], "the same network, questioned otherwise"
-    assert result.figures["alone_verdict_auroc"] == result.figures["margin_auroc"]
+        assert {f"narrow_{name}", f"alone_{name}"} <= set(found)
+    assert found["alone_accuracy"] == found["accuracy"], "the same network, questioned by another rule"
+    assert found["alone_verdict_auroc"] == found["margin_auroc"]
     assert (tmp_path / "v" / "narrow" / "model" / "config.json").is_file()
 
 

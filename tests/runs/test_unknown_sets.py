@@ -3,6 +3,7 @@
 import pytest
 
 from antehoc.errors import RecipeError
+from antehoc.figure import Figure, values
 from antehoc.model import load
 from antehoc.runs.recorded import evaluate_model, recipe_of
 from antehoc.runs.unknown import means_of_sets, with_aliases
@@ -22,7 +23,10 @@ FIGURES = {
 
 
 def means(from_disk=(), peers=None, **asked):
-    return means_of_sets(asked, FIGURES, peers or {}, from_disk)
+    figures = [Figure(name, value, "", "") for name, value in FIGURES.items()]
+    found, notes = means_of_sets(asked, figures, peers or {}, from_disk)
+    assert all(figure.meaning and figure.better == "higher" for figure in found)
+    return values(found), notes
 
 
 def test_a_mean_counts_each_of_its_sets_the_same():
@@ -50,6 +54,8 @@ def test_the_best_peer_is_best_by_the_mean_and_a_note_says_so():
 
 
 def test_an_alias_is_a_second_name_of_what_is_defined():
-    figures = {"near_accuracy": 0.5, "near_iou": None}
+    figures = [Figure("near_accuracy", 0.5, "of variant near", "Decisions"), Figure("near_iou", None, "", "")]
     aliases = {"accuracy_near": "near_accuracy", "iou_near": "near_iou", "nothing": "never_measured"}
-    assert with_aliases(figures, aliases) == {**figures, "accuracy_near": 0.5}
+    *own, alias = with_aliases(figures, aliases)
+    assert own == figures
+    assert (alias.name, alias.value, alias.meaning) == ("accuracy_near", 0.5, "of variant near")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from antehoc.nn.backbones import build_backbone
-from antehoc.systems.mirror import Main
+from antehoc.systems.mirror.classifier import Main
 from antehoc.training import store as module
 from antehoc.training.store import Store, cache_folder, key
 

@@ -3,6 +3,7 @@
 With several labels, each label is a decision between "present" and "absent": a softmax over the logits (z, 0).
 """
 
+import torch
 import torch.nn.functional as F
 
 from antehoc import task as tasks
@@ -32,7 +33,8 @@ def probability(logits: PerClass, classes: Labels) -> Scores:
         >>> probability(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
         tensor([0.5000])
     """
-    return logits.softmax(1).gather(1, classes[:, None])[:, 0]
+    shares: torch.Tensor = logits.softmax(1)
+    return shares.gather(1, classes[:, None])[:, 0]
 
 
 @checked
