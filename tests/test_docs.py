@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -157,16 +158,11 @@ def test_every_example_compiles(_, text):
 
 
 def exists(name: str) -> bool:
-    """Whether a dotted name of the package leads to something."""
-    parts = name.split(".")
-    found: Any = import_module(parts[0])
-    for number, part in enumerate(parts[1:], 2):
-        if not hasattr(found, part):
-            try:
-                import_module(".".join(parts[:number]))
-            except ModuleNotFoundError:
-                return False
-        found = getattr(found, part)
+    """Whether a dotted name of the package leads to a module or to something in one."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
     return True
 
 
