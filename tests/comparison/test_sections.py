@@ -91,8 +91,8 @@ def test_the_headline_says_which_is_first_most_often(found):
 
 def test_ranks_say_how_often_they_are_kept(found):
     (table,) = tables(part(found.blocks(), "Ranks").blocks)
-    assert rows_of(table)[OWN] == [Strong("1 (98 %)")] * 9
-    assert rows_of(table)["saliency"] == ["2 (97 %)"] * 9
+    assert rows_of(table)[OWN] == [Strong("1 (98.0 %)")] * 9
+    assert rows_of(table)["saliency"] == ["2 (97.0 %)"] * 9
     assert [row[0] for row in table.rows] == [OWN, "saliency"]
 
 

@@ -174,7 +174,7 @@ def _rank(comparison: Comparison, measure: str, name: str) -> Cell:
     rank = comparison.ranks[measure].get(name)
     if rank is None:
         return "-"
-    written = f"{rank.place} ({100 * rank.kept:.0f} %)"
+    written = f"{rank.place} ({percent(rank.kept)})"
     return Strong(written) if rank.place == 1 else written
 
 

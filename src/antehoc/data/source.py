@@ -25,7 +25,6 @@ class Source:
     notes: tuple[str, ...] = ()  #: what a person should know of how it was put together, a sentence each
     left_out: Examples | None = None  #: test images of classes that were kept out: unknown ones
     own_unknown: Mapping[str, Maker] = field(default_factory=dict)  #: kinds that this set alone makes, or its own way
-    unknown_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: kinds that are averaged, by group
     shared_images_allowed: bool = False  #: whether one image may play two roles: a fault that a recipe asked for
 
     def __post_init__(self) -> None:

@@ -272,19 +272,14 @@ def as_metric(name: str, **fixed: Any) -> TableMetric | MapMetric:
     return kind(name, **fixed)
 
 
-METRICS = of_groups(*OF_DECISIONS)  # older names, until nothing reads them
-MetricEntry = Measure
-
 __all__ = [
     "COMPARED",
     "MEASURES",
-    "METRICS",
     "OF_DECISIONS",
     "OF_MAPS",
     "Interval",
     "MapMetric",
     "Measure",
-    "MetricEntry",
     "Resamples",
     "TableMetric",
     "as_metric",

@@ -15,6 +15,7 @@ from antehoc.calibration import Policy
 from antehoc.cards import Card, upgraded_card
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import AntehocError, ModelError, OutputError
+from antehoc.figure import number, percent
 from antehoc.model.decision import decide
 from antehoc.model.model import Model
 from antehoc.schema import build, build_named, convert
@@ -200,8 +201,9 @@ def model_card(model: Model) -> str:
     ]
     if policy:
         lines += [
-            f"Score `{policy.method}` of {', '.join(policy.doubts)}; questioned above {policy.threshold:.4g}.",
-            f"At most {policy.alpha:.2%} of correct decisions are questioned ({policy.guarantee}), as set on "
+            f"Score `{policy.method}` of {', '.join(policy.doubts)}; "
+            f"questioned above {number(policy.threshold, 'quantity')}.",
+            f"At most {percent(policy.alpha)} of correct decisions are questioned ({policy.guarantee}), as set on "
             f"{policy.threshold_rows} correct calibration images.",
         ]
     else:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from antehoc.data import Source
 from antehoc.evaluation import Evaluation, evaluate, score
-from antehoc.figure import Figure, prefixed
+from antehoc.figure import Figure, number, prefixed
 from antehoc.model import Model
 from antehoc.recipe import Recipe, read_recipe, variant
 from antehoc.results import Reproduction, Trained
@@ -145,7 +145,7 @@ def _measured(
 
 
 def _shared_images(count: int) -> Figure:
-    says = "images that occur in two roles; none should"
+    says = "images that occur in two roles"
     return Figure("twins_across_roles", float(count), says, "Others", "lower", headline=True, written="count")
 
 
@@ -172,5 +172,5 @@ def policy_notes(model: Model) -> list[str]:
         notes.append(f"{policy.fit_errors} errors are too few to fit weights: the doubts count equally")
     if policy.alpha > policy.asked_alpha:
         rows = policy.threshold_rows
-        notes.append(f"{rows} correct calibration images keep alpha {policy.alpha:.4f}, not {policy.asked_alpha}")
+        notes.append(f"{rows} correct calibration images keep alpha {number(policy.alpha)}, not {policy.asked_alpha}")
     return notes

@@ -109,9 +109,9 @@ class Placed(Finding):
         reading = (
             "Pointing: the highest value lies on the object; of equal ones, the share that does. Energy: share of the"
             " mask on the object. IoU: overlap of the object and what is shown above a threshold, the one that is best"
-            f" on validation images ({self.threshold:.2f} of each mask's largest value) and 0.5. POMPOM: share of what"
-            " is not the object that is shown at all; a mask that shows less has a better one, so read it beside"
-            " energy. Bold: better than both controls."
+            f" on validation images ({number(self.threshold, 'probability')} of each mask's largest value) and 0.5."
+            " POMPOM: share of what is not the object that is shown at all; a mask that shows less has a better one, so"
+            " read it beside energy. Bold: better than both controls."
         )
         strip = f"The first {len(self.strip.image)} test images that hold an object; green: the object's outline."
         return [

@@ -13,7 +13,7 @@ from antehoc.calibration import Policy, with_threshold
 from antehoc.data import Source
 from antehoc.errors import DataError, RecipeError
 from antehoc.evaluation import Scored, score
-from antehoc.figure import Figure, defined, number
+from antehoc.figure import Figure, defined, number, percent
 from antehoc.model import Model
 from antehoc.seeds import mix
 from antehoc.studies.base import Finding
@@ -70,7 +70,7 @@ class RepeatedCalibration(Finding):
     def blocks(self) -> list[Block]:
         said = (
             f"Over {self.draws:,} random calibration sets of {self.rows:,} images, {number(self.questioned_correct)} of"
-            f" the correct decisions are questioned on average (guaranteed: at most {self.alpha:.4g}), and"
+            f" the correct decisions are questioned on average (guaranteed: at most {percent(self.alpha)}), and"
             f" {number(self.questioned_wrong)} of the wrong ones. The standard error of the first is"
             f" {number(self.standard_error)} over the sets, and {number(self.pool_standard_error)} for new images."
         )

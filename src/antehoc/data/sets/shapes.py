@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from antehoc.data.drawn import STRANGE, Sizes, Variant, draw, numbers
+from antehoc.data.drawn import Sizes, Variant, draw, numbers
 from antehoc.data.examples import Examples, Tensors
 from antehoc.data.outliers import KINDS as UNKNOWN
 from antehoc.data.outliers import maker
@@ -74,7 +74,6 @@ def shapes(
         frame,
         seed,
         own_unknown={kind: maker(kind, frame, variant=variant) for kind in UNKNOWN},
-        unknown_groups={"shapes": STRANGE},
         shared_images_allowed=split == "random",
     )
 

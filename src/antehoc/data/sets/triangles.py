@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from antehoc.data.drawn import STRANGE
 from antehoc.data.examples import Examples, Tensors
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.data.series import Arrays, Floats, fill_roles, paint_all, share, uniform
@@ -132,7 +131,7 @@ def triangles(
         label = torch.arange(2).repeat_interleave(wanted[role])
         roles[role] = Tensors(images, label, masks=masks, names="scene")
     spec = DataSpec(CLASSES, 3, size, size, absent=CLASSES[0])
-    return Source(spec, roles, Preprocessing(3, size, size), seed, unknown_groups={"shapes": STRANGE})
+    return Source(spec, roles, Preprocessing(3, size, size), seed)
 
 
 def draw(present: bool, look: Look, *, seed: int, start: int = 0, count: int) -> Drawing:

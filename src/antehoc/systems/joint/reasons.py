@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from antehoc.figure import number
 from antehoc.types import DataSpec, Reason
 
 
@@ -21,7 +22,7 @@ def mask_reasons(spec: DataSpec, looks: Looks) -> list[Reason]:
 
     def say(code: str, text: str, look: Sequence[float], *, agrees: bool) -> Reason:
         seen = _largest(look)
-        words = f"{text} {spec.classes[seen]!r} ({look[seen]:.2f})"
+        words = f"{text} {spec.classes[seen]!r} ({number(look[seen], 'probability')})"
         return Reason(code, words, probability=look[seen], agrees=agrees)
 
     decided, found = looks.decided, []

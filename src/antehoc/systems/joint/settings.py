@@ -15,8 +15,9 @@ class GatingSettings:
     """How the mask works on what the classifier sees.
 
     Args:
-        at: on the `image`'s pixels, so that nothing of a hidden one is read; on the `first` stage's activations, on
-            those of all `stages`, or after the stem and every residual block (`blocks`, the paper's).
+        at: where the mask works: on the `image`'s pixels, so that nothing of a hidden one is read; on the `first`
+            stage's activations, on those of all `stages`, or after the stem and every residual block (`blocks`, the
+            paper's).
         hidden: brightness in 0..1 of a hidden pixel.
         kind: `tanh` (the paper's), `sigmoid`, or `hard`: the classifier sees a pixel or does not.
         bias: before the gate, at the start: 3 shows all (the paper's), and lets 1 % of the gradient through a tanh.

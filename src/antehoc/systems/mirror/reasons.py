@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from antehoc.explanations import PRESENT
+from antehoc.figure import number
 from antehoc.types import DataSpec, Reason
 
 _NOTABLE = 0.1  # nats: what an attribute adds to a likelihood ratio is said from here on
@@ -50,8 +51,8 @@ def _other_class(spec: DataSpec, read: Read) -> list[Reason]:
     if best == read.decided:
         return []
     other, name = spec.classes[best], spec.classes[read.decided]
-    text = f"the attributes fit the class {other!r} ({shares[best]:.2f}) better than {name!r}"
-    return [Reason("fits-another-class", f"{text} ({shares[read.decided]:.2f})")]
+    text = f"the attributes fit the class {other!r} ({number(shares[best], 'probability')}) better than {name!r}"
+    return [Reason("fits-another-class", f"{text} ({number(shares[read.decided], 'probability')})")]
 
 
 def _reason(attribute: str, p: float, expected: float, name: str, *, against: bool) -> Reason:
@@ -63,5 +64,6 @@ def _reason(attribute: str, p: float, expected: float, name: str, *, against: bo
         has = f"{only}{100 * expected:.0f} % of the class {name!r} have it"
     else:
         has = f"the class {name!r} {'has it' if expected > 0.5 else 'does not have it'}"
-    text = f"'{attribute}' is {'present' if seen else 'absent'} ({p:.2f}), {'but' if against else 'and'} {has}"
+    state = f"{'present' if seen else 'absent'} ({number(p, 'probability')})"
+    text = f"'{attribute}' is {state}, {'but' if against else 'and'} {has}"
     return Reason(code, text, attribute, p, expected, agrees=not against)
