@@ -17,7 +17,8 @@ class BackboneSettings:
         options: of the network's constructor, such as `{pad_type: same}`.
         batch_norm: `update`, `fixed` on its running statistics, or `auto`: fixed where the weights have none of their
             own (folded batch norm).
-        frozen_stages: this many first stages never learn, so that what comes out of them can be cached. A system that freezes none refuses this.
+        frozen_stages: this many first stages never learn, so that what comes out of them can be cached. A system that
+            freezes none refuses this.
     """
 
     name: str = "small"
