@@ -147,7 +147,7 @@ def _checked(config: Any, where: str) -> dict[str, Any]:
 def grouped_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A system's arguments as an earlier version wrote them, in today's groups."""
     system = SYSTEMS.get(str(arguments.get("name")))
-    return regrouped(arguments, getattr(system, "earlier", {}))
+    return regrouped(arguments, system.earlier if system else {})
 
 
 def build_system(

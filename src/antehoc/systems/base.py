@@ -106,6 +106,9 @@ class System(Trainable[SystemOutputT], ABC):
     """A classifier that explains its decisions. Its constructor takes the `DataSpec`, then keyword-only values."""
 
     card: ClassVar[Card]
+    earlier: ClassVar[
+        Mapping[str, str]
+    ] = {}  #: where arguments of earlier versions went, as `settings.regrouped` reads it
     spec: DataSpec
 
     @abstractmethod
