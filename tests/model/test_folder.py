@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 import antehoc
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import DataError, ImageError, ModelError, OutputError
+from antehoc.figure import number
 from antehoc.model import FILES, Model, build_system, load
 from antehoc.model.folder import model_card, sha256
 from antehoc.systems import Mirror
@@ -323,8 +324,11 @@ def test_the_model_card_says_what_a_reader_must_know(tiny_run):
     for field in dataclasses.fields(model.system.card):
         assert str(getattr(model.system.card, field.name)) in text, "the explanation card, line by line"
     policy = model.policy
-    assert f"Score `combined` of margin, likelihood, distance; questioned above {policy.threshold:.4g}." in text
-    assert f"At most 5.00% of correct decisions are questioned (expected), as set on {policy.threshold_rows}" in text
+    assert (
+        f"Score `combined` of margin, likelihood, distance; questioned above {number(policy.threshold, 'quantity')}."
+        in text
+    )
+    assert f"At most 5.0 % of correct decisions are questioned (expected), as set on {policy.threshold_rows}" in text
     for line in (f"- recipe: {tiny_run.recipe}", "- scale: small", "- seed: 0", f"- torch: {torch.__version__}"):
         assert line in text
 

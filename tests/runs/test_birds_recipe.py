@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from antehoc.figure import values
 from antehoc.recipe import read_recipe
 from antehoc.runs import folds, phases
 from antehoc.runs.job import Job
@@ -97,7 +98,7 @@ def run(overrides, birds, out, **how):
 
 
 def test_every_figure_of_the_recipe_is_there(found):
-    figures = found.figures
+    figures = values(found.figures)
     for name in ("ood_near_auroc", "ood_far_auroc", "ood_noise_auroc", "ood_blurred_auroc"):
         assert 0 <= figures[name] <= 1
     for name in ("near", "far"):

@@ -78,7 +78,7 @@ def test_its_page_has_a_chart_of_all_draws():
     (chart,) = [block for block in FOUND.blocks() if isinstance(block, Histogram)]
     assert (chart.values, chart.line) == (FOUND.each, 0.05)
     text = said(FOUND.blocks())
-    assert "0.0444 of the correct decisions are questioned on average (guaranteed: at most 0.05)" in text
+    assert "0.0444 of the correct decisions are questioned on average (guaranteed: at most 5.0 %)" in text
     assert "0.0090 for new images" in text
     assert MEANING in text
     assert tables(FOUND.blocks()) == []
