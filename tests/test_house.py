@@ -132,42 +132,47 @@ def test_what_a_caller_may_catch_is_declared_in_one_place():
 # The shape of the code: what a redesign bought, and a later change should not lose without a word
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_a_file_stays_short_enough_to_read(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+def test_files_stay_short_enough_to_read():
+    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert [name for name, length in lengths.items() if length > 400] == []
 
 
-def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
+def nodes() -> Iterator[tuple[str, ast.AST]]:
+    """Every node of every file, with the file's name."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            yield name_of(path), node
 
 
 def test_functions_stay_short():
     lengths = {
-        (name_of(path), node.name): (node.end_lineno or 0) - node.lineno + 1
-        for path in FILES
-        for node in functions(path)
+        (name, node.name): (node.end_lineno or 0) - node.lineno + 1
+        for name, node in nodes()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert [name for name, length in lengths.items() if length > 60] == []
     assert sorted(lengths.values())[int(0.95 * len(lengths))] <= 30, "docstrings included"
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.name != "task.py"], ids=name_of)
-def test_only_the_task_takes_an_argmax_of_logits(path):
-    calls = [ast.unparse(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("argmax")]  # fmt: skip
-    assert [call for call in calls if "logits" in call or "output" in call] == []
+def test_only_the_task_takes_an_argmax_of_logits():
+    calls = [
+        (name, ast.unparse(node))
+        for name, node in nodes()
+        if name != "task.py" and isinstance(node, ast.Call) and ast.unparse(node.func).endswith("argmax")
+    ]
+    assert [call for call in calls if "logits" in call[1] or "output" in call[1]] == []
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.name != "explanations.py"], ids=name_of)
-def test_only_explanations_ask_for_their_kind(path):
+def test_only_explanations_ask_for_their_kind():
     kinds = {kind.__name__ for kind in KINDS.values()}
     asked = [
-        ast.unparse(node)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if (isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance" and kinds & words(node.args[1]))
-        or (isinstance(node, ast.MatchClass) and ast.unparse(node.cls) in kinds)
+        (name, ast.unparse(node))
+        for name, node in nodes()
+        if name != "explanations.py"
+        and (
+            (isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance" and kinds & words(node.args[1]))
+            or (isinstance(node, ast.MatchClass) and ast.unparse(node.cls) in kinds)
+        )
     ]
     assert asked == []
 
