@@ -222,3 +222,34 @@ def test_a_recipe_as_an_older_version_recorded_it_is_read():
     assert recipe.studies == {"masks": {}}
     assert "faults" in old, "the record itself stays"
     assert upgrade(yaml.safe_load(MINIMAL)) == yaml.safe_load(MINIMAL)
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "both"),
+    [
+        ({"backbone": "small"}, {"backbone": {"weights": True}}, {"backbone": {"name": "small", "weights": True}}),
+        ({"backbone": {"name": "a", "weights": True}}, {"backbone": "b"}, {"backbone": {"name": "b", "weights": True}}),
+        (
+            {"explainer": {"name": "unet", "scale": 2}},
+            {"explainer": {"name": "none"}},
+            {"explainer": {"name": "none", "scale": 2}},
+        ),
+        (
+            {"backbone": {"name": "a", "weights": True}},
+            {"backbone": {"replace": True, "name": "b"}},
+            {"backbone": {"name": "b"}},
+        ),
+    ],
+)
+def test_inside_a_system_another_name_of_a_group_leaves_its_other_keys(base, over, both):
+    assert merge({"system": {"name": "x", **base}}, {"system": over}) == {"system": {"name": "x", **both}}
+
+
+def test_another_system_starts_anew():
+    assert merge({"system": {"name": "x", "head": "pool"}}, {"system": {"name": "y"}}) == {"system": {"name": "y"}}
+
+
+def test_options_of_a_study_keep_the_studies_that_a_list_names():
+    found = merge({"studies": ["masks", "compare"]}, {"studies": {"compare": {"count": 5}}})
+    assert found == {"studies": {"masks": {}, "compare": {"count": 5}}}
+    assert merge({"studies": {"masks": {}, "cost": {}}}, {"studies": ["cost"]}) == {"studies": ["cost"]}

@@ -145,6 +145,8 @@ def test_a_decision_of_an_earlier_version_is_read():
         ({"colour": 1}, "no key 'colour'"),
         ({"explanations": [{"kind": "attribute"}]}, "no kind of explanation is called 'attribute'. Did you mean"),
         ({"explanations": 3}, "explanations is a list"),
+        ({"explanans": {"kind": "mask"}, "verdict": "x"}, "this is no decision that antehoc wrote"),
+        ({"explanations": [{"kind": "attributes", "names": ["red"], "probabilities": []}]}, "a probability each"),
         ({"explanations": [3]}, r"explanations\[0\]"),
     ],
 )

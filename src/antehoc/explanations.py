@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from antehoc.blocks import Bar, Bars, Overlay, Section
+from antehoc.errors import DataError
 from antehoc.figure import number, percent
 from antehoc.schema import build_named
 from antehoc.spec import DataSpec
@@ -43,6 +44,8 @@ class Explanation(ABC):
             image: (C, H, W) in 0..1 or a picture, for maps to lie over.
         """
 
+    about: str = ""  #: the class that it explains, where a decision has an explanation for each of several
+
     def words(self) -> list[str]:
         """What a terminal shows of it below the decision, beside the reasons; a sentence each."""
         return []
@@ -57,7 +60,8 @@ class Explanation(ABC):
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values for JSON, its kind among them."""
-        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
+        values: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
+        return {"kind": self.kind, **{key: value for key, value in values.items() if key != "about" or value}}
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,11 @@ class AttributeScores(Explanation):
 
     names: tuple[str, ...]
     probabilities: tuple[float, ...]
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.probabilities):
+            raise DataError(f"attributes need a probability each; got {len(self.names)} and {len(self.probabilities)}.")
 
     kind: ClassVar[str] = "attributes"
     source: ClassVar[str] = "the attributes"
@@ -133,6 +142,7 @@ class SaliencyMask(Explanation):
     height: int  #: pixels
     width: int  #: pixels
     png: str  #: 8 bits a pixel, base64
+    about: str = ""
 
     kind: ClassVar[str] = "mask"
     source: ClassVar[str] = "the mask"
@@ -143,12 +153,12 @@ class SaliencyMask(Explanation):
     )
 
     @staticmethod
-    def of(mask: Tensor) -> "SaliencyMask":
-        """From a mask (H, W) in 0..1."""
+    def of(mask: Tensor, about: str = "") -> "SaliencyMask":
+        """From a mask (H, W) in 0..1, and the class that it explains where there are several."""
         values = (mask.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
         buffer = BytesIO()
         Image.fromarray(values).save(buffer, "PNG")
-        return SaliencyMask(mask.shape[0], mask.shape[1], png=b64encode(buffer.getvalue()).decode())
+        return SaliencyMask(mask.shape[0], mask.shape[1], png=b64encode(buffer.getvalue()).decode(), about=about)
 
     def values(self) -> Tensor:
         """The mask (H, W) in 0..1."""
@@ -160,16 +170,18 @@ class SaliencyMask(Explanation):
         mean = f"{percent(float(values.mean()))} on average"  # of a hard gate more or less is shown than that
         alt = f"mask over the image: {mean}, {_where(values)}"
         overlay = Overlay(values, alt, image, low="0: hidden", high="1: shown", caption=mean)
-        return [Section("What the mask lets through", (overlay,))]
+        title = "What the mask lets through"
+        return [Section(f"{title}: {self.about}" if self.about else title, (overlay,))]
 
     def words(self) -> list[str]:
-        return [f"the mask shows {percent(float(self.values().mean()))} of the image"]
+        of = f" of {self.about!r}" if self.about else ""
+        return [f"the mask{of} shows {percent(float(self.values().mean()))} of the image"]
 
     def maps(self) -> dict[str, Tensor]:
         return {"mask": self.values()}
 
     def resampled(self, change: Callable[[Tensor], Tensor]) -> "SaliencyMask":
-        return SaliencyMask.of(change(self.values()))
+        return SaliencyMask.of(change(self.values()), self.about)
 
 
 KINDS: dict[str, Callable[..., Explanation]] = {"attributes": AttributeScores, "mask": SaliencyMask}

@@ -75,7 +75,7 @@ class LabelDecision:
 
     present: bool
     probability: float  #: that the label is present, in 0..1
-    doubts: dict[str, float]  #: by name; higher: decision and explanation disagree more
+    doubts: Mapping[str, float]  #: by name; higher: decision and explanation disagree more
     verdict: Verdict | None = None
 
 
@@ -129,6 +129,8 @@ class Decision:
             return build(_plain_decision, plain, where, explanations=found)
         except RecipeError as error:
             raise DataError(str(error)) from None
+        except (KeyError, TypeError, AttributeError):
+            raise DataError(f"{where}: this is no decision that antehoc wrote; decide on the image again.") from None
 
 
 def _plain_decision(

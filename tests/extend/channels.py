@@ -63,7 +63,8 @@ class Channels(System[ChannelsOutput]):
     def explain(self, output: ChannelsOutput) -> list[Explanations]:
         named = task.named(self.spec.task, output.logits)
         return [
-            tuple(SaliencyMask.of(maps[number]) for number in own) for maps, own in zip(output.maps, named, strict=True)
+            tuple(SaliencyMask.of(maps[number], self.spec.classes[number]) for number in own)
+            for maps, own in zip(output.maps, named, strict=True)
         ]
 
     def doubts(self, output: ChannelsOutput) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ import antehoc
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import DataError, ImageError, ModelError, OutputError
 from antehoc.figure import number
-from antehoc.model import FILES, Model, build_system, load
+from antehoc.model import FILES, Model, build_system, grouped_arguments, load
 from antehoc.model.folder import model_card, sha256
 from antehoc.systems import Mirror
 from antehoc.types import DataSpec
@@ -83,6 +83,16 @@ def test_a_folder_of_the_first_schema_decides_the_same(tiny_run, tmp_path, image
     flat = {"name": "mirror", "backbone": "small", "mirror": "light", "width": 8}
     change(tmp_path / "old", schema=1, system=flat, card=card, data=data)
     assert load(tmp_path / "old").decide(images) == load(tiny_run.model).decide(images)
+
+
+@pytest.mark.parametrize(("given", "fine"), [({"grain": 1}, True), ({"grain": 8}, False)])
+def test_an_argument_that_is_gone_is_refused_where_it_changed_the_system(given, fine):
+    old = {"name": "joint", "classifier": "tiny", **given}
+    if fine:
+        assert grouped_arguments(old) == {"name": "joint", "backbone": {"name": "tiny"}}
+    else:
+        with pytest.raises(ModelError, match="grain: 8 is no longer supported"):
+            grouped_arguments(old)
 
 
 def test_an_uncalibrated_model_goes_round_too(untrained, tmp_path):
@@ -166,7 +176,8 @@ def test_a_folder_with_a_changed_byte_of_weights_is_refused(folder):
 def test_another_schema_is_refused(folder, schema):
     change(folder, schema=schema)
     assert refused(folder) == (
-        f"/config.json: its schema is {schema!r}, and this version of antehoc reads 2; save it again."
+        f"/config.json: its schema is {schema!r}, and this version of antehoc reads 1 and 2; "
+        "use the version that saved it, or save it again."
     )
 
 

@@ -81,7 +81,7 @@ def test_a_vgg_may_have_batch_norm_and_takes_no_gate_or_option_that_it_does_not_
     assert not any(
         isinstance(part, torch.nn.BatchNorm2d) for part in build_gated("vgg", 1, 2, gate_at="blocks").modules()
     )
-    with pytest.raises(RecipeError, match="takes gate_at: blocks or image; got stages"):
+    with pytest.raises(RecipeError, match=r"takes gating\.at: blocks or image; got stages"):
         build_gated("vgg", 1, 2, gate_at="stages")
     with pytest.raises(RecipeError, match="takes the options filters and norm; got 'depth'"):
         build_gated("vgg", 1, 2, gate_at="blocks", options={"depth": 3})

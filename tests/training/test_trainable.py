@@ -2,10 +2,12 @@
 
 from typing import ClassVar, NamedTuple
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from antehoc.data.sets.shapes import shapes
+from antehoc.errors import RecipeError
 from antehoc.systems.base import Trainable
 from antehoc.training.loop import Runner, run_phase
 from antehoc.training.phases import Phase
@@ -49,3 +51,19 @@ def test_an_autoencoder_trains_in_phases_and_goes_on_after_a_stop(tmp_path):
     assert model.encoder.weight.equal(frozen)
     again = Autoencoder(1)
     assert run_phase(again, both, roles, tmp_path / "both", runner=Runner("cpu"), resume=True) == history
+
+
+class Looking(Autoencoder):
+    """Its first half may be cached, and it looks at its images again."""
+
+    def cacheable(self, parts: tuple[str, ...]) -> bool:
+        return True
+
+    def look(self, image: Tensor, output: Rebuilt) -> Rebuilt:
+        return Rebuilt(output.image + 0 * image)
+
+
+def test_what_looks_at_its_images_again_is_not_cached(tmp_path):
+    roles = shapes(seed=0, side=32, train=32, validation=16, calibration=8, test=8).roles
+    with pytest.raises(RecipeError, match="looks at its images again, and a cache holds none"):
+        run_phase(Looking(1), Phase(("decoder",), 1, 16, cache=True), roles, tmp_path, runner=Runner("cpu"))

@@ -22,7 +22,7 @@ def paired(spec: DataSpec, scored: Scored, unknown: Mapping[str, Scored], names:
         unknown: images of no known class by set.
         names: of the sets to pair with test images; sets that are not there are left out.
     """
-    if "attributes" not in scored.columns:
+    if "attributes" not in scored.columns or scored.task != "single-label":
         return []
     return [_paired(spec, scored, name, unknown[name]) for name in names if name in unknown]
 

@@ -58,6 +58,8 @@ def intervene(
 
 def _attributes(spec: DataSpec, policy: Policy | None, decision: Decision) -> AttributeScores:
     """The attributes of a decision, which this model must have made."""
+    if decision.labels:
+        raise DataError("the decision names several labels, and only one of one label can be corrected.")
     seen = of_kind(decision.explanations, AttributeScores)
     if seen is None:
         kinds = ", ".join(one.source for one in decision.explanations) or "nothing"
@@ -67,7 +69,8 @@ def _attributes(spec: DataSpec, policy: Policy | None, decision: Decision) -> At
     if not seen.names:
         raise DataError("the decision names no attributes, so there is nothing to correct.")
     known = set(policy.doubts) <= set(decision.doubts) if policy else True
-    if seen.names != spec.attributes or set(decision.probabilities) != set(spec.classes) or not known:
+    same = set(decision.probabilities) == set(spec.classes) and decision.label in spec.classes
+    if seen.names != spec.attributes or not same or not known:
         raise DataError(
             "the decision was made by another model: its classes, attributes or doubts are not this one's; "
             "correct it with the model that made it."

@@ -130,7 +130,10 @@ def _checked(config: Any, where: str) -> dict[str, Any]:
     known = (_FLAT, SCHEMA)
     if not isinstance(config, dict) or config.get("schema") not in known:
         came = config.get("schema") if isinstance(config, dict) else type(config).__name__
-        raise ModelError(f"{where}: its schema is {came!r}, and this version of antehoc reads {SCHEMA}; save it again.")
+        raise ModelError(
+            f"{where}: its schema is {came!r}, and this version of antehoc reads {_FLAT} and {SCHEMA}; "
+            "use the version that saved it, or save it again."
+        )
     keys = {"schema", "system", "data", "preprocessing", "policy", "card", "about", "weights"}
     if set(config) != keys:
         odd = sorted(set(config) ^ keys)[0]
@@ -145,9 +148,18 @@ def _checked(config: Any, where: str) -> dict[str, Any]:
 
 
 def grouped_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A system's arguments as an earlier version wrote them, in today's groups."""
+    """A system's arguments as an earlier version wrote them, in today's groups.
+
+    Raises:
+        ModelError: an argument that is gone, and that changed what the system does.
+    """
     system = SYSTEMS.get(str(arguments.get("name")))
-    return regrouped(arguments, system.earlier if system else {})
+    if system is None:
+        return dict(arguments)
+    for key, default in system.removed.items():
+        if arguments.get(key, default) != default:
+            raise ModelError(f"{key}: {arguments[key]!r} is no longer supported; use the version that made the model.")
+    return regrouped({key: value for key, value in arguments.items() if key not in system.removed}, system.earlier)
 
 
 def build_system(

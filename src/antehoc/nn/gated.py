@@ -87,11 +87,9 @@ class GatedResNet(Gated):
         try:
             network: Any = timm.create_model(name, in_chans=image_channels, num_classes=classes, **options)
         except (RuntimeError, TypeError) as error:
-            raise RecipeError(
-                f"classifier {name!r}: cannot be built ({' '.join(str(error).split())[:200]})."
-            ) from error
+            raise RecipeError(f"backbone {name!r}: cannot be built ({' '.join(str(error).split())[:200]}).") from error
         if not hasattr(network, "layer1") or not hasattr(network, "maxpool"):
-            raise RecipeError(f"gate_at: blocks is for the ResNets of timm; {name!r} is none, take `stages`.")
+            raise RecipeError(f"gating.at: blocks is for the ResNets of timm; {name!r} is none, take `stages`.")
         self.stem = nn.Sequential(network.conv1, network.bn1, network.act1, network.maxpool)
         self.blocks = nn.ModuleList(
             block for row in (network.layer1, network.layer2, network.layer3, network.layer4) for block in row
@@ -119,7 +117,7 @@ class GatedBackbone(Gated):
         super().__init__()
         if gate_at != "image" and not backbone.plain:
             raise RecipeError(
-                f"gate_at: {gate_at} gates activations of places, and this backbone has none; take `image`."
+                f"gating.at: {gate_at} gates activations of places, and this backbone has none; take `image`."
             )
         self.backbone, self.gate_at = backbone, gate_at
         self.head = nn.Linear(backbone.channels[-1], classes)
@@ -164,7 +162,7 @@ def build_gated(
         RecipeError: where name, weights and `gate_at` do not fit each other.
     """
     if (name == "vgg" or gate_at == "blocks") and weights:
-        raise RecipeError(f"classifier {name!r} with gate_at: {gate_at} takes no weights; take `stages` or `image`.")
+        raise RecipeError(f"backbone {name!r} with gating.at: {gate_at} takes no weights; take `stages` or `image`.")
     if name == "vgg":
         return _vgg(image_channels, classes, gate_at, options)
     if gate_at == "blocks":
@@ -175,7 +173,7 @@ def build_gated(
 
 def _vgg(image_channels: int, classes: int, gate_at: str, options: Mapping[str, Any]) -> GatedVgg:
     if gate_at not in ("blocks", "image"):
-        raise RecipeError(f"classifier 'vgg' takes gate_at: blocks or image; got {gate_at}.")
+        raise RecipeError(f"backbone 'vgg' takes gating.at: blocks or image; got {gate_at}.")
     if foreign := set(options) - {"filters", "norm"}:
-        raise RecipeError(f"classifier 'vgg' takes the options filters and norm; got {min(foreign)!r}.")
+        raise RecipeError(f"backbone 'vgg' takes the options filters and norm; got {min(foreign)!r}.")
     return GatedVgg(image_channels, classes, **options)

@@ -60,21 +60,45 @@ def overridden(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str,
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid on `base`, mapping by mapping. One with another `name` replaces the whole mapping."""
+    """`over` laid on `base`, mapping by mapping.
+
+    A section `data` or `system` of another `name` replaces the whole section. Inside them, another name of a group,
+    also one given by its name alone (`backbone: resnet18`), leaves the group's other keys as they are. `replace: true`
+    in a mapping starts it anew.
+
+    Example:
+        >>> merge({"system": {"backbone": {"name": "small", "weights": True}}}, {"system": {"backbone": "resnet18"}})
+        {'system': {'backbone': {'name': 'resnet18', 'weights': True}}}
+    """
     merged = dict(base)
     for key, value in over.items():
-        old = merged.get(key)
-        if isinstance(old, str) and isinstance(value, Mapping) and "name" not in value:
-            old = {"name": old}  # a group may be given by its name alone
-        same = (
-            isinstance(old, Mapping)
-            and isinstance(value, Mapping)
-            and value.get("name", old.get("name")) == old.get("name")
-        )
-        merged[key] = merge(old, value) if same and not value.get("replace") else value  # type: ignore[arg-type]
+        old, value = _alike(merged.get(key), value)
+        other = key in _NAMED and isinstance(old, Mapping) and isinstance(value, Mapping) and _renamed(old, value)
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not other and not value.get("replace"):
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = value
         if isinstance(merged[key], Mapping):
             merged[key] = {name: value for name, value in merged[key].items() if name != "replace"}
     return merged
+
+
+_NAMED = ("data", "system")  # sections that another name replaces: its keys are others
+
+
+def _renamed(old: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    return bool(value.get("name", old.get("name")) != old.get("name"))
+
+
+def _alike(old: Any, value: Any) -> tuple[Any, Any]:
+    """Two values in one form: a name alone is a mapping with that name, a list of names one of them without options."""
+    if isinstance(value, Mapping) and isinstance(old, str) and "name" not in value:
+        return {"name": old}, value
+    if isinstance(value, str) and isinstance(old, Mapping) and "name" in old:
+        return old, {"name": value}
+    if isinstance(value, Mapping) and isinstance(old, list) and all(isinstance(one, str) for one in old):
+        return {one: {} for one in old}, value
+    return old, value
 
 
 def _text(name: str) -> tuple[str, str]:

@@ -65,7 +65,7 @@ def body(
             *(_label(name, one) for name, one in _worth_showing(decision)),
             corrected(decision),
             tag("div", picture, *blocks_html.panels(sections, key), class_=_layout(sections)),
-            reasons(decision.verdict, decision.label),
+            told(decision),
         ]
     )
 
@@ -123,11 +123,7 @@ def head(decision: Decision, truth: str | None = None) -> Html:
 
 def _worth_showing(decision: Decision) -> list[tuple[str, LabelDecision]]:
     """Of several labels those that are present, and those that are questioned."""
-    return [
-        (name, one)
-        for name, one in decision.labels.items()
-        if one.present or (one.verdict is not None and one.verdict.outcome == "questioned")
-    ][:_LABELS]
+    return [(name, one) for name, one in decision.labels.items() if one.present or is_questioned(one.verdict)][:_LABELS]
 
 
 def _label(name: str, one: LabelDecision) -> Html:
@@ -148,6 +144,18 @@ def badge(verdict: Verdict | None) -> Html:
 def threshold(verdict: Verdict) -> str:
     """The threshold in words: none where nothing is questioned."""
     return number(verdict.threshold, "score") if verdict.threshold < _NO_THRESHOLD else "no threshold"
+
+
+def told(decision: Decision) -> Html:
+    """The reasons of a decision; with several labels those of each label that is present or questioned."""
+    if not decision.labels:
+        return reasons(decision.verdict, decision.label)
+    return join(reasons(one.verdict, name) for name, one in _worth_showing(decision))
+
+
+def is_questioned(verdict: Verdict | None) -> bool:
+    """Whether there is a verdict, and it asks a person to look."""
+    return verdict is not None and verdict.outcome == "questioned"
 
 
 def reasons(verdict: Verdict | None, label: str) -> Html:

@@ -53,17 +53,32 @@ def write(
     """
     written: list[Path] = []
     taken: set[str] = set()
+    without = False
     for path, item in results:
         if isinstance(item, AntehocError):
             continue
         image = read_image(path)
         own = at_source(item, preprocessing, image.height, image.width)
-        maps = {name: values for one in own.explanations for name, values in one.maps().items()}
+        maps = _named_maps(own)
+        without = without or bool(own.explanations and not maps)
         if not maps:
-            raise DataError("--masks: this model's explanations have no place in the image; leave the option out.")
+            continue  # such as an image of which no label is named
         drawn = _pictures(_free(path.stem, taken), image, maps)
         written += [_save(picture, folder / file) for file, picture in drawn.items()]
+    if without and not written:
+        raise DataError("--masks: this model's explanations have no place in the image; leave the option out.")
     return written
+
+
+def _named_maps(decision: Decision) -> dict[str, Tensor]:
+    """All maps of a decision by name; of several explanations with equal names, the class or a number tells them."""
+    found: dict[str, Tensor] = {}
+    for one in decision.explanations:
+        for name, values in one.maps().items():
+            own = f"{name}-{one.about}" if one.about else name
+            own = own if own not in found else f"{own}-{len(found) + 1}"
+            found[own] = values
+    return found
 
 
 def _pictures(name: str, image: Image.Image, maps: dict[str, Tensor]) -> dict[str, Image.Image]:

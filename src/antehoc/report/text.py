@@ -7,7 +7,7 @@ from antehoc.data.images import shown
 from antehoc.evaluation import Evaluation
 from antehoc.figure import Figure, number, percent
 from antehoc.report import blocks_text, figure_tables
-from antehoc.report.cases import threshold
+from antehoc.report.cases import is_questioned, threshold
 from antehoc.results import Reproduction, Trained
 from antehoc.types import Decision, LabelDecision, Reason, Verdict
 
@@ -65,14 +65,12 @@ def decision(path: str, decision: Decision) -> str:
     label = shown(decision.label) if decision.label else "no label"
     said = label if share is None else f"{label} {number(share, 'probability')}"
     head = f"{shown(path)}  {said}  {_verdict(decision.verdict)}"
-    labels = [_label(name, one) for name, one in decision.labels.items() if _is_told(one)]
     words = [sentence for one in decision.explanations for sentence in one.words()]
-    below = [*labels, *words, *_reasons(decision.verdict)]
+    below = [*words, *_reasons(decision.verdict)]
+    if decision.labels:
+        told = {name: one for name, one in decision.labels.items() if one.present or is_questioned(one.verdict)}
+        below = [line for name, one in told.items() for line in (_label(name, one), *_reasons(one.verdict))] + words
     return "\n".join([head, *(f"    {shown(text)}" for text in below)]) + "\n"
-
-
-def _is_told(one: LabelDecision) -> bool:
-    return one.present or (one.verdict is not None and one.verdict.outcome == "questioned")
 
 
 def _label(name: str, one: LabelDecision) -> str:

@@ -76,7 +76,7 @@ def _kept(system: System[Any], phase: Phase, recipe: Recipe, numbers: tuple[int,
     learner = system.learner(phase.train)
     if learner is system or phase.cache:
         return None
-    digest = blake2b(repr((phase, sorted(recipe.data.items()), numbers)).encode(), digest_size=16)
+    digest = blake2b(repr((repr(learner), phase, sorted(recipe.data.items()), numbers)).encode(), digest_size=16)
     for name, value in learner.state_dict().items():
         digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     return shared / digest.hexdigest()

@@ -63,5 +63,7 @@ def _check_same_data(source: Source, model: Model, where: str) -> None:
         raise DataError(
             f"{where}: its classes or attributes are not the model's ({', '.join(model.spec.classes[:5])} …)."
         )
+    if source.spec.task != model.spec.task:
+        raise DataError(f"{where}: its images are {source.spec.task}, and the model is {model.spec.task}.")
     if source.preprocessing != model.preprocessing:
         raise DataError(f"{where}: brings images to another size or mode than the model's; use the model's own.")

@@ -14,6 +14,8 @@ def study_options(recipe: Recipe, where: str) -> dict[str, dict[str, object]]:
     Raises:
         RecipeError: an unknown study, an unknown option, or a value of another type.
     """
+    if recipe.draws and "repeated_calibration" in recipe.studies:
+        raise RecipeError(f"{where}: `draws` and the study `repeated_calibration` ask for the same; keep one of them.")
     given: Mapping[str, object] = {"model": None, "source": None, "seed": None}
     found = {}
     for name, options in recipe.studies.items():

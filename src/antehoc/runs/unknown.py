@@ -91,7 +91,7 @@ def with_aliases(figures: Sequence[Figure], aliases: Mapping[str, str]) -> list[
     """Figures of all variants, and those that are defined once more under their second names."""
     by_name = {figure.name: figure for figure in figures}
     seconds = [
-        replace(found, name=alias, headline=True, of_set=None)
+        replace(found, name=alias, headline=True, of_set=None, variant="")
         for alias, name in aliases.items()
         if (found := by_name.get(name)) is not None and found.value is not None
     ]

@@ -82,7 +82,10 @@ class Trainable(nn.Module, ABC, Generic[OutputT]):
         return self
 
     def cacheable(self, parts: tuple[str, ...]) -> bool:
-        """Whether `activations` runs frozen layers only in a phase that trains these parts."""
+        """Whether `activations` runs frozen layers only in a phase that trains these parts.
+
+        A model with a `look` of its own is never cacheable: a cache holds no images to look at.
+        """
         return False
 
     def learner(self, parts: tuple[str, ...]) -> "Trainable[Any]":
@@ -106,9 +109,8 @@ class System(Trainable[SystemOutputT], ABC):
     """A classifier that explains its decisions. Its constructor takes the `DataSpec`, then keyword-only values."""
 
     card: ClassVar[Card]
-    earlier: ClassVar[
-        Mapping[str, str]
-    ] = {}  #: where arguments of earlier versions went, as `settings.regrouped` reads it
+    earlier: ClassVar[Mapping[str, str]] = {}  #: where arguments of earlier versions went: `settings.regrouped`
+    removed: ClassVar[Mapping[str, object]] = {}  #: arguments of earlier versions that are gone, with their defaults
     spec: DataSpec
 
     @abstractmethod

@@ -55,7 +55,7 @@ def regrouped(values: Mapping[str, Any], places: Mapping[str, str]) -> dict[str,
 
     Args:
         values: as a recipe or a saved model holds them.
-        places: `group.key` by flat key; an empty place removes a key.
+        places: `group.key` by flat key.
     Example:
         >>> places = {"backbone": "backbone.name", "weights": "backbone.weights"}
         >>> regrouped({"backbone": "small", "weights": True}, places)
@@ -67,8 +67,5 @@ def regrouped(values: Mapping[str, Any], places: Mapping[str, str]) -> dict[str,
             found[key] = value
             continue
         group, _, inner = places[key].partition(".")
-        if inner:
-            found.setdefault(group, {})[inner] = value
-        elif group:
-            found[group] = value
+        found.setdefault(group, {})[inner] = value
     return found

@@ -84,6 +84,7 @@ def cached(
             f"a phase that trains {', '.join(phase.train)} has no frozen part whose activations could be cached; "
             "leave `cache` out."
         )
+    _check_looks(learner)
     set_modes(system, ())
     count = phase.views if phase.augment in DRAWN else views(phase.augment)
     with torch.no_grad():
@@ -96,10 +97,17 @@ def cached(
         return cached, (Cached(learner, validation, phase, views=1, seed=seed) if len(validation) else validation)
 
 
+def _check_looks(learner: Trainable[Any]) -> None:
+    """A cache holds no images, so a model that looks at them again cannot be run from it."""
+    if type(learner).look is not Trainable.look:
+        raise RecipeError("this system looks at its images again, and a cache holds none; leave `cache` out.")
+
+
 @torch.no_grad()
 def with_activations(system: Trainable[Any], examples: Examples, phases: Sequence[Phase]) -> Fetched:
     """Examples with the frozen part's activations from disk, where a phase of the training kept them there."""
     phase = next((phase for phase in phases if phase.cache == "disk"), None)
     if phase is None or not len(examples):
         return examples
+    _check_looks(system)
     return Cached(system, examples, replace(phase, cache_in="float32"), views=1)

@@ -87,7 +87,8 @@ class Joint(System[JointOutput]):
         stage="ante hoc",
         scope="local",
     )
-    earlier: ClassVar[Mapping[str, str]] = {  #: where the flat arguments of earlier versions went; removed ones: ""
+    removed: ClassVar[Mapping[str, object]] = {"grain": 1}
+    earlier: ClassVar[Mapping[str, str]] = {  #: where the flat arguments of earlier versions went
         "classifier": "backbone.name",
         **{name: f"backbone.{name}" for name in ("weights", "options", "batch_norm")},
         "gate_at": "gating.at",
@@ -95,7 +96,6 @@ class Joint(System[JointOutput]):
         **{name: f"gating.{name}" for name in ("hidden", "bias", "sharpness", "smooth")},
         "explainer": "explainer.name",
         **{name: f"explainer.{name}" for name in ("filters", "scale", "norm")},
-        "grain": "",
         **{name: f"distance.{name}" for name in ("covariance", "shrinkage")},
     }
 

@@ -122,7 +122,8 @@ class Mirror(System[MirrorOutput]):
         stage="ante hoc",
         scope="local",
     )
-    earlier: ClassVar[Mapping[str, str]] = {  #: where the flat arguments of earlier versions went; removed ones: ""
+    removed: ClassVar[Mapping[str, object]] = {"skip": False}
+    earlier: ClassVar[Mapping[str, str]] = {  #: where the flat arguments of earlier versions went
         "backbone": "backbone.name",
         **{name: f"backbone.{name}" for name in ("weights", "options", "batch_norm", "frozen_stages")},
         "mirror": "mirror.kind",
@@ -130,7 +131,6 @@ class Mirror(System[MirrorOutput]):
         "mirror_teaches": "mirror.teaches",
         "distance_of": "distance.of",
         **{name: f"distance.{name}" for name in ("covariance", "shrinkage")},
-        "skip": "",
     }
 
     class_attributes: Tensor
