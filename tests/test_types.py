@@ -112,7 +112,9 @@ def test_a_decision_is_written_as_plain_data():
     ids=["attributes", "a mask and a card", "several labels"],
 )
 def test_a_decision_is_read_back_as_it_was_written(decision):
-    assert Decision.from_plain(json.loads(json.dumps(decision.to_plain()))) == decision
+    plain = json.loads(json.dumps(decision.to_plain()))
+    assert Decision.from_plain(plain) == decision
+    assert Decision.from_plain({"path": "a.png", **plain}) == decision, "a row of `explain --json`"
 
 
 def test_a_decision_of_an_earlier_version_is_read():

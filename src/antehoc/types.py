@@ -163,7 +163,7 @@ _AGREED = frozenset({"attribute-agrees", "mask-enough", "mask-needed", "whole-ag
 
 def _upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of an earlier version's JSON under today's keys; today's own as they are."""
-    plain = dict(values)
+    plain = {key: value for key, value in values.items() if key != "path"}  # a row of `explain --json` names its image
     if "explanans" in plain:
         plain["explanations"] = [plain.pop("explanans")]
         plain["doubts"] = plain.pop("doubt", {})

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import antehoc
 from antehoc.data.preprocessing import Preprocessing
-from antehoc.errors import DataError, ImageError, ModelError, OutputError
+from antehoc.errors import DataError, ImageError, ModelError, OutputError, RecipeError
 from antehoc.figure import number
 from antehoc.model import FILES, Model, build_system, grouped_arguments, load
 from antehoc.model.folder import model_card, sha256
@@ -93,6 +93,19 @@ def test_an_argument_that_is_gone_is_refused_where_it_changed_the_system(given, 
     else:
         with pytest.raises(ModelError, match="grain: 8 is no longer supported"):
             grouped_arguments(old)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"width": 8}, "here: 'width' is now a key of 'mirror': mirror: {width: 8}."),
+        ({"mirror": "full"}, "here.mirror: needs keys and values, such as {kind: full}; got 'full'."),
+    ],
+)
+def test_a_flat_argument_is_told_where_it_went(given, said):
+    with pytest.raises(RecipeError) as caught:
+        build_system(SPEC, {"name": "mirror", "backbone": "tiny", **given}, "here")
+    assert str(caught.value) == said
 
 
 def test_an_uncalibrated_model_goes_round_too(untrained, tmp_path):

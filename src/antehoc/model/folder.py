@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from antehoc.calibration import Policy
 from antehoc.cards import Card, upgraded_card
 from antehoc.data.preprocessing import Preprocessing
-from antehoc.errors import AntehocError, ModelError, OutputError
+from antehoc.errors import AntehocError, ModelError, OutputError, RecipeError
 from antehoc.figure import number, percent
 from antehoc.model.decision import decide
 from antehoc.model.model import Model
@@ -176,10 +177,23 @@ def build_system(
         RecipeError: an unknown name, key or value.
     """
     values = dict(arguments)
+    _check_moved(values, where)
     backbone = values.get("backbone")
     if weights is not None and isinstance(backbone, Mapping) and "weights" in backbone:
         values["backbone"] = {**backbone, "weights": weights}
     return build_named("system", SYSTEMS, values, where, spec=spec)
+
+
+def _check_moved(arguments: Mapping[str, Any], where: str) -> None:
+    """Say where an argument went that an earlier version took at the top level."""
+    system = SYSTEMS.get(str(arguments.get("name")))
+    for key, value in arguments.items() if system else ():
+        assert system is not None
+        group, _, inner = system.earlier.get(key, "").partition(".")
+        if group and key not in inspect.signature(system).parameters:
+            raise RecipeError(f"{where}: {key!r} is now a key of {group!r}: {group}: {{{inner}: {value}}}.")
+        if group and inner != "name" and not isinstance(value, Mapping):
+            raise RecipeError(f"{where}.{key}: needs keys and values, such as {{{inner}: {value}}}; got {value!r}.")
 
 
 def sha256(path: Path) -> str:

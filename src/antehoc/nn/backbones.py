@@ -216,7 +216,10 @@ def build_backbone(
     """
     if name in BACKBONES:
         if weights or options:
-            raise RecipeError(f"backbone {name!r} has no published weights and no options; leave both out.")
+            raise RecipeError(
+                f"backbone {name!r} has no published weights and no options; leave both out, "
+                f"or start the group anew: backbone: {{name: {name}, replace: true}}."
+            )
         backbone = BACKBONES[name](image_channels)
     else:
         backbone = Network(image_channels, _row(name, image_channels, weights, options))
