@@ -23,6 +23,7 @@ from antehoc.training.activations import Cached, cached
 from antehoc.training.batches import EpochBatches, loader
 from antehoc.training.callbacks import History, quiet
 from antehoc.training.phases import DRAWN, Phase, build_optimizer, freeze, set_modes, view, views
+from antehoc.training.progress import Progress
 from antehoc.types import Batch, Role
 
 log = logging.getLogger(__name__)
@@ -189,8 +190,7 @@ def _fit(
     callbacks.append(ModelCheckpoint(folder, "last", enable_version_counter=False))
     if phase.patience is not None:
         callbacks.append(EarlyStopping(f"val/{phase.monitor}", patience=phase.patience, mode=mode))
-    if runner.progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=20))
+    callbacks.append(TQDMProgressBar(refresh_rate=20) if runner.progress else Progress(module.number))
     views_ = _ENDLESS if isinstance(train, Versions) else 1
     if isinstance(train, Cached):
         views_ = len(train.activations[0]) // len(train)
@@ -214,7 +214,7 @@ def _fit(
         trainer.fit(
             module,
             loader(train, batches),
-            loader(validation, EpochBatches(len(validation), phase.batch_size, 0, shuffle=False))
+            loader(validation, EpochBatches(len(validation), 2 * phase.batch_size, 0, shuffle=False))  # no gradients
             if len(validation)
             else None,
             ckpt_path=folder / "last.ckpt" if behind else None,

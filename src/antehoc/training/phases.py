@@ -127,7 +127,7 @@ def build_optimizer(
     groups = [{"params": own, "lr": rates[depth]} for depth, own in parameters.items()]
     optimizer: torch.optim.Optimizer
     if phase.optimizer == "nadam":
-        optimizer = torch.optim.NAdam(groups, phase.learning_rate, weight_decay=decay)
+        optimizer = torch.optim.NAdam(groups, phase.learning_rate, weight_decay=decay, foreach=True)
     elif phase.optimizer == "adamw":
         optimizer = torch.optim.AdamW(groups, phase.learning_rate, weight_decay=decay)
     else:
