@@ -60,7 +60,7 @@ def bare(classifier: nn.Module, side: int, passes: int) -> Callable[[], object]:
 def by_quantus(case: Case, classifier: nn.Module, images: Tensor, maps: Tensor, target: Tensor) -> Callable[[], Tensor]:
     """Quantus on the same input; its pixel flipping flips values, three for each pixel."""
     quantus = pytest.importorskip("quantus", reason="quantus is not installed")
-    fixed = {"normalise": False, "perturb_baseline": 0.0, "disable_warnings": True}
+    fixed = {"normalize": False, "perturb_baseline": 0.0, "disable_warnings": True}
     if case.patch > 1:
         measure = quantus.RegionPerturbation(patch_size=case.patch, regions_evaluation=case.steps, **fixed)
     else:

@@ -25,6 +25,7 @@ from tabled.chosen import (
     TRIANGLES_FIRST,
 )
 from tabled.extend import example, recipe, registered
+from tabled.headline import headline
 from tabled.measured import add
 from tabled.recipes import aopc, biases, compared, fault, paper, side_by_side, small, studied, unknown, unknown_birds
 from tabled.reference import cli_help, metrics, recipe_keys
@@ -33,6 +34,7 @@ HERE = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 TABLES: dict[str, Callable[[], str]] = {
+    "headline": headline,
     "shapes-small": lambda: small("shapes"),
     "shapes-free-small": lambda: small("shapes-free"),
     "shapes-paper": lambda: paper("shapes"),
@@ -69,7 +71,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def filled(text: str, where: str) -> str:
-    """A file's text with every block made anew.
+    """A file's text with every block made again.
 
     Raises:
         SystemExit: for a block of an unknown name.
@@ -84,7 +86,7 @@ def filled(text: str, where: str) -> str:
 
 
 def files() -> list[Path]:
-    """Whatever may hold a block."""
+    """The files that may hold a block."""
     return [HERE.parent / "README.md", *sorted(HERE.rglob("*.md"))]
 
 

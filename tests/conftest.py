@@ -36,14 +36,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def shapes_spec() -> DataSpec:
-    """The thesis's shapes: four classes, five attributes of which the first three exclude each other, 64x64 grey."""
+    """The thesis's shapes: four classes, five attributes of which the first three exclude each other, 64x64 gray."""
     matrix = tuple(tuple(float(value) for value in row) for row in CLASS_ATTRIBUTES)
     return DataSpec(CLASSES, 1, 64, 64, ATTRIBUTES, matrix, ((0, 1, 2),))
 
 
 @pytest.fixture(scope="session")
 def tiny_spec() -> DataSpec:
-    """What shapes are not: colour, not square, soft class attributes (rows of an exclusive group still sum to 1)."""
+    """What shapes are not: color, not square, soft class attributes (rows of an exclusive group still sum to 1)."""
     matrix = ((0.9, 0.25, 0.75, 0.0), (0.1, 0.5, 0.5, 1.0), (0.4, 1.0, 0.0, 0.3))
     return DataSpec(("cat", "fox", "hen"), 3, 16, 20, ("red", "round", "tall", "feathered"), matrix, ((1, 2),))
 

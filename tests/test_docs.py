@@ -209,13 +209,13 @@ def test_examples_marked_as_runnable_run(mark, text, place, monkeypatch, capsys)
 
 
 def photographs(top: Path, names: Sequence[str], each: int) -> None:
-    """Noisy pictures, each name in a colour of its own."""
+    """Noisy pictures, each name in a color of its own."""
     generator = np.random.default_rng(0)
     for number, name in enumerate(names):
         (top / name).mkdir(parents=True)
-        colour = np.roll([200, 60, 60], number)
+        color = np.roll([200, 60, 60], number)
         for index in range(1, each + 1):
-            pixels = (colour + generator.normal(0, 20, (72, 64, 3))).clip(0, 255).astype(np.uint8)
+            pixels = (color + generator.normal(0, 20, (72, 64, 3))).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(top / name / f"{index:03}.jpg")
 
 

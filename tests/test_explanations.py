@@ -32,8 +32,8 @@ def test_every_kind_describes_itself(kind, explained, shapes_spec):
 def test_every_kind_reads_itself_back_from_json(kind, explained):
     written = json.loads(json.dumps(explained[kind].to_plain()))
     assert from_plain(written, "a decision") == explained[kind]
-    with pytest.raises(RecipeError, match="no key 'colour'"):
-        from_plain({**written, "colour": 1}, "a decision")
+    with pytest.raises(RecipeError, match="no key 'color'"):
+        from_plain({**written, "color": 1}, "a decision")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -155,7 +155,7 @@ def test_the_commands_take_it(run, images, tmp_path, capsys):
         ("system.kernal=3", "no key 'kernal'. Did you mean 'kernel'?"),
         ("data.image=3", "no key 'image'. Did you mean 'images'?"),
         ("studies={recall: {lest: 0.5}}", "no key 'lest'. Did you mean 'least'?"),
-        ("system={name: joint}", "the joint system takes one label per image, and these data have several"),
+        ("system={name: joint}", "the system joint takes one label per image, and these data have several"),
     ],
 )
 def test_a_slip_is_named_with_what_is_known(run, tmp_path, capsys, change, says):

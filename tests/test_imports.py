@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from antehoc.saved import FILES
+
 HEAVY = ("torch", "numpy", "PIL", "lightning", "timm", "matplotlib")
 TRAINING = ("lightning", "captum", "pytorch_grad_cam", "pytorch_ood", "antehoc.training.loop")
 
@@ -18,7 +20,9 @@ def loaded(code: str, names: tuple[str, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["reproduce", "--help"], ["explain", "--help"], ["improve"], []], ids=" ".join
+    "arguments",
+    [["--help"], ["--version"], ["reproduce", "--help"], ["explain", "--help"], ["improve"], []],
+    ids=" ".join,
 )
 def test_help_and_wrong_commands_load_no_torch(arguments):
     assert loaded(f"from antehoc.cli import main\nmain({arguments!r})", HEAVY) == []
@@ -34,10 +38,23 @@ def test_help_and_wrong_commands_load_no_torch(arguments):
         ["train", "shapes", "--device", "tpu"],
         ["train", "shapes", "--devices", "0"],
         ["reproduce", "shapes", "--ood", "mnist=none"],
+        ["reproduce", "birds", "--data", "none"],
+        ["reproduce", "birds", "--weights", "none.safetensors"],
+        ["train", "none.yaml"],
+        ["explain", "none", "none.png"],
+        ["explain", "SAVED", "none.png"],
+        ["evaluate", "none"],
+        ["evaluate", "SAVED", "--recipe", "shape"],
+        ["evaluate", "SAVED", "--data", "none"],
+        ["compare", "none"],
+        ["compare", "SAVED", "--device", "tpu"],
     ],
     ids=" ".join,
 )
-def test_a_slip_on_the_command_line_is_said_before_anything_heavy_loads(arguments):
+def test_bad_input_is_reported_before_anything_heavy_loads(arguments, tmp_path):
+    for name in FILES:
+        (tmp_path / name).touch()
+    arguments = [str(tmp_path) if part == "SAVED" else part for part in arguments]
     code = f"from antehoc.cli import main\nassert main({arguments!r}) == 2"
     assert loaded(code, HEAVY) == []
 

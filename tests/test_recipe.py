@@ -80,12 +80,12 @@ def test_an_override_may_hold_an_equals_sign_and_spaces():
         (MINIMAL + "seed: one\n", ".seed: got 'one', needs int."),
         (MINIMAL + "seed: true\n", ".seed: got True, needs int."),
         (MINIMAL + "seed: -1\n", "a seed lies in 0..2**63 - 1; got -1."),
-        (MINIMAL + "verdict: {alpha: 0}\n", ".verdict: alpha lies between 0 and 1; got 0.0."),
+        (MINIMAL + "verdict: {alpha: 0}\n", ".verdict: alpha must be between 0 and 1; got 0.0."),
         (MINIMAL + "verdict: {alpha: .nan}\n", ".verdict.alpha: got nan, needs a finite number."),
         (MINIMAL + "verdict: {alfa: 0.1}\n", ".verdict: no key 'alfa'. Did you mean 'alpha'?"),
         (MINIMAL + "verdict: {doubts: []}\n", ".verdict: `doubts` names one or more; got none."),
         (MINIMAL + "verdict: {guarantee: binomal}\n", "Did you mean 'binomial'?"),
-        (MINIMAL + "unknown: {count: 0}\n", ".unknown: count is 1 or more; got 0."),
+        (MINIMAL + "unknown: {count: 0}\n", ".unknown: count must be 1 or more; got 0."),
         (MINIMAL + "unknown: {means: {far: disk}}\n", ".unknown.means.far: got 'disk', needs"),
         (MINIMAL + "targets: {accuracy: high}\n", ": targets.accuracy: 'high' is not a target; write >= or <="),
         (MINIMAL + "targets: {accuracy: 0.9}\n", ".targets.accuracy: got 0.9, needs str."),
@@ -96,8 +96,8 @@ def test_an_override_may_hold_an_equals_sign_and_spaces():
         (MINIMAL.replace("[main]", "main"), ".phases[0].train: got 'main', needs tuple"),
         (MINIMAL.replace("[main]", "[]"), ".phases[0]: a phase trains at least one part; `train` is empty."),
         (MINIMAL.replace("[{train: [main], epochs: 2}]", "[]"), "a recipe has one phase or more"),
-        ("- data\n", "a recipe holds keys and values; got list."),
-        ("", "a recipe holds keys and values; got NoneType."),
+        ("- data\n", "a recipe must be a mapping; got list."),
+        ("", "a recipe must be a mapping; got NoneType."),
     ],
 )
 def test_what_is_wrong_is_said_at_its_place(written, text, message):
@@ -144,7 +144,7 @@ def test_the_values_of_data_are_checked_against_the_data_set():
     for override, message in (
         ("data.trian=5", "shapes, data: no key 'trian'. Did you mean 'train'"),
         ("data.train=many", "shapes, data.train: got 'many', needs int"),
-        ("data.variant=fre", "shapes, data.variant: 'fre' is none of its choices. Did you mean 'free'"),
+        ("data.variant=fre", "shapes, data.variant: 'fre' is not one of its choices. Did you mean 'free'"),
         ("data.seed=5", "shapes, data: no key 'seed'"),
         ("data.name=[shapes]", r"no data set is called \['shapes'\]"),
     ):
@@ -168,7 +168,7 @@ def test_an_unknown_scale_is_refused_with_those_there_are(written):
 
 def test_a_variant_that_is_no_mapping_is_refused(written):
     _, values = read_recipe(written(MINIMAL + "variants: {other: 5}\n"))
-    with pytest.raises(RecipeError, match=r"mine, variants\.other: needs keys and values; got 5\."):
+    with pytest.raises(RecipeError, match=r"mine, variants\.other: needs a mapping; got 5\."):
         variant(values, "other", "mine")
 
 

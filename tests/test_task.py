@@ -61,7 +61,7 @@ def test_confidence_is_the_probability_of_what_is_predicted(seed):
     ("kind", "label", "says"),
     [
         ("single-label", torch.zeros(2, 3), "one label per image needs class numbers"),
-        ("single-label", torch.tensor([0, 3]), "class numbers lie in 0..2; got 0 to 3"),
+        ("single-label", torch.tensor([0, 3]), "class numbers must be in 0..2; got 0 to 3"),
         ("multi-label", torch.tensor([0, 1]), "several labels need 0 or 1"),
         ("multi-label", torch.zeros(2, 2), "for each of 3 classes"),
     ],

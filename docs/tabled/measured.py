@@ -46,10 +46,33 @@ def made_by(found: Runs) -> str:
     if not known:
         return ""
     parts = {
-        key: sorted({str(one[key]) for one in known if key in one}) for key in ("torch", "python", "machine", "threads")
+        key: sorted({str(one[key]) for one in known if key in one})
+        for key in ("torch", "python", "machine", "instructions", "threads")
     }
-    words = {"torch": "torch {}", "python": "Python {}", "machine": "on {}", "threads": "{} threads"}
-    return "Made with " + ", ".join(words[key].format(" and ".join(own)) for key, own in parts.items() if own) + "."
+    words = {
+        "torch": "torch {}", "python": "Python {}", "machine": "on {}", "instructions": "{} instructions",
+        "threads": "{} threads",
+    }  # fmt: skip
+    made = ", ".join(words[key].format(" and ".join(own)) for key, own in parts.items() if own)
+    return f"Made with {made}.{'' if timed(found) == found else f' Seconds: {setting(timed(found)[0])}.'}"
+
+
+def setting(run: Mapping[str, Any]) -> str:
+    """Which of the processor's instructions a run used, and on how many threads."""
+    own = run.get("environment", {})
+    return f"{own.get('instructions', 'native')} instructions, {own.get('threads', '?')} threads"
+
+
+def timed(found: Runs) -> Runs:
+    """The runs whose seconds count: on the most threads, and not held back to the plainest instructions."""
+    threads = max((int(run.get("environment", {}).get("threads", 0)) for run in found), default=0)
+    fast = [
+        run
+        for run in found
+        if int(run.get("environment", {}).get("threads", 0)) == threads
+        and run.get("environment", {}).get("instructions") != "DEFAULT"
+    ]
+    return fast or found
 
 
 def said(name: str, found: Runs) -> str:
@@ -80,7 +103,8 @@ def of(run: Mapping[str, Any], name: str) -> float | None:
 
 def mean(name: str, found: Runs) -> float | None:
     """Over the runs that have the figure."""
-    return mean_of([value for run in found if (value := of(run, name)) is not None])
+    known = timed(found) if name == "seconds" else found
+    return mean_of([value for run in known if (value := of(run, name)) is not None])
 
 
 def mean_of(known: Sequence[float]) -> float | None:
@@ -90,7 +114,7 @@ def mean_of(known: Sequence[float]) -> float | None:
 
 def mean_and_range(name: str, found: Runs) -> str:
     """Such as `0.9950 (0.9941 to 0.9957)`."""
-    known = [value for run in found if (value := of(run, name)) is not None]
+    known = [value for run in (timed(found) if name == "seconds" else found) if (value := of(run, name)) is not None]
     if not known:
         return "-"
 
@@ -115,8 +139,9 @@ def reached(recipe: str, name: str, found: Runs) -> str:
     text = " and ".join(map(written, bounds))
     if not holds(bounds, name, found):
         return f"{text} **missed**"
-    undefined = [run["seed"] for run in found if of(run, name) is None]
-    single = [run["seed"] for run in found if run["seed"] not in undefined and not holds(bounds, name, [run])]
+    undefined = sorted({run["seed"] for run in found if of(run, name) is None})
+    judged = timed(found) if name == "seconds" else found
+    single = sorted({run["seed"] for run in judged if of(run, name) is not None and not holds(bounds, name, [run])})
     words = [
         f"{verb} seed {', '.join(map(str, seeds))}"
         for verb, seeds in {"missed by": single, "undefined on": undefined}.items()
@@ -145,7 +170,7 @@ def gridded(recipe: str) -> Runs:
 def add(path: Path) -> Path:
     """Take a measured run into docs/measured/, without names and folders of the machine that made it.
 
-    Benchmarks replace those of the same names, so that some can be measured anew by themselves.
+    Benchmarks replace those of the same names, so that some can be measured again by themselves.
     """
     content = json.loads(path.read_text(encoding="utf-8"))
     if "benchmarks" in content:
@@ -169,7 +194,11 @@ def add(path: Path) -> Path:
         target = MEASURED / f"compare-{Path(content['data']).stem}-seed{content['seed']}.json"
     else:
         recipe = Path(content["recipe"]).stem
-        target = MEASURED / f"{recipe}-{content['scale']}-seed{content['seed']}.json"
+        stem = f"{recipe}-{content['scale']}-seed{content['seed']}"
+        target = MEASURED / f"{stem}.json"
+        if target.exists() and setting(json.loads(target.read_text(encoding="utf-8"))) != setting(content):
+            own = content["environment"]
+            target = MEASURED / f"{stem}-{own['instructions'].lower()}-{own['threads']}.json"
     MEASURED.mkdir(exist_ok=True)
     target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return target

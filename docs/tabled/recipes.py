@@ -40,12 +40,10 @@ def small(recipe: str, only: Sequence[str] = (), seeds: Sequence[int] = SEEDS) -
     for name in names:
         cells = [number(published.get(name)) if name in published else ""] if published else []
         rows.append([named(name, found), *cells, mean_and_range(name, found), reached(recipe, name, found)])
-    measured = ", ".join(str(run["seed"]) for run in found)
-    lines = [
-        markdown(head, rows),
-        "",
-        f"Mean and range over seed{'s' if len(found) > 1 else ''} {measured}. {made_by(found)}",
-    ]
+    own = sorted({int(run["seed"]) for run in found})
+    over = f"seed{'s' if len(own) > 1 else ''} {', '.join(map(str, own))}"
+    over += f" and settings of the processor, {len(found)} runs" if len(found) > len(own) else ""
+    lines = [markdown(head, rows), "", f"Mean and range over {over}. {made_by(found)}"]
     if absent := [seed for seed in seeds if seed not in {run["seed"] for run in found}]:
         lines += ["", missing(recipe, "small", absent)]
     return "\n".join(lines)

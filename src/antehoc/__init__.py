@@ -1,4 +1,4 @@
-"""antehoc: image classifiers that give their reasons, and are questioned by them.
+"""antehoc: image classifiers that explain each decision, and flag those that their own explanation contradicts.
 
     >>> import antehoc
     >>> sorted(antehoc.__all__)[:3]
@@ -38,6 +38,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("antehoc")
+        except PackageNotFoundError:  # used from its folder
+            return "not installed"
     if name not in _HOME:
         raise AttributeError(f"module 'antehoc' has no attribute {name!r}")
     return getattr(import_module(f"antehoc.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME, "__version__"])

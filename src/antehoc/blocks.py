@@ -174,7 +174,7 @@ Block = Note | Table | Picture | Overlay | Bars | Lines | Strips | Histogram | M
 
 @runtime_checkable
 class Told(Protocol):
-    """A result that a report can show whole, whatever it is of."""
+    """A result that a report can show as a whole."""
 
     def headline(self) -> str:
         """What was found, in a few sentences."""

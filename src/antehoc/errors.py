@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class AntehocError(Exception):
-    """Base of all errors that a person can mend: the command line prints it and ends with exit code 2."""
+    """Base of all errors that a user can fix: the command line prints the message and exits with code 2."""
 
 
 class RecipeError(AntehocError):
@@ -51,5 +51,5 @@ def near_miss(name: object, known: Iterable[str]) -> str:
 
 
 def shown(name: object) -> str:
-    """A name as a message can hold it: on one line, whatever the file is called."""
+    """A name as a message can hold it: on one line, with unusual characters escaped."""
     return text if (text := str(name)).isprintable() else repr(text)

@@ -1,4 +1,4 @@
-"""The kinds of explanation. Each describes itself, in words and as blocks of a report: no other file asks for the kind.
+"""The kinds of explanation. Each describes itself, in words and as blocks of a report: no other file checks the kind.
 
 To add a kind, write a frozen dataclass here and add it to `KINDS`.
 """
@@ -136,7 +136,7 @@ class AttributeScores(Explanation):
 class SaliencyMask(Explanation):
     """How much of each pixel the classifier could see, in 0..1.
 
-    It is kept as a grey PNG, which rounds to 1/255: plain data that any program opens. The raw mask is the output's.
+    It is kept as a gray PNG, which rounds to 1/255: plain data that any program opens. The raw mask is the output's.
     """
 
     height: int  #: pixels

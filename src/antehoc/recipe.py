@@ -42,11 +42,11 @@ class Verdicts:
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
-            raise RecipeError(f"alpha lies between 0 and 1; got {self.alpha}.")
+            raise RecipeError(f"alpha must be between 0 and 1; got {self.alpha}.")
         if self.folds < 0 or self.folds == 1:
             raise RecipeError(f"folds is 0, or 2 and more; got {self.folds}.")
         if foreign := set(self.late) - set(self.doubts):
-            raise RecipeError(f"`late` names some of `doubts`; {min(foreign)!r} is none of them.")
+            raise RecipeError(f"`late` names some of `doubts`; {min(foreign)!r} is not one of them.")
         if not self.doubts:
             raise RecipeError("`doubts` names one or more; got none.")
 
@@ -81,7 +81,7 @@ class Unknown:
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            raise RecipeError(f"count is 1 or more; got {self.count}.")
+            raise RecipeError(f"count must be 1 or more; got {self.count}.")
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
-            raise RecipeError(f"a seed lies in 0..2**63 - 1; got {self.seed}.")
+            raise RecipeError(f"a seed must be in 0..2**63 - 1; got {self.seed}.")
         if not all(0 < point < 1 for point in self.operating_points):
-            raise RecipeError(f"operating points lie between 0 and 1; got {list(self.operating_points)}.")
+            raise RecipeError(f"operating points must be between 0 and 1; got {list(self.operating_points)}.")
         if not self.phases:
             raise RecipeError("a recipe has one phase or more; `phases` is empty.")
         for figure, text in self.targets.items():
@@ -177,6 +177,6 @@ def variant(values: Mapping[str, Any], name: str, where: str) -> tuple[Recipe, d
     """A recipe's variant: its values over the recipe's own."""
     over = values["variants"][name]
     if not isinstance(over, Mapping):
-        raise RecipeError(f"{where}, variants.{name}: needs keys and values; got {over!r}.")
+        raise RecipeError(f"{where}, variants.{name}: needs a mapping; got {over!r}.")
     merged = merge({key: value for key, value in values.items() if key != "variants"}, over)
     return build_recipe(merged, f"{where}, variants.{name}"), merged

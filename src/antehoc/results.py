@@ -3,12 +3,12 @@
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+import antehoc
 from antehoc.evaluation import Evaluation, Scored
 from antehoc.figure import Figure, intervals, values
 from antehoc.model import Model
@@ -92,16 +92,10 @@ class Reproduction:
 def environment() -> dict[str, str]:
     """What a figure may depend on beside recipe, seed and data."""
     return {
-        "antehoc": _version(),
+        "antehoc": antehoc.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "threads": str(torch.get_num_threads()),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
     }
-
-
-def _version() -> str:
-    try:
-        return version("antehoc")
-    except PackageNotFoundError:  # run from its folder: the end of a long run is no time to fail
-        return "not installed"

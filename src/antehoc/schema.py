@@ -41,7 +41,7 @@ def build_named(kind: str, table: Mapping[str, Callable[..., T]], values: object
     """Build the entry of a table that `values` name by their key `name`, from the other keys.
 
     Raises:
-        RecipeError: no name or an unknown one, and whatever `build` raises.
+        RecipeError: no name or an unknown one, and all that `build` raises.
     """
     if not isinstance(values, Mapping) or "name" not in values:
         raise RecipeError(f"{where}: key 'name' is missing; known {kind}s: {', '.join(sorted(table))}.")
@@ -57,7 +57,7 @@ def check_arguments(
 ) -> dict[str, object]:
     """The checked keyword arguments that `build` would call with."""
     if not isinstance(values, Mapping):
-        raise RecipeError(f"{where}: needs keys and values; got {values!r}.")
+        raise RecipeError(f"{where}: needs a mapping; got {values!r}.")
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(target).parameters.items()
@@ -89,7 +89,7 @@ def convert(value: object, hint: Any, where: str) -> object:
     if origin is Literal and not any(value == known and type(value) is type(known) for known in arguments):
         known = ", ".join(map(str, arguments))
         raise RecipeError(
-            f"{where}: {value!r} is none of its choices.{near_miss(str(value), map(str, arguments))} Known: {known}."
+            f"{where}: {value!r} is not one of its choices.{near_miss(str(value), map(str, arguments))} Known: {known}."
         )
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         if not abs(value) <= sys.float_info.max:  # NaN passes every check of a range

@@ -19,7 +19,7 @@ class DataSpec:
     """
 
     classes: tuple[str, ...]
-    channels: int  #: 1 (grey) or 3 (RGB)
+    channels: int  #: 1 (gray) or 3 (RGB)
     height: int  #: pixels
     width: int  #: pixels
     attributes: tuple[str, ...] = ()
@@ -34,13 +34,13 @@ class DataSpec:
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
             raise DataError(f"a classifier needs two or more classes of different names; got {list(self.classes)}.")
         if self.channels not in (1, 3):
-            raise DataError(f"images have 1 channel (grey) or 3 (RGB); got {self.channels}.")
+            raise DataError(f"images have 1 channel (gray) or 3 (RGB); got {self.channels}.")
         self._check_attributes()
         if self.absent is not None and self.absent not in self.classes:
-            raise DataError(f"the class for nothing there, {self.absent!r}, is none of {list(self.classes)}.")
+            raise DataError(f"the class for 'nothing is there', {self.absent!r}, is not one of {list(self.classes)}.")
         if self.absent is not None and self.task == "multi-label":
             raise DataError(
-                f"with several labels an image may carry none, so {self.absent!r} is no class; leave it out."
+                f"with several labels an image may have none, so the class {self.absent!r} is not needed; leave it out."
             )
 
     def _check_attributes(self) -> None:

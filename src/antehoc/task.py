@@ -116,5 +116,5 @@ def check_labels(task: Task, label: Tensor, classes: int, where: str) -> None:
         raise DataError(f"{where}: one label per image needs class numbers (n,); got {shape}.")
     if len(label) and not 0 <= int(label.min()) <= int(label.max()) < classes:
         raise DataError(
-            f"{where}: class numbers lie in 0..{classes - 1}; got {int(label.min())} to {int(label.max())}."
+            f"{where}: class numbers must be in 0..{classes - 1}; got {int(label.min())} to {int(label.max())}."
         )

@@ -119,7 +119,7 @@ class Decision:
             DataError: unknown or missing keys, values of the wrong type.
         """
         if not isinstance(values, Mapping):
-            raise DataError(f"{where}: a decision holds keys and values; got {type(values).__name__}.")
+            raise DataError(f"{where}: a decision must be a mapping; got {type(values).__name__}.")
         try:
             plain = _upgraded(values)
             listed = plain.pop("explanations", [])
@@ -130,7 +130,7 @@ class Decision:
         except RecipeError as error:
             raise DataError(str(error)) from None
         except (KeyError, TypeError, AttributeError):
-            raise DataError(f"{where}: this is no decision that antehoc wrote; decide on the image again.") from None
+            raise DataError(f"{where}: this is not a decision written by antehoc; decide on the image again.") from None
 
 
 def _plain_decision(

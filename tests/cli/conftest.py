@@ -10,7 +10,7 @@ from antehoc.data.sets.shapes import draw
 
 @pytest.fixture(scope="session")
 def square():
-    """A grey square of 96x64 pixels, larger than the model's images and not as high as wide."""
+    """A gray square of 96x64 pixels, larger than the model's images and not as high as wide."""
     image = draw("square", seed=3, count=1, side=64).image[0]
     return Image.fromarray(np.pad(image, ((0, 0), (16, 16)), constant_values=255))
 

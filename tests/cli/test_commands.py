@@ -65,7 +65,9 @@ def test_compare_refuses_what_cannot_be(refused, tiny_run):
     assert "no post-hoc method is called 'salency'. Did you mean 'saliency'?" in said
     said = refused("compare", tiny_run.model, "--set", "data.side=64", "--device", "cpu")
     assert "its classes or images are not the model's" in said
-    assert "--count and --chunk are 1 or more" in refused("compare", tiny_run.model, "--count", 0, "--device", "cpu")
+    assert "--count and --chunk must be 1 or more" in refused(
+        "compare", tiny_run.model, "--count", 0, "--device", "cpu"
+    )
 
 
 ONE_EPOCH = (
@@ -123,7 +125,7 @@ def test_the_path_of_data_reaches_the_recipe_as_it_is(refused, tiny_run, tmp_pat
         ("data.trian=8", "tiny.yaml, data: no key 'trian'. Did you mean 'train'?"),
         ("data.name=shape", "tiny.yaml, data.name: no data set is called 'shape'. Did you mean 'shapes'?"),
         ("data.train=2020-01-02", "tiny.yaml, data.train: got datetime.date(2020, 1, 2), needs int."),
-        ("verdict.alpha=2", "tiny.yaml.verdict: alpha lies between 0 and 1; got 2.0."),
+        ("verdict.alpha=2", "tiny.yaml.verdict: alpha must be between 0 and 1; got 2.0."),
         ("verdic.alpha=0.1", "tiny.yaml: no key 'verdic'. Did you mean 'verdict'?"),
         ("seed=-1", "tiny.yaml: a seed lies in 0..2**63 - 1; got -1."),
         ("seed=true", "tiny.yaml.seed: got True, needs int."),
@@ -157,7 +159,7 @@ def test_an_unknown_doubt_is_refused(refused, tiny_run, tmp_path):
         (("reproduce", "shape"), "no recipe is called 'shape'. Did you mean 'shapes'?"),
         (("reproduce", "none.yaml"), "none.yaml: the recipe cannot be read (No such file or directory)"),
         (("reproduce", "shapes", "--scale", "papers"), "shapes.yaml: has no scale 'papers'; it has small, paper."),
-        (("train", "shapes", "--device", "tpu"), "--device tpu: is none of auto, cpu, cuda, mps."),
+        (("train", "shapes", "--device", "tpu"), "--device tpu: is not one of auto, cpu, cuda, mps."),
         (("train", "shapes", "--devices", "0"), "--devices 0: needs 1 or more."),
         (("train", "shapes", "--resume", "--out", "none"), "none: there is no run to resume here"),
         (("reproduce", "shapes", "--seed", "-1"), "argument --seed: needs a whole number from 0"),
@@ -183,7 +185,7 @@ def test_a_wrong_word_is_refused(refused, tmp_path, monkeypatch, arguments, mess
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there_is_refused(refused, tiny_run, png):
     assert refused("explain", tiny_run.model, png, "--device", "cuda") == (
-        "antehoc: --device cuda: this machine has none; use cpu."
+        "antehoc: --device cuda: this machine does not have one; use cpu."
     )
 
 
@@ -247,10 +249,10 @@ def test_an_attribute_that_is_no_share_is_refused_with_its_row(refused, tmp_path
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(refused, tiny_run, png, tmp_path, option):
     (tmp_path / "file").write_text("")
     for place, message in (
-        (tmp_path / "none" / "out", "its folder does not exist; make it, or name another place."),
+        (tmp_path / "none" / "out", "its folder does not exist; make it, or choose another path."),
         (tmp_path, "is a folder; name a file."),
         (tmp_path / "file" / "out", "its folder does not exist"),
-        (tmp_path / ("long" * 100), "cannot be written (File name too long); name another place."),
+        (tmp_path / ("long" * 100), "cannot be written (File name too long); choose another path."),
     ):
         said = refused("explain", tiny_run.model, png, option, place, "--device", "cpu")
         assert said.startswith(f"antehoc: {place}: ")
@@ -262,21 +264,21 @@ def test_a_read_only_output_is_refused(refused, tiny_run, png, tmp_path):
     path = tmp_path / "out.json"
     path.touch(mode=0o400)
     said = refused("explain", tiny_run.model, png, "--json", path, "--device", "cpu")
-    assert said == f"antehoc: {path}: cannot be written (Permission denied); name another place."
+    assert said == f"antehoc: {path}: cannot be written (Permission denied); choose another path."
 
 
 def test_a_disk_that_is_full_is_said(refused, tiny_run, png):
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     said = refused("explain", tiny_run.model, png, "--json", "/dev/full", "--device", "cpu")
-    assert said == "antehoc: /dev/full: cannot be written (No space left on device); name another place."
+    assert said == "antehoc: /dev/full: cannot be written (No space left on device); choose another path."
 
 
 def test_a_run_folder_that_cannot_be_made_is_refused(refused, tiny_run, tmp_path):
     (tmp_path / "file").write_text("")
     out = tmp_path / "file" / "run"
     said = refused("train", tiny_run.recipe, "--out", out, "--device", "cpu")
-    assert said == f"antehoc: {out}: cannot be written (Not a directory); name another place with --out."
+    assert said == f"antehoc: {out}: cannot be written (Not a directory); choose another path with --out."
 
 
 def test_a_damaged_model_is_refused(refused, tiny_run, png, tmp_path):

@@ -61,21 +61,21 @@ def sixteen(image):
 
 
 MODES = {
-    "grey": lambda image: image.convert("L"),
+    "gray": lambda image: image.convert("L"),
     "rgb": lambda image: image.convert("RGB"),
     "palette": lambda image: image.convert("RGB").quantize(64),
     "rgba": lambda image: image.convert("RGBA"),
-    "grey-alpha": lambda image: image.convert("LA"),
+    "gray-alpha": lambda image: image.convert("LA"),
     "cmyk": lambda image: image.convert("CMYK"),
     "16-bit": sixteen,
     "one-bit": lambda image: image.convert("1"),
 }
 FORMATS = {
-    "png": ("grey", "rgb", "palette", "rgba", "grey-alpha", "16-bit", "one-bit"),
-    "jpg": ("grey", "rgb", "cmyk"),
+    "png": ("gray", "rgb", "palette", "rgba", "gray-alpha", "16-bit", "one-bit"),
+    "jpg": ("gray", "rgb", "cmyk"),
     "webp": ("rgb", "rgba"),
-    "bmp": ("grey", "rgb", "palette", "one-bit"),
-    "tif": ("grey", "rgb", "palette", "rgba", "cmyk", "16-bit", "one-bit"),
+    "bmp": ("gray", "rgb", "palette", "one-bit"),
+    "tif": ("gray", "rgb", "palette", "rgba", "cmyk", "16-bit", "one-bit"),
 }
 
 
@@ -91,12 +91,12 @@ def test_images_of_every_format_and_mode_are_decided_alike(call, tiny_run, squar
     assert [row["path"] for row in rows] == [str(path) for path in paths]
     wanted = load(tiny_run.model).decide([paths[0]])[0]
     for row in rows:
-        # one bit has no soft edge; a palette and a JPEG move single grey levels: the decision's probability moves by
+        # one bit has no soft edge; a palette and a JPEG move single gray levels: the decision's probability moves by
         # some hundredths, while an image that came out dark, clipped or turned would be another one altogether
         assert row["probabilities"][wanted.label] == pytest.approx(wanted.probabilities[wanted.label], abs=0.2), row[
             "path"
         ]
-    exact = [row for row in rows if re.search(r"(grey|rgb|rgba|16-bit)\.(png|bmp|tif|webp)", row["path"])]
+    exact = [row for row in rows if re.search(r"(gray|rgb|rgba|16-bit)\.(png|bmp|tif|webp)", row["path"])]
     assert len(exact) > 8
     for row in exact:
         assert row["probabilities"] == pytest.approx(wanted.probabilities, abs=1e-6), row["path"]
@@ -189,9 +189,9 @@ DAMAGED = {
     "truncated.jpg": "this JPEG file is truncated, damaged or of an unknown kind",
     "empty.png": "the file is empty (0 bytes); give a PNG, JPEG, WebP, BMP or TIFF image.",
     "text.png": "this is not an image",
-    "folder.png": "this is a folder, and one image file is needed.",
+    "folder.png": "this is a folder; give an image file.",
     "bomb.png": "pixels, as a decompression bomb would; make it smaller.",
-    "nan.tif": "the image holds NaN pixels; grey levels must be numbers.",
+    "nan.tif": "the image holds NaN pixels; gray levels must be numbers.",
 }
 
 

@@ -221,8 +221,8 @@ def test_a_count_draws_images_by_the_seed():
     ("options", "error", "said"),
     [
         ({"methods": ("salency",)}, RecipeError, "no post-hoc method is called 'salency'. Did you mean 'saliency'?"),
-        ({"count": 0}, RecipeError, "--count and --chunk are 1 or more; got 0 and 16."),
-        ({"chunk": 0}, RecipeError, "--count and --chunk are 1 or more; got 32 and 0."),
+        ({"count": 0}, RecipeError, "--count and --chunk must be 1 or more; got 0 and 16."),
+        ({"chunk": 0}, RecipeError, "--count and --chunk must be 1 or more; got 32 and 0."),
     ],
 )
 def test_what_cannot_be_is_refused(options, error, said):

@@ -45,8 +45,8 @@ def test_each_image_is_changed_before_the_preprocessing(files):
 
 def test_a_grey_file_is_changed_in_rgb(tmp_path):
     Image.new("L", (4, 4), 55).save(tmp_path / "a.png")
-    grey = Altered(Files([tmp_path / "a.png"], Preprocessing(1, 4, 4)), invert, "inverted")
-    assert torch.equal(grey.images([0]), torch.full((1, 1, 4, 4), 200 / 255))
+    gray = Altered(Files([tmp_path / "a.png"], Preprocessing(1, 4, 4)), invert, "inverted")
+    assert torch.equal(gray.images([0]), torch.full((1, 1, 4, 4), 200 / 255))
 
 
 @pytest.mark.parametrize("name", ALTERATIONS)

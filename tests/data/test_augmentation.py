@@ -87,7 +87,7 @@ def shown(kind, seed):
     version = np.asarray(augment(picture, kind, 32, 32, seed)).astype(float)
     wide, tall = version[16, 31, 0] - version[16, 0, 0], version[31, 16, 1] - version[0, 16, 1]
     turned = version[:, :, 2].min() < 200 or version[:, 16, 0].std() > 2  # a black corner, or columns that vary
-    share = 63 / 255 / SIDE * 32 / 31  # of a side for each grey level from the first pixel's middle to the last one's
+    share = 63 / 255 / SIDE * 32 / 31  # of a side for each gray level from the first pixel's middle to the last one's
     return turned, wide < 0, abs(wide) * share, tall * share
 
 

@@ -155,7 +155,7 @@ def test_masks_match_the_definition(kind, variant, side):
             sure, exactly = nearest > 1e-3, area(corners)
         assert (drawing.mask[number] == inside)[sure].all()
         assert sure.mean() > 0.99
-        # the grey of the edge stands for the part that is covered; sharp tips are drawn up to two pixels too fat in all
+        # the gray of the edge stands for the part that is covered; sharp tips are drawn up to two pixels too fat in all
         dark = (255 - drawing.image[number].astype(float)).sum() / 255
         assert dark == pytest.approx(exactly * scale**2, rel=0.02, abs=2)
 
@@ -166,8 +166,8 @@ def test_a_mask_is_where_the_image_is_dark(kind, variant):
     drawing = draw(kind, seed=1, count=100, variant=variant)
     assert (drawing.image[drawing.mask] <= 128).all()
     assert (drawing.image[~drawing.mask] >= 128).all()
-    grey = (drawing.image > 0) & (drawing.image < 255)
-    assert 0 < grey.mean() < 0.08, "edges are smooth, and nothing else is"
+    gray = (drawing.image > 0) & (drawing.image < 255)
+    assert 0 < gray.mean() < 0.08, "edges are smooth, and nothing else is"
     assert (drawing.image.min((1, 2)) == 0).all()
     assert (drawing.image.max((1, 2)) == 255).all()
 
@@ -208,7 +208,7 @@ def test_centred_shapes_stand_in_the_middle(kind):
     assert np.abs(place - 32).max() < 0.5 + 0.35
     assert place.std(0).min() > 0.2, "a uniform pixel has a deviation of .29"
     middle = (drawing.box[:, :2] + drawing.box[:, 2:]) / 2
-    # of triangle, pentagon and star the middle of the box is not the centre: originals, 22.5 to 39 for triangles
+    # of triangle, pentagon and star the middle of the box is not the center: originals, 22.5 to 39 for triangles
     lopsided = kind in ("triangle", "pentagon", "star")
     assert (np.abs(middle - 32) <= (7 if lopsided else 1)).all()
 
@@ -219,7 +219,7 @@ def test_free_shapes_go_everywhere_but_stay_inside(kind):
     frame = np.ones((64, 64), bool)
     frame[1:-1, 1:-1] = False
     assert not drawing.mask[:, frame].any(), "a pixel of the frame stays free"
-    assert (drawing.image[:, frame] > 160).all(), "and white, but for the grey of a sharp corner"
+    assert (drawing.image[:, frame] > 160).all(), "and white, but for the gray of a sharp corner"
     place = centroids(drawing.mask)
     assert (place.min(0) < 22).all()
     assert (place.max(0) > 42).all()

@@ -114,5 +114,5 @@ def test_the_real_sets_open(name):
         pytest.skip(f"needs $ANTEHOC_DATA/{name}")
     images = idx_images(folder)
     assert images.shape == (10_000, 28, 28)
-    # the published test sets: mean grey level .1325 (MNIST), .2868 (Fashion-MNIST)
+    # the published test sets: mean gray level .1325 (MNIST), .2868 (Fashion-MNIST)
     assert images.mean() / 255 == pytest.approx({"mnist": 0.1325, "fashion-mnist": 0.2868}[name], abs=5e-4)

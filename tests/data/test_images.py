@@ -48,7 +48,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def png(width: int, height: int, *, depth: int = 8, rows: bytes = b"", extra: bytes = b"") -> bytes:
-    """A grey PNG by hand, with whatever size it claims."""
+    """A gray PNG by hand, with whatever size it claims."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -85,9 +85,9 @@ def test_every_format_gives_its_pixels(kind, mode, tmp_path):
     path = tmp_path / f"picture.{kind.lower()}"
     flat.save(path, kind, **FORMATS[kind])
     read = read_image(path)
-    assert read.mode == ("RGB" if kind == "WEBP" else mode)  # WebP knows no grey
+    assert read.mode == ("RGB" if kind == "WEBP" else mode)  # WebP knows no gray
     by_hand = np.asarray(flat.convert(read.mode), np.int16)
-    tolerance = 12 if kind == "JPEG" else 0  # JPEG at quality 95 loses colour; the others lose nothing
+    tolerance = 12 if kind == "JPEG" else 0  # JPEG at quality 95 loses color; the others lose nothing
     assert np.abs(np.asarray(read, np.int16) - by_hand).max() <= tolerance
 
 
@@ -316,7 +316,7 @@ def test_float_grey_outside_0_to_1_is_refused(level, tmp_path):
 @pytest.mark.parametrize("level", [-1, 65536])
 def test_whole_numbers_of_more_than_16_bit_are_refused(level, tmp_path):
     Image.fromarray(np.full((2, 2), level, np.int32)).save(tmp_path / "deep.tif")
-    assert "deep.tif: grey levels go from" in message_of(tmp_path / "deep.tif")
+    assert "deep.tif: gray levels go from" in message_of(tmp_path / "deep.tif")
 
 
 def test_a_name_with_a_line_break_stays_on_one_line(tmp_path):
@@ -405,8 +405,8 @@ def test_resizing_matches_the_definition():
 
     def weights(source: int, target: int) -> np.ndarray:
         scale = source / target
-        centres = (np.arange(target)[:, None] + 0.5) * scale
-        raw = np.clip(1 - np.abs(np.arange(source) + 0.5 - centres) / max(scale, 1), 0, None)
+        centers = (np.arange(target)[:, None] + 0.5) * scale
+        raw = np.clip(1 - np.abs(np.arange(source) + 0.5 - centers) / max(scale, 1), 0, None)
         return raw / raw.sum(1, keepdims=True)
 
     by_hand = weights(11, 16) @ np.asarray(image, np.float64) @ weights(23, 8).T / 255

@@ -26,7 +26,7 @@ def test_noise_is_uniform_in_every_pixel_and_channel():
     assert levels.shape == (256,)
     assert (abs(levels - expected) < 6 * expected**0.5).all()  # six standard deviations
     one, other, _ = images.transpose(0, 1).flatten(1)
-    assert abs(torch.corrcoef(torch.stack([one, other]))[0, 1]) < 0.02, "channels are independent: no grey noise"
+    assert abs(torch.corrcoef(torch.stack([one, other]))[0, 1]) < 0.02, "channels are independent: no gray noise"
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -32,9 +32,9 @@ def test_the_centred_ones_are_centred(images, name):
     own = controls(images)[name]
     assert own.equal(own.flip(2))
     assert own.equal(own.flip(3))
-    centre = torch.zeros(3, 1, 9, 12, dtype=torch.bool)
-    centre[:, :, 2:7, 3:9] = True
-    assert (pointing_game(own, centre) == 1).all()
+    center = torch.zeros(3, 1, 9, 12, dtype=torch.bool)
+    center[:, :, 2:7, 3:9] = True
+    assert (pointing_game(own, center) == 1).all()
     assert (own[..., 0, 0] < 0.1).all()
 
 

@@ -268,7 +268,7 @@ def by_quantus(name, net, images, own, target, **knobs):
         warnings.simplefilter("ignore")
         import quantus
 
-        measure = getattr(quantus, name)(normalise=False, perturb_baseline=0.0, disable_warnings=True, **knobs)
+        measure = getattr(quantus, name)(normalize=False, perturb_baseline=0.0, disable_warnings=True, **knobs)
         arrays = images.numpy(), target.numpy(), own.numpy()
         found = measure(net.eval(), *arrays, channel_first=True, softmax=True, device="cpu", batch_size=len(images))
     return torch.from_numpy(np.array(found)).double()

@@ -1,4 +1,4 @@
-"""Stability and randomisation: by hand and by law."""
+"""Stability and randomization: by hand and by law."""
 
 import pytest
 import torch
@@ -12,13 +12,13 @@ from antehoc.metrics.robustness import (
     layers_from_the_top,
     max_sensitivity,
     mean_sensitivity,
-    randomisation,
-    randomised_similarity,
+    randomization,
+    randomized_similarity,
     stability,
 )
 
 
-def grey(images):
+def gray(images):
     return images.mean(1, keepdim=True)
 
 
@@ -53,16 +53,16 @@ def test_a_linear_map_changes_with_its_image(images):
 
 def test_noise_stays_inside_the_images_range():
     seen = []
-    stability(lambda given: seen.append(given) or grey(given), torch.ones(1, 3, 4, 4), noise=0.5, samples=3)
+    stability(lambda given: seen.append(given) or gray(given), torch.ones(1, 3, 4, 4), noise=0.5, samples=3)
     assert all(given.max() <= 1 for given in seen)
     assert all(given.min() < 1 for given in seen[1:])
 
 
 def test_a_steady_map_beats_one_of_chance(images):
     draws = torch.Generator().manual_seed(0)
-    steady = stability(lambda given: torch.ones_like(grey(given)), images)
+    steady = stability(lambda given: torch.ones_like(gray(given)), images)
     chance = stability(lambda given: torch.rand(len(given), 1, 6, 6, generator=draws), images)
-    smooth = stability(grey, images)
+    smooth = stability(gray, images)
     assert (max_sensitivity(steady) == 0).all()
     assert (max_sensitivity(smooth) > 0).all()
     assert (max_sensitivity(smooth) < max_sensitivity(chance)).all()
@@ -79,11 +79,11 @@ def test_a_map_of_zeros_that_wakes_changes_without_bound(images):
 
 
 def test_a_map_of_the_image_fails_and_one_of_the_weights_passes(images, net):
-    blind = randomised_similarity(randomisation(lambda _: grey, net, images))
+    blind = randomized_similarity(randomization(lambda _: gray, net, images))
     assert_close(blind, torch.ones(3).double())
-    sighted = randomised_similarity(randomisation(lambda given: lambda x: given(x).detach(), net, images))
+    sighted = randomized_similarity(randomization(lambda given: lambda x: given(x).detach(), net, images))
     assert (sighted < 0.9).all()
-    metric = MapMetric("randomised_similarity")
+    metric = MapMetric("randomized_similarity")
     metric.update(blind[:, None])
     assert (metric.compute().item(), metric.higher_is_better) == (1, False)
 
@@ -97,28 +97,28 @@ def test_weights_fall_from_the_top_and_the_classifier_stays(images, net):
         seen.append([given[0].weight.equal(net[0].weight), given[2].weight.equal(net[2].weight)])
         return lambda x: given(x).detach()
 
-    stages = randomisation(explain_of, net, images, cascade=True, seed=3)
+    stages = randomization(explain_of, net, images, cascade=True, seed=3)
     assert stages.shape == (3, 2)
     assert seen == [[True, True], [True, False], [False, False]]
     assert all(value.equal(before[name]) for name, value in net.state_dict().items())
-    assert_close(stages[:, -1:], randomisation(explain_of, net, images, seed=3))
-    assert not torch.allclose(stages[:, -1:], randomisation(explain_of, net, images, seed=4))
+    assert_close(stages[:, -1:], randomization(explain_of, net, images, seed=3))
+    assert not torch.allclose(stages[:, -1:], randomization(explain_of, net, images, seed=4))
 
 
 def test_random_weights_keep_mean_and_deviation(images):
     wide = nn.Conv2d(3, 500, 6)
     wide.weight.data.mul_(3).add_(2)
     found = []
-    randomisation(lambda given: found.append(given) or grey, wide, images)
+    randomization(lambda given: found.append(given) or gray, wide, images)
     assert found[1].weight.mean().item() == pytest.approx(wide.weight.mean().item(), abs=0.02)  # 54,000 weights
     assert found[1].weight.std().item() == pytest.approx(wide.weight.std().item(), rel=0.02)
 
 
 def test_the_correlation_is_spearmans_with_ties(images, net):
-    first = (grey(images) * 5).round()
+    first = (gray(images) * 5).round()
     second = (net(images).detach() * 5).round()
     pair = iter([first, second])
-    found = randomisation(lambda _: lambda _: next(pair), net, images)[:, 0]
+    found = randomization(lambda _: lambda _: next(pair), net, images)[:, 0]
     by_scipy = [spearmanr(a.flatten(), b.flatten()).statistic for a, b in zip(first, second, strict=True)]
     assert found.tolist() == pytest.approx(by_scipy)
 
@@ -126,16 +126,16 @@ def test_the_correlation_is_spearmans_with_ties(images, net):
 @pytest.mark.parametrize(("after", "expected"), [(1.0, 1.0), (None, 0.0)])
 def test_flat_maps_did_not_change(images, net, after, expected):
     flat = torch.ones(3, 1, 6, 6)
-    pair = iter([flat, flat * 2 if after else grey(images)])
-    assert randomisation(lambda _: lambda _: next(pair), net, images)[:, 0].tolist() == [expected] * 3
+    pair = iter([flat, flat * 2 if after else gray(images)])
+    assert randomization(lambda _: lambda _: next(pair), net, images)[:, 0].tolist() == [expected] * 3
 
 
 def test_bad_requests_are_refused(images, net):
     with pytest.raises(RecipeError, match=r"got 0\.0 and 10"):
-        stability(grey, images, noise=0.0)
+        stability(gray, images, noise=0.0)
     with pytest.raises(DataError, match="not finite"):
-        stability(lambda given: grey(given) / 0, images)
+        stability(lambda given: gray(given) / 0, images)
     with pytest.raises(DataError, match=r"\(3, 1, 6, 6\); got \(3, 3, 6, 6\)"):
         stability(lambda given: given, images)
     with pytest.raises(RecipeError, match="this one has none"):
-        randomisation(lambda _: grey, nn.ReLU(), images)
+        randomization(lambda _: gray, nn.ReLU(), images)

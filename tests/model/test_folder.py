@@ -99,7 +99,7 @@ def test_an_argument_that_is_gone_is_refused_where_it_changed_the_system(given, 
     ("given", "said"),
     [
         ({"width": 8}, "here: 'width' is now a key of 'mirror': mirror: {width: 8}."),
-        ({"mirror": "full"}, "here.mirror: needs keys and values, such as {kind: full}; got 'full'."),
+        ({"mirror": "full"}, "here.mirror: needs a mapping, such as {kind: full}; got 'full'."),
     ],
 )
 def test_a_flat_argument_is_told_where_it_went(given, said):
@@ -212,7 +212,7 @@ def test_an_unknown_key_is_named(folder):
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
-    assert f"is no saved model, {name!r} is missing" in refused(folder)
+    assert f"is not a saved model: {name!r} is missing" in refused(folder)
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path):
@@ -220,7 +220,15 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     assert "no such model folder" in refused(tmp_path / "file")
     (tmp_path / "empty").mkdir()
-    assert "is no saved model" in refused(tmp_path / "empty")
+    assert "is not a saved model" in refused(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("place", ["main/model", "model"])
+def test_the_folder_of_a_run_names_the_model_in_it(folder, tmp_path, place):
+    run = tmp_path / "run"
+    run.joinpath(place).parent.mkdir(parents=True)
+    folder.rename(run / place)
+    assert f"the model of this run is {run / place}." in refused(run)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"schema: 1"])
@@ -250,7 +258,7 @@ def test_whatever_could_be_executed_is_refused_and_not_executed(folder, tmp_path
     trace = tmp_path / "trace"
     code = f"open({str(trace)!r}, 'w')".encode()
     (folder / name).write_bytes(code if name.endswith(".py") else pickle.dumps(Marker(trace)))
-    assert f"holds a foreign file {name!r}" in refused(folder)
+    assert f"contains another file {name!r}" in refused(folder)
     assert not trace.exists()
 
 
@@ -282,10 +290,10 @@ def test_weights_that_lack_one_tensor_are_refused(folder):
     [
         (("policy", "threshold"), "high", "/config.json, policy.threshold: got 'high', needs float."),
         (("policy", "weights"), [1.0, True, 1.0], "/config.json, policy.weights[1]: got True, needs float."),
-        (("policy", "guarantee"), "binomal", "/config.json, policy.guarantee: 'binomal' is none of its choices."),
+        (("policy", "guarantee"), "binomal", "/config.json, policy.guarantee: 'binomal' is not one of its choices."),
         (("policy", "evidence"), [], "one weight and one evidence per doubt"),
         (("policy", "class_thresholds"), [1.0], "class_thresholds needs one for each class, or none"),
-        (("policy",), [], "/config.json, policy: needs keys and values; got []."),
+        (("policy",), [], "/config.json, policy: needs a mapping; got []."),
         (("system", "name"), "miror", "/config.json, system.name: no system is called 'miror'. Did you mean 'mirror'?"),
         (("system", "name"), ["mirror"], "/config.json, system.name: no system is called ['mirror']."),
         (("system", "mirror", "width"), "wide", "/config.json, system.mirror.width: got 'wide', needs int."),
@@ -294,9 +302,9 @@ def test_weights_that_lack_one_tensor_are_refused(folder):
         (("system",), [], "/config.json: 'system', 'weights', 'card' and 'about' hold keys and values"),
         (("data", "classes"), ["circle"], "/config.json: a classifier needs two or more classes"),
         (("data", "height"), 64.5, "/config.json, data.height: got 64.5, needs int."),
-        (("preprocessing", "fit"), "pads", "/config.json, preprocessing.fit: 'pads' is none of its choices."),
+        (("preprocessing", "fit"), "pads", "/config.json, preprocessing.fit: 'pads' is not one of its choices."),
         (("preprocessing", "height"), 64, "/config.json: 'preprocessing' and 'data' name images of different sizes"),
-        (("card", "stage"), "after", "/config.json, card.stage: 'after' is none of its choices."),
+        (("card", "stage"), "after", "/config.json, card.stage: 'after' is not one of its choices."),
         (("weights",), {}, "config.json says None"),
     ],
 )
@@ -322,7 +330,7 @@ def test_loading_fetches_no_published_weights():
 
 def test_saving_beside_something_else_is_refused(untrained, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match=r"holds 'notes.txt', which is no part of a model; name an empty folder"):
+    with pytest.raises(OutputError, match=r"holds 'notes.txt', which is not part of a model; choose an empty folder"):
         untrained.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -335,7 +343,7 @@ def test_saving_over_a_model_replaces_it(untrained, folder):
 def test_saving_under_a_file_is_refused(untrained, tmp_path):
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file", tmp_path / "file" / "model"):
-        with pytest.raises(OutputError, match=r"the model cannot be written here \(.*\); name another place"):
+        with pytest.raises(OutputError, match=r"the model cannot be written here \(.*\); choose another path"):
             untrained.save(place)
 
 

@@ -212,7 +212,7 @@ def test_a_given_network_owns_its_normalisation(name, channels):
     backbone = build_backbone(name, channels)
     mean = backbone.mean.expand(2, channels, 8, 8)
     assert backbone.mean.numel() == channels
-    assert not backbone.prepare(mean).any(), "the mean colour becomes 0"
+    assert not backbone.prepare(mean).any(), "the mean color becomes 0"
     assert_close(backbone.prepare(mean + backbone.deviation), torch.ones_like(mean))
     assert not any(key == "mean" or key == "deviation" for key in backbone.state_dict()), "known from the name"
 

@@ -44,7 +44,7 @@ def write(net, path, **changes):
     return str(path)
 
 
-def normalised(net, image):
+def normalized(net, image):
     mean, deviation = (torch.tensor(net.pretrained_cfg[key])[:, None, None] for key in ("mean", "std"))
     return (image - mean) / deviation
 
@@ -56,7 +56,7 @@ def normalised(net, image):
 def test_a_network_from_a_file_gives_what_timm_gives(name, tmp_path):
     net = trained(timm.create_model(name, **NETWORKS[name]))
     backbone = build_backbone(name, 3, weights=write(net, tmp_path / "net.safetensors"), options=NETWORKS[name]).eval()
-    image = normalised(net, pictures())
+    image = normalized(net, pictures())
     with torch.no_grad():
         activations, last = backbone(pictures()), net.forward_features(image)
         at = {"indices": [2, 5, 8, 11]} if "vit" in name else {}
@@ -74,7 +74,7 @@ def test_the_mean_of_the_last_activation_is_what_timms_classifier_reads(name, tm
     net = trained(timm.create_model(name))
     backbone = build_backbone(name, 3, weights=write(net, tmp_path / "net.safetensors")).eval()
     with torch.no_grad():
-        wanted = net.forward_head(net.forward_features(normalised(net, pictures())), pre_logits=True)
+        wanted = net.forward_head(net.forward_features(normalized(net, pictures())), pre_logits=True)
         assert_close(backbone(pictures())[-1].mean((2, 3)), wanted, rtol=1e-4, atol=1e-4)
 
 
@@ -120,10 +120,10 @@ def test_grey_images_read_the_sum_of_the_weights_for_red_green_and_blue(name, tm
     library, _, rest = name.rpartition("/")
     net = torchvision.models.get_model(rest) if library else timm.create_model(name)
     file = write(net, tmp_path / "net.safetensors")
-    grey, colour = (build_backbone(name, channels, weights=file).state_dict() for channels in (1, 3))
-    first, *others = [key for key in colour if colour[key].shape != grey[key].shape]
+    gray, color = (build_backbone(name, channels, weights=file).state_dict() for channels in (1, 3))
+    first, *others = [key for key in color if color[key].shape != gray[key].shape]
     assert not others
-    assert_close(grey[first], colour[first].sum(1, keepdim=True))
+    assert_close(gray[first], color[first].sum(1, keepdim=True))
 
 
 def test_a_grey_network_comes_back_from_its_file(tmp_path):
@@ -160,7 +160,7 @@ def test_published_weights_with_folded_batch_norm_keep_their_features():
     backbone = build_backbone("mobilenetv2_100", 3, weights=str(file), options={"pad_type": "same"})
     assert backbone.fixed_statistics
     with torch.no_grad():
-        wanted = net.forward_head(net.forward_features(normalised(net, pictures())), pre_logits=True)
+        wanted = net.forward_head(net.forward_features(normalized(net, pictures())), pre_logits=True)
         assert_close(backbone.train()(pictures())[-1].mean((2, 3)), wanted, rtol=1e-4, atol=1e-4)
 
 
@@ -187,11 +187,11 @@ def test_an_unknown_network_is_refused_with_a_hint(name, hint):
 
 @pytest.mark.parametrize("name", ["mixer_s32_224", "visformer_tiny", "hrnet_w18_small", "crossvit_tiny_240"])
 def test_a_network_that_is_no_row_of_maps_is_refused(name):
-    assert f"timm's {name!r} is no row of stages that give maps; take one such as resnet18" in refusal(name)
+    assert f"timm's {name!r} is not a sequence of stages that return maps; take one such as resnet18" in refusal(name)
 
 
 def test_a_network_of_torchvision_without_a_row_is_refused():
-    assert "torchvision's 'resnet18' is no row of stages. Take timm's." in refusal("torchvision/resnet18")
+    assert "torchvision's 'resnet18' is not a sequence of stages. Take timm's." in refusal("torchvision/resnet18")
     assert "Did you mean 'squeezenet1_0'?" in refusal("torchvision/squeezenet10")
 
 

@@ -31,7 +31,7 @@ def test_weights_that_are_no_safetensors_file_are_refused(tmp_path):
     assert "there is no such file" in refusal(RESNET, weights=str(tmp_path / "net.safetensors"))
     assert "weights are a .safetensors file, hf-hub:" in refusal(RESNET, weights=str(tmp_path))
     (tmp_path / "torn.safetensors").write_bytes(b"torn")
-    assert "this is no safetensors file" in refusal(RESNET, weights=str(tmp_path / "torn.safetensors"))
+    assert "this is not a safetensors file" in refusal(RESNET, weights=str(tmp_path / "torn.safetensors"))
 
 
 def test_weights_that_do_not_fit_are_refused_by_their_first_key(tmp_path):

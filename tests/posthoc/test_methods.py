@@ -31,7 +31,7 @@ class Patch(nn.Module):
         self.rectifier = nn.ReLU(inplace=True)
         self.head = nn.Linear(2, 2)
         self.convolution.weight.data = torch.linspace(0.05, 0.1, 96).view(2, 3, 4, 4)
-        self.convolution.bias.data = -0.6 * self.convolution.weight.data.sum((1, 2, 3))  # grey is no evidence
+        self.convolution.bias.data = -0.6 * self.convolution.weight.data.sum((1, 2, 3))  # gray is no evidence
         self.head.weight.data = torch.tensor([[40.0, 60.0], [0.0, 0.0]])
         self.head.bias.data = torch.tensor([-3.0, 0.0])
 

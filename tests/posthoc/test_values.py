@@ -26,7 +26,7 @@ NETS = {
 
 
 def linear(weight, bias=0.0):
-    """Two logits of a grey 2 x 2 image: the weighted sum of the pixels, and 0."""
+    """Two logits of a gray 2 x 2 image: the weighted sum of the pixels, and 0."""
     net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     net[1].weight.data = torch.stack([torch.as_tensor(weight).float().flatten(), torch.zeros(4)])
     net[1].bias.data = torch.tensor([bias, 0.0])

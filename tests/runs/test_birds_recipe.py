@@ -31,7 +31,7 @@ def table(*rows: object) -> str:
 
 @pytest.fixture(scope="module")
 def birds(tmp_path_factory) -> Path:
-    """Six species in the layout of CUB-200-2011: three colours, two sizes, on grounds of any colour."""
+    """Six species in the layout of CUB-200-2011: three colors, two sizes, on grounds of any color."""
     top, draw = tmp_path_factory.mktemp("cub") / "CUB_200_2011", np.random.default_rng(0)
     species = [f"{number:03}.{name}" for number, name in enumerate(NAMES, 1)]
     images, labels, splits, boxes, parts = [], [], [], [], []
@@ -40,9 +40,9 @@ def birds(tmp_path_factory) -> Path:
         for place in range(TRAIN + TEST):
             picture = Image.new("RGB", (SIDE + 8, SIDE), tuple(int(c) for c in draw.integers(90, 170, 3)))
             radius, x, y = (5 if number < 3 else 9), *(int(c) for c in draw.integers(12, SIDE - 12, 2))
-            colour = tuple(int(c) for c in np.clip(np.array(COLOURS[number % 3]) + draw.integers(-60, 60, 3), 0, 255))
+            color = tuple(int(c) for c in np.clip(np.array(COLOURS[number % 3]) + draw.integers(-60, 60, 3), 0, 255))
             box = (x - radius, y - radius, x + radius, y + radius)
-            ImageDraw.Draw(picture).ellipse(box, fill=colour)
+            ImageDraw.Draw(picture).ellipse(box, fill=color)
             key = 1 + len(images)
             name = f"{species[number]}/{key}.jpg"
             picture.save(top / "images" / name, "PNG")

@@ -44,15 +44,21 @@ def test_resume_finds_the_last_run_and_no_other(tmp_path):
     folder_of(tmp_path / "run")
     last = folder_of(tmp_path / "run")
     assert folder_of(tmp_path / "run", resume=True) == last
-    for other in ({"recipe": "birds"}, {"seed": 1}, {"values": {"a": 2}}):
-        with pytest.raises(OutputError, match="holds a run with another recipe, scale or seed"):
+    for other, named in (({"recipe": "birds"}, "recipe"), ({"seed": 1}, "seed"), ({"values": {"a": {"b": 2}}}, "a")):
+        with pytest.raises(OutputError, match=f"other values of {named}; resume"):
             folder_of(tmp_path / "run", resume=True, **other)
+
+
+def test_resume_names_the_keys_that_differ(tmp_path):
+    folder_of(tmp_path / "run", values={"verdict": {"alpha": 0.1, "folds": 2}, "seed": 0})
+    with pytest.raises(OutputError, match=r"other values of verdict\.alpha, data; resume"):
+        folder_of(tmp_path / "run", values={"verdict": {"alpha": 0.2, "folds": 2}, "seed": 0, "data": 1}, resume=True)
 
 
 def test_a_damaged_mark_is_not_resumed(tmp_path):
     folder = folder_of(tmp_path / "run")
     (folder / "run.json").write_text('{"recipe": "sha')
-    with pytest.raises(OutputError, match="holds a run with another recipe"):
+    with pytest.raises(OutputError, match=r"its run\.json is damaged; start a new run"):
         folder_of(tmp_path / "run", resume=True)
 
 
@@ -65,5 +71,5 @@ def test_what_yaml_makes_of_a_date_can_be_marked(tmp_path):
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file" / "run", tmp_path / ("long" * 100)):
-        with pytest.raises(OutputError, match=r"cannot be written \(.*\); name another place with --out"):
+        with pytest.raises(OutputError, match=r"cannot be written \(.*\); choose another path with --out"):
             folder_of(out)

@@ -27,9 +27,9 @@ def test_color_edits_change_what_reads_color_alone(tmp_path):
         lambda image: torch.stack([redness(image), 0.01 + 0 * redness(image), -redness(image)], 1),
         lambda image: torch.stack([shape(image), shape(image) ** 2, redness(image)], 1),
     )
-    hue, grey = leakage(model, test, seed=0).edits
+    hue, gray = leakage(model, test, seed=0).edits
     share = np.mean([4, 8, 12, 16]) / SIDE
-    for edit in (hue, grey):
+    for edit in (hue, gray):
         assert edit.images == 4
         assert edit.named == pytest.approx(share * 204 / 255, abs=1e-6), "no red is left of orange"
         assert edit.others == 0

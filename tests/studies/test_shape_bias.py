@@ -30,10 +30,10 @@ NET, CAT, DOG = "test_resnet", 285, 200  # a small network of timm for 160 pixel
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
-def paint(folder, names, shapes, textures, colour):
-    """Every pair of instances once, in the colour that `colour` gives a shape and texture with their numbers."""
+def paint(folder, names, shapes, textures, color):
+    """Every pair of instances once, in the color that `color` gives a shape and texture with their numbers."""
     for shape, texture, k, m in product(names, names, range(1, shapes + 1), range(1, textures + 1)):
-        Image.new("RGB", (5, 4), colour(shape, k, texture, m)).save(folder / f"{shape}{k}-{texture}{m}.png")
+        Image.new("RGB", (5, 4), color(shape, k, texture, m)).save(folder / f"{shape}{k}-{texture}{m}.png")
     return folder
 
 
@@ -41,10 +41,10 @@ def paint(folder, names, shapes, textures, colour):
 def two(tmp_path_factory):
     """Cats and dogs, red by the cat's shape for instance 1 of the shapes and by its texture for instance 2."""
 
-    def colour(shape, k, texture, m):
+    def color(shape, k, texture, m):
         return RED if (shape if k == 1 else texture) == "cat" else BLUE
 
-    return paint(tmp_path_factory.mktemp("two"), ("cat", "dog"), 2, 2, colour)
+    return paint(tmp_path_factory.mktemp("two"), ("cat", "dog"), 2, 2, color)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def weights(tmp_path_factory):
         net = timm.create_model(NET).eval()
     pictures = torch.stack([torch.tensor(c).view(3, 1, 1).expand(3, 160, 160) / 255 for c in (RED, BLUE)])
     with torch.no_grad():
-        red, blue = net.forward_head(net.forward_features(normalised(net, pictures)), pre_logits=True)
+        red, blue = net.forward_head(net.forward_features(normalized(net, pictures)), pre_logits=True)
         line = 20 * (red - blue) / (red - blue).square().sum()
         net.fc.weight.zero_()
         net.fc.bias.zero_()
@@ -67,7 +67,7 @@ def weights(tmp_path_factory):
     return file
 
 
-def normalised(net, image):
+def normalized(net, image):
     mean, deviation = (torch.tensor(net.pretrained_cfg[key]).view(3, 1, 1) for key in ("mean", "std"))
     return (image - mean) / deviation
 
@@ -131,7 +131,7 @@ def test_the_whole_network_gives_what_timm_gives(weights):
     net = timm.create_model(NET, checkpoint_path=str(weights)).eval()
     image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        assert_close(network(image), net(normalised(net, image)))
+        assert_close(network(image), net(normalized(net, image)))
 
 
 def test_other_data_and_missing_weights_are_refused(two):
@@ -176,7 +176,7 @@ def test_each_figure_says_what_it_is_of():
 def test_the_recipe_gives_all_shares_with_their_counts(tmp_path, weights):
     names = ("bear", "bird", "cat", "dog")
 
-    def colour(shape, k, texture, m):  # the shape says the hue
+    def color(shape, k, texture, m):  # the shape says the hue
         red, green, blue = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1))[names.index(shape)]
         level = 200 + 8 * k
         return red * level, green * level, blue * level + (0 if blue else 10 * names.index(texture) + 3 * m)
@@ -188,7 +188,7 @@ def test_the_recipe_gives_all_shares_with_their_counts(tmp_path, weights):
         out=tmp_path / "run",
         seed=0,
         overrides=[
-            f"data.path={paint(tmp_path / 'set', names, 6, 3, colour)}",
+            f"data.path={paint(tmp_path / 'set', names, 6, 3, color)}",
             "data.size=32",
             f"system.backbone.name={NET}",  # another name begins the group anew
             f"system.backbone.weights={weights}",

@@ -53,7 +53,7 @@ def form(request: pytest.FixtureRequest) -> Form:
 
 @pytest.fixture
 def scene_spec() -> DataSpec:
-    """Whether something is there, and where; 16x16 grey."""
+    """Whether something is there, and where; 16x16 gray."""
     return DataSpec(("nothing", "fox"), 1, 16, 16, absent="nothing")
 
 

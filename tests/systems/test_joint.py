@@ -58,7 +58,7 @@ def test_terms_of_the_mask_by_hand():
     terms = joint().loss_terms(output_of(both), batch_of([1, 0], torch.ones(2, 1, 16, 16)))
     assert terms["area"] == 0.25
     assert terms["area_sum"] == 64  # 128 pixels in one of two images
-    assert terms["variation"].item() == pytest.approx(16 / (2 * 16 * 15))  # one edge of 16 pixels; 15 neighbours a row
+    assert terms["variation"].item() == pytest.approx(16 / (2 * 16 * 15))  # one edge of 16 pixels; 15 neighbors a row
     assert terms["outside"] == 0  # the object is everywhere
     assert terms["empty"] == 0  # the image of the absent class shows nothing
     assert joint().loss_terms(output_of(both), batch_of([0, 1], both))["empty"] == 0.25

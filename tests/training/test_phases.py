@@ -1,4 +1,4 @@
-"""Phases as data: numbers in range, versions of an image, who stands still, and the optimiser's schedule."""
+"""Phases as data: numbers in range, versions of an image, who stands still, and the optimizer's schedule."""
 
 import pytest
 import torch

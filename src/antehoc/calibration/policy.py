@@ -169,7 +169,7 @@ def with_threshold(
     predicted: Tensor | None = None,
     classes: int = 0,
 ) -> Policy:
-    """The same score with its threshold set anew, from rows that fitted nothing: another alpha, or newer data.
+    """The same score with a new threshold, from rows that fitted nothing: for another alpha, or on newer data.
 
     With `predicted`, the decided classes (n,), each of the `classes` with enough correct decisions for alpha gets a
     threshold of its own, which keeps the promise within that class; the others share the one for all.

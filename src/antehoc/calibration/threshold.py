@@ -16,7 +16,7 @@ def conformal_threshold(correct_scores: Scores, alpha: float) -> float:
     """The threshold above which at most a share alpha of correct decisions falls, in expectation.
 
     The ceil((n + 1)(1 - alpha))-th smallest of n scores: for a new correct decision exchangeable with these, the
-    chance of lying above it is at most alpha, over draws of the calibration data too.
+    chance of lying above it is at most alpha, also over draws of the calibration data.
 
     Args:
         correct_scores: scores of correct decisions that set nothing else.

@@ -1,4 +1,4 @@
-"""The command line: one file a command: parse, call a job, print. `antehoc --help` loads no torch."""
+"""The command line: one file per command, which parses, calls a job and prints. `antehoc --help` loads no torch."""
 
 import argparse
 import logging
@@ -12,6 +12,16 @@ from antehoc.cli.output import check_outputs
 from antehoc.errors import AntehocError
 
 BAD_INPUT = 2  #: the exit code
+
+
+class _Version(argparse.Action):
+    """Print the version; reading it takes a moment, which other commands need not wait for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        import antehoc
+
+        sys.stdout.write(f"antehoc {antehoc.__version__}\n")
+        parser.exit()
 
 
 class Command(NamedTuple):
@@ -33,7 +43,7 @@ COMMANDS: dict[str, Command] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 where all went well, 2 where the input was bad (one sentence says what)."""
+    """Run a command; returns 0, or 2 after bad input, which one sentence on stderr describes."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s", stream=sys.stderr
@@ -47,14 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"antehoc: {' '.join(str(error).split())}\n")
         return BAD_INPUT
     except KeyboardInterrupt:
-        sys.stderr.write("antehoc: stopped; a training run goes on with --resume.\n")
+        sys.stderr.write("antehoc: stopped; continue a training run with --resume.\n")
         return 130
     return code
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(prog="antehoc", description="Image classifiers that give their reasons.")
+    parser = argparse.ArgumentParser(
+        prog="antehoc",
+        description="Train image classifiers that explain each decision, and flag those that contradict their explanation.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.text, description=command.text)

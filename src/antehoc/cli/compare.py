@@ -4,29 +4,34 @@ import argparse
 import sys
 
 from antehoc.cli.device import device
-from antehoc.cli.options import add_changes, natural
+from antehoc.cli.options import add_changes, names, natural
 from antehoc.cli.output import write, write_json
-from antehoc.cli.saved import recipe_for
+from antehoc.cli.saved import check, recipe_for
 from antehoc.errors import RecipeError
 
-TEXT = "set every explanation of a saved model beside the others"
+TEXT = "measure every explanation of a saved model in one table"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes beside the common options."""
     parser.add_argument("model", help="folder of a saved model")
-    parser.add_argument("--recipe", help="whose test images are used; default: the recipe that made the model")
+    parser.add_argument("--recipe", help="recipe with the test images (default: the one that made the model)")
     add_changes(parser)
     parser.add_argument(
-        "--methods", metavar="A,B,...", help="post-hoc methods, or all; default: those of moderate cost"
+        "--methods", metavar="A,B,...", type=names, help="post-hoc methods, or all (default: those of moderate cost)"
     )
-    parser.add_argument("--count", type=natural, default=32, metavar="N", help="how many images")
-    parser.add_argument("--chunk", type=natural, default=16, metavar="N", help="images that the model sees at once")
-    parser.add_argument("--aopc-grid", action="store_true", help="also AOPC by every published patch and perturbation")
+    parser.add_argument("--count", type=natural, default=32, metavar="N", help="number of images (default: 32)")
+    parser.add_argument(
+        "--chunk", type=natural, default=16, metavar="N", help="images per pass, which limits the memory (default: 16)"
+    )
+    parser.add_argument(
+        "--aopc-grid", action="store_true", help="also AOPC for every published patch size and perturbation"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Compare the explanations and print the table."""
+    check(options)
     from antehoc import comparison
     from antehoc.model import load
     from antehoc.posthoc import METHODS
@@ -37,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     source = recipe.source(where, seed)
     if source.spec.classes != model.spec.classes or source.preprocessing != model.preprocessing:
         raise RecipeError(f"{where}: its classes or images are not the model's; use the data that it was made for.")
-    asked = comparison.DEFAULT if options.methods is None else tuple(filter(None, options.methods.split(",")))
+    asked = comparison.DEFAULT if options.methods is None else options.methods
     found = comparison.compare(
         model,
         source.roles["test"],

@@ -15,7 +15,7 @@ _ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}  # L
 def check_device(options: argparse.Namespace) -> None:
     """Refuse a device or a number of devices that cannot be; loads no torch unless a GPU is asked for."""
     if options.device not in _ACCELERATORS:
-        raise RecipeError(f"--device {options.device}: is none of {', '.join(_ACCELERATORS)}.")
+        raise RecipeError(f"--device {options.device}: is not one of {', '.join(_ACCELERATORS)}.")
     if getattr(options, "devices", 1) < 1:
         raise RecipeError(f"--devices {options.devices}: needs 1 or more.")
     if options.device in ("cuda", "mps"):
@@ -23,7 +23,7 @@ def check_device(options: argparse.Namespace) -> None:
 
         present = torch.cuda.is_available() if options.device == "cuda" else torch.backends.mps.is_available()
         if not present:
-            raise RecipeError(f"--device {options.device}: this machine has none; use cpu.")
+            raise RecipeError(f"--device {options.device}: this machine does not have one; use cpu.")
 
 
 def runner(options: argparse.Namespace) -> "Runner":

@@ -6,7 +6,7 @@ import sys
 from antehoc.cli.device import device
 from antehoc.cli.options import add_changes, add_unknown, named_paths
 from antehoc.cli.output import write, write_json
-from antehoc.cli.saved import recipe_for
+from antehoc.cli.saved import check, recipe_for
 
 TEXT = "measure a saved model on a recipe's test images"
 
@@ -14,7 +14,7 @@ TEXT = "measure a saved model on a recipe's test images"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes beside the common options."""
     parser.add_argument("model", help="folder of a saved model")
-    parser.add_argument("--recipe", help="whose data are used; default: the recipe that made the model")
+    parser.add_argument("--recipe", help="recipe with the data (default: the one that made the model)")
     add_changes(parser)
     add_unknown(parser)
 
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure the model and print its figures."""
     ood = named_paths(options.ood)
+    check(options)
     from antehoc.figure import intervals, values
     from antehoc.model import load
     from antehoc.report import page, text

@@ -2,28 +2,33 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from antehoc.cli.device import device
+from antehoc.cli.device import check_device, device
 from antehoc.cli.output import write, write_json
-from antehoc.errors import AntehocError
+from antehoc.errors import AntehocError, ImageError
+from antehoc.saved import check_files
 
 if TYPE_CHECKING:
     from antehoc.types import Decision
 
-TEXT = "decide, explain and question images"
+TEXT = "decide on images, with reasons and verdicts"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes beside the common options."""
     parser.add_argument("model", help="folder of a saved model")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP, BMP or TIFF of any size and mode")
-    parser.add_argument("--masks", type=Path, metavar="FOLDER", help="write each mask, raw and over its image, as PNG")
+    parser.add_argument("--masks", type=Path, metavar="FOLDER", help="write each mask as PNG, alone and over its image")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a decision for each image; skip those that cannot be read, and say so."""
+    """Print a decision for each image; report and skip those that cannot be read."""
+    check_files(options.model)
+    _check_images(options.images)
+    check_device(options)
     from antehoc.model import load
     from antehoc.report import masks, page, text
     from antehoc.runs.explain import explain
@@ -44,6 +49,14 @@ def run(options: argparse.Namespace) -> int:
     if bad:
         sys.stderr.write(f"antehoc: {bad} of {len(results)} images were skipped; the lines above say why.\n")
     return 2 if bad else 0
+
+
+def _check_images(paths: Sequence[str]) -> None:
+    """Refuse paths of which none exists; an image may also be a member of a zip archive."""
+    places = [Path(path) for path in paths]
+    if not any(place.exists() or any(parent.is_file() for parent in place.parents) for place in places):
+        more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+        raise ImageError(f"{paths[0]}{more}: there is no such file; give the path of an image.")
 
 
 def to_row(path: Path, item: "Decision | AntehocError") -> dict[str, Any]:

@@ -10,37 +10,52 @@ from antehoc.errors import RecipeError
 
 def add_common(parser: argparse.ArgumentParser, *, page: bool) -> None:
     """What every command takes; `page`: also `--html`."""
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write machine-readable results")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     if page:
-        parser.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page")
-    parser.add_argument("--seed", type=natural, metavar="S", help="instead of the recipe's")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+        parser.add_argument("--html", type=Path, metavar="FILE", help="write a self-contained HTML page")
+    parser.add_argument("--seed", type=natural, metavar="S", help="random seed (default: the recipe's)")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    parser.add_argument("--quiet", action="store_true", help="do not report progress")
     parser.add_argument("--verbose", action="store_true", help="show library logs")
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
     """What commands that train take."""
-    parser.add_argument("recipe", help="name of a recipe, or path of a .yaml file")
-    parser.add_argument("--scale", default="small", help="small (minutes on two cores) or paper")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder of the run")
+    parser.add_argument("recipe", help="name of a recipe of the package, or path of a YAML file")
+    parser.add_argument(
+        "--scale", default="small", help="small (default: minutes on two cores), paper, or another scale of the recipe"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="run folder (default: antehoc-runs/RECIPE-SCALE-seedS)"
+    )
     add_changes(parser)
-    parser.add_argument("--weights", metavar="FILE", help="weights that the backbone starts from (.safetensors)")
-    parser.add_argument("--devices", type=natural, default=1, metavar="N", help="how many devices train")
-    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    parser.add_argument("--weights", metavar="FILE", help="pretrained weights of the backbone (.safetensors)")
+    parser.add_argument("--devices", type=natural, default=1, metavar="N", help="number of devices to train on")
+    parser.add_argument("--resume", action="store_true", help="continue a stopped run")
 
 
 def add_changes(parser: argparse.ArgumentParser) -> None:
     """What changes a recipe."""
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
-    parser.add_argument("--data", metavar="PATH", help="where the recipe's data lie")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe (repeatable)"
+    )
+    parser.add_argument("--data", metavar="PATH", help="path of the recipe's data")
 
 
 def add_unknown(parser: argparse.ArgumentParser) -> None:
     """Images of no known class, from disk."""
     parser.add_argument(
-        "--ood", action="append", default=[], metavar="NAME=PATH", help="images of no known class (repeatable)"
+        "--ood",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="set of unknown images: a folder, zip or idx file (repeatable)",
     )
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names of a list with commas, with or without spaces."""
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
 
 
 def natural(text: str) -> int:
@@ -51,8 +66,17 @@ def natural(text: str) -> int:
 
 
 def overrides(options: argparse.Namespace) -> list[str]:
-    """Changes to the recipe: `--set`, and `--data` and `--weights` as paths, quoted for YAML."""
-    paths = {"data.path": options.data, "system.backbone.weights": getattr(options, "weights", None)}
+    """Changes to the recipe: `--set`, and `--data` and `--weights` as paths, quoted for YAML.
+
+    Raises:
+        RecipeError: one of these paths does not exist.
+    """
+    weights = getattr(options, "weights", None)
+    if options.data and not Path(options.data).exists():
+        raise RecipeError(f"--data {options.data}: there is no such file or folder; give the path of the data.")
+    if weights and weights.endswith(".safetensors") and not Path(weights).is_file():
+        raise RecipeError(f"--weights {weights}: there is no such file; give the .safetensors file of the weights.")
+    paths = {"data.path": options.data, "system.backbone.weights": weights}
     return [*options.set, *(f"{key}={json.dumps(path)}" for key, path in paths.items() if path)]
 
 
@@ -68,8 +92,8 @@ def named_paths(pairs: Sequence[str]) -> dict[str, Path]:
         if not (name and equals and path):
             raise RecipeError(f"--ood {pair}: needs NAME=PATH, such as mnist=data/mnist.")
         if not Path(path).exists():
-            raise RecipeError(f"--ood {pair}: there is nothing at {path}; name a folder, a zip or an idx file.")
+            raise RecipeError(f"--ood {pair}: there is nothing at {path}; give a folder, a zip or an idx file.")
         if name in named:
-            raise RecipeError(f"--ood {pair}: the name {name!r} came twice; give each set its own.")
+            raise RecipeError(f"--ood {pair}: the name {name!r} is used twice; give each set a name of its own.")
         named[name] = Path(path)
     return named

@@ -20,14 +20,14 @@ def check_outputs(options: argparse.Namespace) -> None:
         try:
             _try(path)
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror}); name another place.") from error
+            raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another path.") from error
 
 
 def _try(path: Path) -> None:
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; name a file.")
     if not path.parent.is_dir():
-        raise OutputError(f"{path}: its folder does not exist; make it, or name another place.")
+        raise OutputError(f"{path}: its folder does not exist; make it, or choose another path.")
     existed = path.exists()
     with path.open("a"):
         pass
@@ -51,4 +51,4 @@ def write(path: Path | None, text: str | bytes) -> None:
     try:
         path.write_bytes(text.encode() if isinstance(text, str) else text)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); name another place.") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another path.") from error

@@ -10,7 +10,7 @@ from antehoc.cli.options import add_training, add_unknown, named_paths, override
 from antehoc.cli.output import write, write_json
 from antehoc.recipes import read_values
 
-TEXT = "run a recipe from data to figures, beside the published ones"
+TEXT = "run a recipe from data to figures and a report"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the recipe, write figures, report and overview into its folder, and print the figures."""
     start = time.perf_counter()
-    read_values(options.recipe, scale=options.scale, overrides=overrides(options))  # a slip is said at once
+    read_values(options.recipe, scale=options.scale, overrides=overrides(options))  # before the slow imports
     ood = named_paths(options.ood)
     check_device(options)
     from antehoc.report import overview, page, text  # imports take seconds, which count

@@ -1,13 +1,29 @@
-"""The recipe whose data a saved model is tried on."""
+"""A saved model on the command line, and the recipe with the data to measure it on."""
 
 import argparse
 from typing import TYPE_CHECKING
 
+from antehoc.cli.device import check_device
 from antehoc.cli.options import overrides
+from antehoc.recipes import read_values
+from antehoc.saved import check_files
 
 if TYPE_CHECKING:
     from antehoc.model import Model
     from antehoc.recipe import Recipe
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse a wrong model, recipe, path or device before torch is loaded.
+
+    Raises:
+        AntehocError: with the first of them.
+    """
+    check_files(options.model)
+    if options.recipe:
+        read_values(options.recipe, overrides=overrides(options))
+    overrides(options)
+    check_device(options)
 
 
 def recipe_for(model: "Model", options: argparse.Namespace) -> tuple["Recipe", str, int]:

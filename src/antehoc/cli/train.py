@@ -8,13 +8,13 @@ from antehoc.cli.options import add_training, overrides
 from antehoc.cli.output import write_json
 from antehoc.recipes import read_values
 
-TEXT = "train and calibrate a model by a recipe"
+TEXT = "train and calibrate the model of a recipe"
 add_arguments = add_training
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train the recipe's model and say what came of it."""
-    read_values(options.recipe, scale=options.scale, overrides=overrides(options))  # a slip is said at once
+    """Train the recipe's model and print what was reached."""
+    read_values(options.recipe, scale=options.scale, overrides=overrides(options))  # before the slow imports
     check_device(options)
     from antehoc.report import text
     from antehoc.runs.train import train_run

@@ -58,7 +58,7 @@ def compare(
     for name in methods:
         choose("post-hoc method", name, METHODS)
     if count < 1 or chunk < 1:
-        raise RecipeError(f"--count and --chunk are 1 or more; got {count} and {chunk}.")
+        raise RecipeError(f"--count and --chunk must be 1 or more; got {count} and {chunk}.")
     classifier, own, classes = _parts(model, own)
     with standing_still(classifier):
         decided = _decided(classifier, examples, count, chunk, seed)

@@ -42,15 +42,15 @@ def read_bytes(source: FileSource) -> bytes:
             return _unpack(source)
         status = source.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"{shown(source)}: this is a folder, and one image file is needed.")
+            raise ImageError(f"{shown(source)}: this is a folder; give an image file.")
         if not stat.S_ISREG(status.st_mode):  # a pipe or a device could be read without end
-            raise ImageError(f"{shown(source)}: this is no regular file, and one image file is needed.")
+            raise ImageError(f"{shown(source)}: this is not a regular file; give an image file.")
         _refuse_large(source, status.st_size)
         return source.read_bytes()
     except FileNotFoundError as error:
         raise ImageError(f"{shown(source)}: there is no such file; give the path of an image.") from error
     except PermissionError as error:
-        raise ImageError(f"{shown(source)}: no permission to read this file; change its rights.") from error
+        raise ImageError(f"{shown(source)}: no permission to read this file; change its permissions.") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise ImageError(
             f"{shown(source)}: it cannot be read ({reason(error)}); give a readable image file."
@@ -116,12 +116,12 @@ def _unpack(member: Member) -> bytes:
         raise ImageError(f"{shown(member)}: the archive has no such file; give the name of one that it has.") from error
     # RuntimeError: encrypted; NotImplementedError: packed in a way that Python does not know
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-        raise ImageError(f"{shown(member)}: it cannot be unpacked ({reason(error)}); pack it anew.") from error
+        raise ImageError(f"{shown(member)}: it cannot be unpacked ({reason(error)}); pack it again.") from error
 
 
 @lru_cache(maxsize=8)
 def _archive(path: Path, stamp: int, process: int) -> zipfile.ZipFile:
-    """An open archive: reading its list anew for each image is slow. A forked process must not share the handle."""
+    """An open archive: reading its list again for each image is slow. A forked process must not share the handle."""
     return zipfile.ZipFile(path)
 
 

@@ -23,7 +23,7 @@ def augment(picture: Image.Image, kind: str, height: int, width: int, seed: int)
     """One version of a picture, at the frame's size.
 
     Args:
-        picture: upright, RGB or grey, of any size.
+        picture: upright, RGB or gray, of any size.
         kind: `crops`: a part of 35 to 100 % of the area at 3/4 to 4/3 of the frame's shape (as far as the
             picture reaches: less of the area of a very wide or tall one), mirrored in half of the cases.
             `thesis`: turned by up to 45 degrees in half of the cases, shorter side to 8/7 of the frame, a random frame

@@ -36,7 +36,7 @@ _ROOT3 = math.sqrt(3)
 class Drawing:
     """Drawn images: `image` (n, side, side) in 0..255, `mask` the same shape, `box` (n, 4) as x0, y0, x1, y1 in pixels.
 
-    A mask holds the pixels whose centre lies in the shape; a box is the mask's, its far edges exclusive.
+    A mask holds the pixels whose center lies in the shape; a box is the mask's, its far edges exclusive.
     """
 
     image: NDArray[np.uint8]
@@ -46,7 +46,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class _Geometry:
-    """What is drawn, in pixels of a 64-pixel frame: two lengths, an angle's cosine and sine, a lean, a centre."""
+    """What is drawn, in pixels of a 64-pixel frame: two lengths, an angle's cosine and sine, a lean, a center."""
 
     length: Floats
     width: Floats
@@ -74,7 +74,7 @@ def draw(
         seed: chooses the series; 0 to 2**63.
         start: number of the first image.
         count: how many.
-        variant: `centred` puts the centre within half a pixel of the middle, `free` anywhere that keeps the
+        variant: `centred` puts the center within half a pixel of the middle, `free` anywhere that keeps the
             shape inside the frame.
         side: height and width of the images in pixels; shapes scale with it.
         sizes: `whole` rounds lengths (a square's to even numbers), angles and places to whole pixels and degrees, the
@@ -121,7 +121,7 @@ def _geometry(kind: str, chance: Floats, variant: Variant, sizes: Sizes) -> _Geo
     cos, sin = _COS[step], _SIN[step]
     extent = _extent(kind, length, width, lean, cos, sin)
     reach = np.maximum(extent[..., 1] - extent[..., 0], extent[..., 3] - extent[..., 2])
-    if variant == "centred":  # the frame less half a pixel of border and half a pixel of wandering
+    if variant == "centred":  # the frame minus half a pixel of border and half a pixel of wandering
         reach = 2 * np.abs(extent).max(-1)
     fits = reach <= 62
     pick = np.where(fits.any(1), fits.argmax(1), _TRIES - 1)[:, None]
@@ -141,7 +141,7 @@ def _geometry(kind: str, chance: Floats, variant: Variant, sizes: Sizes) -> _Geo
 
 
 def _extent(kind: str, length: Floats, width: Floats, lean: Floats, cos: Floats, sin: Floats) -> Floats:
-    """How far each turned shape reaches from its centre, (..., 4): left, right, up and down, in pixels."""
+    """How far each turned shape reaches from its center, (..., 4): left, right, up and down, in pixels."""
     corners = _corners(kind, length, width, lean)
     if corners is None:  # a circle's or an ellipse's half extents
         across = np.sqrt((length / 2 * cos) ** 2 + (width / 2 * sin) ** 2)
@@ -163,7 +163,7 @@ def _sizes(kind: str, tries: Floats) -> tuple[Floats, Floats, Floats]:
     if kind == "square":
         return (size := 12 + 28 * first), size, flat
     if kind in ("rectangle", "ellipse", "parallelogram"):
-        # uniform over 10..50 squared less the band |length - width| <= 6: the longer side, then a shorter one
+        # uniform over 10..50 squared minus the band |length - width| <= 6: the longer side, then a shorter one
         longer = 16 + 34 * np.sqrt(first)
         shorter = 10 + (longer - 16) * second
         return longer, shorter, (0.35 + 0.65 * third if kind == "parallelogram" else flat)
@@ -187,15 +187,15 @@ def _corners(kind: str, length: Floats, width: Floats, lean: Floats) -> Floats |
 
 
 def _distance(kind: str, geometry: _Geometry, rows: slice, side: int) -> NDArray[np.float32]:
-    """Signed distance of each pixel's centre from the outline, in pixels, negative inside (n, side, side)."""
+    """Signed distance of each pixel's center from the outline, in pixels, negative inside (n, side, side)."""
     scale = side / 64
 
     def number(value: Floats, factor: float = 1.0) -> NDArray[np.float32]:
         return (value[rows] * factor).astype(np.float32)[:, None, None]
 
-    centres = np.arange(side, dtype=np.float32) + np.float32(0.5)
-    right = centres[None, None, :] - number(geometry.x, scale)
-    down = centres[None, :, None] - number(geometry.y, scale)
+    centers = np.arange(side, dtype=np.float32) + np.float32(0.5)
+    right = centers[None, None, :] - number(geometry.x, scale)
+    down = centers[None, :, None] - number(geometry.y, scale)
     cos, sin = number(geometry.cos), number(geometry.sin)
     u, v = right * cos + down * sin, down * cos - right * sin
     half_length, half_width = number(geometry.length, scale / 2), number(geometry.width, scale / 2)

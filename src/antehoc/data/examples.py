@@ -186,7 +186,7 @@ class Tensors(Examples):
         picked = self.image[torch.as_tensor(indices, dtype=torch.int64)]
         if self._preprocessing is None or not len(picked):
             return picked.float() / 255
-        pictures = picked.permute(0, 2, 3, 1).squeeze(3).numpy()  # squeeze: Pillow takes grey as (H, W)
+        pictures = picked.permute(0, 2, 3, 1).squeeze(3).numpy()  # squeeze: Pillow takes gray as (H, W)
         return torch.stack([to_tensor(Image.fromarray(picture), self._preprocessing) for picture in pictures])
 
     def object_masks(self, indices: Sequence[int]) -> Tensor | None:
@@ -243,7 +243,7 @@ class Files(Examples):
         """Hold paths; no file is opened.
 
         Args:
-            paths: of the image files; members of zip archives too.
+            paths: of the image files; they may be members of zip archives.
             preprocessing: how each becomes what the model takes.
             labels: (n,) numbers into the classes, or (n, K) of 0 and 1; zeros where they are not known.
             attributes: (n, N) in 0..1; without them N is 0.

@@ -83,8 +83,8 @@ def to_source(
     place = placement((source_width, source_height), preprocessing)
     for axis, count in ((0, source_width), (1, source_height)):
         low, high = place.shown[axis], place.shown[axis + 2]
-        centres = torch.arange(count, dtype=torch.float64, device=maps.device) + 0.5
-        position = (centres - low) / (high - low) * place.size[axis] + place.corner[axis]  # in the frame
+        centers = torch.arange(count, dtype=torch.float64, device=maps.device) + 0.5
+        position = (centers - low) / (high - low) * place.size[axis] + place.corner[axis]  # in the frame
         first, end = max(place.corner[axis], 0), min(place.corner[axis] + place.size[axis], maps.shape[-1 - axis])
         maps = _sampled(maps.transpose(-1, -1 - axis), position, first, end).transpose(-1, -1 - axis)
     return maps

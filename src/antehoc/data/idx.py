@@ -42,17 +42,17 @@ def read_idx(path: str | Path) -> NDArray[Any]:
             kind, shape, dimensions = _header(file, where)
             size = math.prod(shape) * kind.itemsize
             if size > LIMIT_BYTES:
-                raise DataError(f"{where}: the header asks for {size:,} bytes; at most {LIMIT_BYTES:,} are read.")
+                raise DataError(f"{where}: the header announces {size:,} bytes; at most {LIMIT_BYTES:,} are read.")
             content = file.read(size + 1)  # one more, to see whether there is more
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{where}: the gzip file is truncated or damaged; fetch it again.") from error
+        raise DataError(f"{where}: the gzip file is truncated or damaged; download it again.") from error
     except OSError as error:
         raise DataError(f"{where}: this file cannot be read ({error.strerror}); give an idx file.") from error
     if len(shape) < dimensions or len(content) != size:
         more = len(shape) == dimensions and len(content) > size
         raise DataError(
-            f"{where}: the file is {'longer than its header says' if more else 'truncated'}; its header asks for "
-            f"{' x '.join(map(str, shape))} values; fetch it again."
+            f"{where}: the file is {'longer than its header says' if more else 'truncated'}; its header announces "
+            f"{' x '.join(map(str, shape))} values; download it again."
         )
     return np.frombuffer(content, kind).astype(kind.newbyteorder("=")).reshape(shape)
 
@@ -76,7 +76,9 @@ def idx_images(path: str | Path) -> NDArray[np.uint8]:
                 f"{shown(path)}: there is no {_TEST_IMAGES[0]} or .gz in this folder; give the folder of one."
             )
         if len({file.parent for file in found}) > 1:
-            raise DataError(f"{shown(path)}: there are two sets in it; give {shown(found[0].parent)} or the other.")
+            raise DataError(
+                f"{shown(path)}: it contains two data sets; give {shown(found[0].parent)} or the other file."
+            )
         path = found[0]
     images = read_idx(path)
     if images.ndim != 3 or images.dtype != np.uint8 or not images.size:
@@ -99,6 +101,8 @@ def _header(file: BufferedIOBase, where: str) -> tuple[np.dtype[Any], list[int],
     if not magic:
         raise DataError(f"{where}: the file is empty (0 bytes); give an idx file.")
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or not magic[3]:
-        raise DataError(f"{where}: this is no idx file, as it begins with {magic.hex(' ')}; give one as MNIST's.")
+        raise DataError(
+            f"{where}: this is not an idx file (it begins with {magic.hex(' ')}); give a file in MNIST's format."
+        )
     sizes = file.read(4 * magic[3])
     return np.dtype(_TYPES[magic[2]]), np.frombuffer(sizes[: len(sizes) // 4 * 4], ">u4").tolist(), magic[3]

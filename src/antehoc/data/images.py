@@ -49,10 +49,10 @@ _ORIENTATION = 0x0112
 
 
 def read_image(source: str | Path | Member | bytes | Image.Image, *, name: str | None = None) -> Image.Image:
-    """One image, upright, in mode L (grey) or RGB, 8 bits a channel.
+    """One image, upright, in mode L (gray) or RGB, 8 bits a channel.
 
     Takes PNG, JPEG, WebP, BMP and TIFF of any size and mode, and of several frames or pages the first. What is
-    transparent is laid on white, EXIF rotation is carried out, 16 bit grey is scaled by its range and never clipped;
+    transparent is laid on white, EXIF rotation is carried out, 16 bit gray is scaled by its range and never clipped;
     float images must lie in 0..1.
 
     Args:
@@ -61,7 +61,7 @@ def read_image(source: str | Path | Member | bytes | Image.Image, *, name: str |
     Returns:
         A new image that carries no metadata.
     Raises:
-        ImageError: one sentence with the path, what came and what would do, for whatever is no whole image.
+        ImageError: a sentence with the path, the problem and what to do, for any file that is not a complete image.
     Example:
         >>> read_image(Image.new("RGBA", (2, 1), (9, 9, 9, 0))).getpixel((0, 0))
         (255, 255, 255)
@@ -122,7 +122,7 @@ def load_image(source: str | Path | Member | bytes, preprocessing: Preprocessing
     """One image file as the model takes it, (C, H, W) in 0..1: `read_image`, then `to_tensor`.
 
     Raises:
-        ImageError: for whatever is no whole image.
+        ImageError: for any file that is not a complete image.
     """
     return to_tensor(read_image(source), preprocessing)
 
@@ -154,7 +154,7 @@ def _decode(source: bytes | Image.Image, where: str, content: bytes) -> Image.Im
 def _fault(content: bytes, error: Exception) -> str:
     """What is wrong with a file that Pillow does not read, after its first bytes."""
     if not content:
-        return f"the image cannot be brought to 8 bit grey or RGB ({reason(error)}); convert it first."
+        return f"the image cannot be brought to 8 bit gray or RGB ({reason(error)}); convert it first."
     found = next((kind for kind, (at, start) in _SIGNATURES.items() if content[at : at + len(start)] == start), None)
     if found is None:
         return f"this is not an image; give a {_TAKEN} file."
@@ -184,14 +184,14 @@ def _plain(picture: Image.Image, where: str) -> Image.Image:
 
 
 def _from_wide(picture: Image.Image, where: str) -> Image.Image:
-    """Grey of more than 8 bits, scaled by its range: Pillow's own conversion would clip it at 255."""
+    """Gray of more than 8 bits, scaled by its range: Pillow's own conversion would clip it at 255."""
     values = np.asarray(picture)
     if np.isnan(values).any():
-        raise ImageError(f"{where}: the image holds NaN pixels; grey levels must be numbers.")
+        raise ImageError(f"{where}: the image holds NaN pixels; gray levels must be numbers.")
     kind, top = ("float", 1) if picture.mode == "F" else ("16 bit", 65535)
     if values.min() < 0 or values.max() > top:
         raise ImageError(
-            f"{where}: grey levels go from {values.min():g} to {values.max():g}; {kind} images must lie in 0..{top}."
+            f"{where}: gray levels go from {values.min():g} to {values.max():g}; {kind} images must lie in 0..{top}."
         )
     levels = np.rint(values * np.float32(255 / top)).astype(np.uint8)  # as exact as float64, in half the memory
     if isinstance(key := picture.info.get("transparency"), int):

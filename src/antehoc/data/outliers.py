@@ -82,7 +82,7 @@ def open_outliers(
 ) -> Examples:
     """Images of no known class from disk (`--ood NAME=PATH`), brought to the model's size.
 
-    Grey levels stay as they are: MNIST's white on black is not inverted for a model that knows black on white.
+    Gray levels stay as they are: MNIST's white on black is not inverted for a model that knows black on white.
 
     Args:
         path: a folder of MNIST's make (its test images are taken) or an idx file; a folder of images, at any depth;

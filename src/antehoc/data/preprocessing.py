@@ -17,7 +17,7 @@ class Preprocessing:
     """How an image of any size becomes what the model takes; plain values, kept with a saved model.
 
     Attributes:
-        channels: 1 for grey, 3 for RGB; the other kind is converted.
+        channels: 1 for gray, 3 for RGB; the other kind is converted.
         height: of the model's images, in pixels.
         width: of the model's images, in pixels.
         fit: what happens to an image of another shape. `pad` shows all of it, undistorted, in the middle of a
@@ -43,7 +43,7 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
-            raise DataError(f"preprocessing.channels: images have 1 channel (grey) or 3 (RGB); got {self.channels!r}.")
+            raise DataError(f"preprocessing.channels: images have 1 channel (gray) or 3 (RGB); got {self.channels!r}.")
         if not all(isinstance(side, int) and side >= 1 for side in (self.height, self.width)):
             raise DataError(
                 f"preprocessing: height and width are whole numbers of pixels, 1 or more; "
@@ -55,7 +55,7 @@ class Preprocessing:
                 f"Known: {', '.join(get_args(Fit))}."
             )
         if not 0 <= self.background <= 1:  # refuses NaN too
-            raise DataError(f"preprocessing.background: a grey level in 0..1 is needed; got {self.background!r}.")
+            raise DataError(f"preprocessing.background: a gray level in 0..1 is needed; got {self.background!r}.")
         if self.resize is not None and self.resize < 1:
             raise DataError(f"preprocessing.resize: a number of pixels, 1 or more, is needed; got {self.resize!r}.")
 

@@ -36,7 +36,7 @@ class Source:
     def unknown(self) -> Mapping[str, Maker]:
         """Images of no known class, and test images that are hard to know, by kind, at the model's size.
 
-        Every set has noise and strange shapes; sets of image files have altered test images, too. A maker takes how
+        Every set has noise and strange shapes; sets of image files also have altered test images. A maker takes how
         many images are wanted and the seed of the run.
         """
         return {**built_in(self.preprocessing, self.roles.get("test")), **self.own_unknown}

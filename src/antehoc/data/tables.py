@@ -84,7 +84,7 @@ def read_csv(path: Path) -> list[tuple[str, list[str]]]:
     except OSError as error:
         raise DataError(f"{shown(path)}: this table cannot be read ({error.strerror}); give a CSV file.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{shown(path)}: this is no CSV table in UTF-8 ({error}); save it as one.") from error
+        raise DataError(f"{shown(path)}: this is not a CSV table in UTF-8 ({error}); save it as one.") from error
     if len(rows) < 2:
         raise DataError(f"{shown(path)}: this table is empty; a header and a row or more are needed.")
     width = len(rows[0][1])
@@ -106,7 +106,7 @@ def _read_parquet(path: Path) -> Table:
             columns = parquet.read_table(file).to_pydict()
     except (OSError, ValueError, ArrowException) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0].strip(" .")
-        raise DataError(f"{shown(path)}: this Parquet table cannot be read ({reason}); write it anew.") from error
+        raise DataError(f"{shown(path)}: this Parquet table cannot be read ({reason}); write it again.") from error
     count = len(next(iter(columns.values()), []))
     if not count:
         raise DataError(f"{shown(path)}: this table is empty; a row or more are needed.")

@@ -46,7 +46,7 @@ def log_likelihood(
     clamp: float = 1e-3,
     at_most_one: Groups = (),
 ) -> PerClass:
-    """Log-likelihood of what each class asks for, under the predicted attributes.
+    """Log-likelihood of what is expected for each class, under the predicted attributes.
 
     Sum over attributes of P log p + (1 - P) log(1 - p), where P is the class's share with the attribute and p its
     predicted probability. A group is one draw: among its members where exactly one holds, which adds P log p only;

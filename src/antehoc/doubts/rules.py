@@ -13,7 +13,7 @@ from antehoc.types import Labels, Scores, checked
 def support_confidence(
     attribute_probabilities: Attributes, class_attributes: ClassAttributes, threshold: float = 0.5
 ) -> PerClass:
-    """How much of what each class asks for is present, by the papers' rule as coded.
+    """How much of what is expected for each class is present, by the papers' rule as coded.
 
     Args:
         attribute_probabilities: in 0..1.
@@ -49,7 +49,7 @@ def support(
         class_attributes: P(attribute | class).
         threshold: an attribute is present from this probability on.
     Returns:
-        Largest confidence less the predicted class's, in 0..1.
+        Largest confidence minus that of the predicted class, in 0..1.
     Source:
         Thesis, section 3.5: cases 1 and 3 are questioned, ties (case 2) are not.
     """
@@ -152,7 +152,7 @@ def top_n(class_scores: PerClass, predicted: Labels) -> Scores:
         tensor([1., 2.])
     """
     own = class_scores.gather(1, predicted[:, None])
-    return ((~(class_scores < own)).sum(1) - 1).to(class_scores.dtype)  # so that a NaN is questioned, too
+    return ((~(class_scores < own)).sum(1) - 1).to(class_scores.dtype)  # so that a NaN is questioned
 
 
 @checked

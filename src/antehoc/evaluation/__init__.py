@@ -48,7 +48,7 @@ def evaluate(
         ValueError: where the model is not calibrated.
     """
     if (policy := model.policy) is None:
-        raise ValueError("evaluate needs a calibrated model")
+        raise ValueError("evaluate needs a calibrated model.")
     features, spec = train is not None, model.spec
     scored = score(model.system, test, features=features) if scored is None else scored
     others = {name: score(model.system, examples, features=features) for name, examples in unknown.items()}

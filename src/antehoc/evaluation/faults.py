@@ -1,4 +1,4 @@
-"""A fault of published code, measured beside the repaired figure where a recipe asks for it."""
+"""A fault of published code, measured beside the repaired figure when a recipe requests it."""
 
 from collections.abc import Mapping, Sequence
 

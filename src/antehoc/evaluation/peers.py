@@ -16,7 +16,7 @@ Peers = dict[str, dict[str, float]]  #: AUROC by detector and set
 _SHOWN = ("best", "second", "third")
 _SAID = (
     "Detectors of the library pytorch-ood on the features of the same classifier, fitted on its training images. The"
-    " best of them on a set is chosen by the figure that is shown, on the same images. Nobody could have chosen it"
+    " best of them on a set is chosen by the figure that is shown, on the same images. It could not have been chosen"
     " beforehand, so the comparison favors it. The verdict was fitted on no image of these sets."
 )
 

@@ -148,8 +148,8 @@ MEASURES: dict[str, Measure] = {
     "mean_sensitivity": Measure(
         robustness.mean_sensitivity, "lower", "stable", "mean relative change of the map under noise"
     ),
-    "randomised_similarity": Measure(
-        robustness.randomised_similarity,
+    "randomized_similarity": Measure(
+        robustness.randomized_similarity,
         "lower",
         "stable",
         "rank correlation with the map of a classifier of random weights",
@@ -177,7 +177,7 @@ class TableMetric(Metric):
         fixed: arguments of the function that are the same for every batch, such as a threshold.
     Raises:
         RecipeError: if no measure has this name.
-        TypeError: if a fixed argument is unknown, or one that the function needs is not given and is no tensor.
+        TypeError: if a fixed argument is unknown, or one that the function needs is missing and is not a tensor.
         ValueError: by `compute`, if there was no update.
     """
 

@@ -76,7 +76,7 @@ def argmax_agreement(probabilities: Probabilities, truth: Truth) -> Figure:
 
     Kept because the thesis's accuracy of the mirror on shapes (.9843) is this number: Keras takes "accuracy" on a
     vector of bits for a categorical one. It looks at one bit per image, and where several are true at a nearly
-    arbitrary one, so it is no accuracy of attributes: use `attribute_accuracy` and `attribute_exact`.
+    arbitrary one, so it is not an accuracy of attributes: use `attribute_accuracy` and `attribute_exact`.
 
     Args:
         probabilities: of each attribute, in 0..1.

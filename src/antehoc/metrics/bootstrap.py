@@ -231,7 +231,7 @@ def share_interval(flags: Flags, *, level: float = 0.95) -> Interval:
 
 def _check(level: float, resamples: int = 1) -> None:
     if not 0 < level < 1:
-        raise RecipeError(f"the level of an interval lies between 0 and 1, such as 0.95; got {level}.")
+        raise RecipeError(f"the level of an interval must be between 0 and 1, such as 0.95; got {level}.")
     if resamples < 1:
         raise RecipeError(f"a bootstrap needs one resample or more; got {resamples}.")
 

@@ -47,7 +47,7 @@ def controls(
 
 
 def _centred(side: int) -> Tensor:
-    """Places of the pixels' centres along a side of length 2, the middle at 0."""
+    """Places of the pixels' centers along a side of length 2, the middle at 0."""
     return (2 * torch.arange(side) + 1 - side) / side
 
 

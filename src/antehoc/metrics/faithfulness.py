@@ -84,14 +84,14 @@ def curves(
         patch: side in pixels (int) or share of the side (float), see `grid`; a patch counts by its mean relevance.
         perturbation: what replaces a patch, see `replacement`.
         steps: at most this many (and never more than patches); without it one for each patch.
-        absolute: whether the size of a value counts, whatever its sign.
+        absolute: whether values are ranked by their size, without the sign.
         seed: of the order among ties, and of `uniform`.
         chunk: images in one forward pass; the curves do not depend on it.
         task: whether the classes share a softmax, or each has a sigmoid.
     Returns:
         By name the probability of the target, in 0..1.
     Raises:
-        DataError: if maps do not fit the images or are not finite, or a target is no class.
+        DataError: if maps do not fit the images or are not finite, or a target is not a class.
         RecipeError: if a patch, the steps or the chunk cannot be.
     """
     if steps is not None and steps < 1:

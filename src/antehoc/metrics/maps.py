@@ -86,7 +86,7 @@ def target_probability(
     Returns:
         Probabilities in 0..1, on the CPU in double precision.
     Raises:
-        DataError: if a target is no class of the classifier.
+        DataError: if a target is not a class of the classifier.
         RecipeError: if `chunk` is below 1.
     """
     limit = PIXELS_AT_ONCE_ELSEWHERE if target.device.type != "cpu" else PIXELS_AT_ONCE
@@ -106,7 +106,7 @@ def target_probability(
 
 @contextmanager
 def _evaluating(classifier: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; every module's mode is put back, whatever happens."""
+    """Evaluation mode for a while; every module's mode is restored, also after an error."""
     modes = [(module, module.training) for module in classifier.modules()]
     classifier.eval()
     try:

@@ -190,7 +190,7 @@ def saliency_metric(
     Returns:
         A number above log 0.05 = -3.0; where nothing is shown the box is the whole image, since nothing is told apart.
     Raises:
-        DataError: if maps are not finite, or a target is no class.
+        DataError: if maps are not finite, or a target is not a class.
     Source:
         Dabkowski and Gal, "Real Time Image Saliency for Black Box Classifiers", NeurIPS 2017, eq. 3.
     """

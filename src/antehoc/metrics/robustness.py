@@ -67,13 +67,13 @@ def max_sensitivity(changes: Changes) -> Scores:
 
 @checked
 def layers_from_the_top(classifier: nn.Module) -> list[str]:
-    """Names of the modules that own parameters, the last one declared first: the stages of `randomisation`."""
+    """Names of the modules that own parameters, the last one declared first: the stages of `randomization`."""
     names = [name for name, module in classifier.named_modules() if [*module.parameters(recurse=False)]]
     return names[::-1]
 
 
 @checked
-def randomisation(
+def randomization(
     explain_of: Callable[[nn.Module], Explain],
     classifier: nn.Module,
     images: Images,
@@ -104,7 +104,7 @@ def randomisation(
     """
     layers = layers_from_the_top(classifier)
     if not layers:
-        raise RecipeError("randomisation needs a classifier with parameters; this one has none.")
+        raise RecipeError("randomization needs a classifier with parameters; this one has none.")
     draws, copied, found = torch.Generator().manual_seed(seed), deepcopy(classifier), []
     before = _ranks(_maps(explain_of(classifier), images))
     for name in layers:
@@ -116,8 +116,8 @@ def randomisation(
 
 
 @checked
-def randomised_similarity(correlations: Correlations) -> Scores:
-    """The correlation of `randomisation` once all weights are random. Lower is better: near 1 the map has failed."""
+def randomized_similarity(correlations: Correlations) -> Scores:
+    """The correlation of `randomization` once all weights are random. Lower is better: near 1 the map has failed."""
     return correlations[:, -1]
 
 

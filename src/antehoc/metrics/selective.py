@@ -224,7 +224,7 @@ def share_at(score: Scores, wrong: Flags, questioned_correct: float) -> Figure:
         tied rows); where it rises straight up, its upper end. NaN without a wrong or without a correct decision.
     Raises:
         DataError: if a score is NaN.
-        RecipeError: if `questioned_correct` is no share.
+        RecipeError: if `questioned_correct` is not in 0..1.
     Source:
         Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 2006, section 10 for the straight lines.
     Example:

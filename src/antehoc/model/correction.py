@@ -105,6 +105,6 @@ def _settled(spec: DataSpec, before: tuple[float, ...], given: Mapping[int, floa
             count = "exactly" if group in spec.exclusive else "at most"
             raise DataError(f"of {names} {count} one can hold, and their probabilities sum to {1 - left:g}.")
         for n in rest:
-            equal = 1 / len(rest) if group in spec.exclusive else 0.0  # "none" takes what nobody else had
+            equal = 1 / len(rest) if group in spec.exclusive else 0.0  # "none" takes the rest
             now[n] = max(left, 0.0) * (before[n] / total if total > 0 else equal)
     return tuple(now)

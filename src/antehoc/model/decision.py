@@ -117,7 +117,7 @@ def judge(
     parts = {name: value.tolist() for name, value in policy.contributions(doubts).items()}
     verdicts: list[Verdict | None] = []
     for index, (score, limit) in enumerate(zip(scores, limits, strict=True)):
-        questioned = not score <= limit  # so that a NaN is questioned, too
+        questioned = not score <= limit  # so that a NaN is questioned
         own = {name: column[index] for name, column in parts.items()}
         agree = [reason for reason in reasons[index] if reason.agrees]
         disagree = [reason for reason in reasons[index] if not reason.agrees]
@@ -139,7 +139,7 @@ def judge(
 def _doubt_reasons(contributions: Mapping[str, float], score: float, label: str, *, alone: bool) -> list[Reason]:
     """The reasons of doubts that make a third of the score or more, the largest first.
 
-    Where nothing else speaks against a questioned decision (`alone`), the largest is given whatever its share.
+    Where nothing else speaks against a questioned decision (`alone`), the largest is given, however small its share.
     """
     known = [name for name in DOUBTS if name in contributions]
     large = sorted(

@@ -19,6 +19,7 @@ from antehoc.errors import AntehocError, ModelError, OutputError, RecipeError
 from antehoc.figure import number, percent
 from antehoc.model.decision import decide
 from antehoc.model.model import Model
+from antehoc.saved import FILES, check_files
 from antehoc.schema import build, build_named, convert
 from antehoc.systems import SYSTEMS
 from antehoc.systems.base import System
@@ -27,7 +28,6 @@ from antehoc.types import DataSpec
 
 SCHEMA = 2
 _FLAT = 1  # the schema in which a system's arguments had no groups
-FILES = ("README.md", "config.json", "model.safetensors")
 
 
 def save(model: Model, folder: str | Path) -> None:
@@ -36,7 +36,9 @@ def save(model: Model, folder: str | Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if strangers := sorted(path.name for path in folder.iterdir() if path.name not in FILES):
-            raise OutputError(f"{folder}: holds {strangers[0]!r}, which is no part of a model; name an empty folder.")
+            raise OutputError(
+                f"{folder}: holds {strangers[0]!r}, which is not part of a model; choose an empty folder."
+            )
         weights = {name: value.detach().cpu().contiguous() for name, value in model.system.state_dict().items()}
         save_file(weights, folder / "model.safetensors")
         config = _config(model, sha256(folder / "model.safetensors"))
@@ -44,7 +46,7 @@ def save(model: Model, folder: str | Path) -> None:
         (folder / "README.md").write_text(model_card(model))
     except OSError as error:
         raise OutputError(
-            f"{folder}: the model cannot be written here ({error.strerror}); name another place."
+            f"{folder}: the model cannot be written here ({error.strerror}); choose another path."
         ) from error
 
 
@@ -68,19 +70,9 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
         folder: as `Model.save` wrote it.
         device: where its weights go, such as `cpu` or `cuda`.
     Raises:
-        ModelError: a file is missing, foreign or damaged; the schema or the weights' hash is another.
+        ModelError: a file is missing, damaged or one too many; the schema or the hash of the weights does not match.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ModelError(f"{folder}: no such model folder; name one that holds {', '.join(FILES)}.")
-    present = {path.name for path in folder.iterdir()}
-    for name in FILES:
-        if not (folder / name).is_file():
-            raise ModelError(f"{folder}: is no saved model, {name!r} is missing; name a folder that antehoc saved.")
-    if foreign := sorted(present - set(FILES)):
-        raise ModelError(
-            f"{folder}: holds a foreign file {foreign[0]!r}; a saved model is {', '.join(FILES)} and no more."
-        )
+    folder = check_files(folder)
     try:
         config = json.loads((folder / "config.json").read_text())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -100,7 +92,7 @@ def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
     if found != recorded:
         raise ModelError(
             f"{folder}/model.safetensors: its hash is {found[:12]}…, config.json says {str(recorded)[:12]}…; "
-            "the weights were changed or damaged, fetch the folder again."
+            "the weights were changed or damaged, download the folder again."
         )
     spec = build(DataSpec, config["data"], f"{where}, data")
     build(Card, config["card"], f"{where}, card")
@@ -140,9 +132,7 @@ def _checked(config: Any, where: str) -> dict[str, Any]:
         odd = sorted(set(config) ^ keys)[0]
         raise ModelError(f"{where}: key {odd!r} is {'missing' if odd in keys else 'unknown'}; save the model again.")
     if not all(isinstance(config[key], dict) for key in ("system", "weights", "about", "card")):
-        raise ModelError(
-            f"{where}: 'system', 'weights', 'card' and 'about' hold keys and values; save the model again."
-        )
+        raise ModelError(f"{where}: 'system', 'weights', 'card' and 'about' must be mappings; save the model again.")
     if config["schema"] == _FLAT:
         return {**config, "system": grouped_arguments(config["system"]), "card": upgraded_card(config["card"])}
     return config
@@ -193,7 +183,7 @@ def _check_moved(arguments: Mapping[str, Any], where: str) -> None:
         if group and key not in inspect.signature(system).parameters:
             raise RecipeError(f"{where}: {key!r} is now a key of {group!r}: {group}: {{{inner}: {value}}}.")
         if group and inner != "name" and not isinstance(value, Mapping):
-            raise RecipeError(f"{where}.{key}: needs keys and values, such as {{{inner}: {value}}}; got {value!r}.")
+            raise RecipeError(f"{where}.{key}: needs a mapping, such as {{{inner}: {value}}}; got {value!r}.")
 
 
 def sha256(path: Path) -> str:

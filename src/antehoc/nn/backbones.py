@@ -25,7 +25,7 @@ class Backbone(nn.Module, ABC):
     stages: nn.ModuleList
     channels: tuple[int, ...]
     plain: bool = True
-    fixed_statistics: bool = False  #: batch norms use their running statistics in training, too
+    fixed_statistics: bool = False  #: batch norms use their running statistics also in training
 
     @abstractmethod
     def prepare(self, image: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class Backbone(nn.Module, ABC):
         return self.finish(self.begin(image, 0), 0)
 
     def fix_statistics(self) -> None:
-        """Keep every batch norm on its running statistics, whatever mode it is put in; copies of stages do so, too."""
+        """Keep every batch norm on its running statistics, also in train mode and in copies of stages."""
         for part in self.modules():
             if isinstance(part, _BatchNorm):
                 part.register_forward_pre_hook(_stand_still)
@@ -209,7 +209,7 @@ def build_backbone(
         batch_norm: `fixed` keeps the running statistics as they are, in training too, as small batches need it;
             `update` never does; `auto` does where batch norm was folded into the given weights.
     Raises:
-        RecipeError: where the name is unknown, the network is no row of stages, or weights or options do not fit it.
+        RecipeError: the name is unknown, the network is not a sequence of stages, or weights or options do not fit it.
     Example:
         >>> build_backbone("tiny", 1).channels
         (4, 8, 8)
@@ -218,7 +218,7 @@ def build_backbone(
         if weights or options:
             raise RecipeError(
                 f"backbone {name!r} has no published weights and no options; leave both out, "
-                f"or start the group anew: backbone: {{name: {name}, replace: true}}."
+                f"or replace the group: backbone: {{name: {name}, replace: true}}."
             )
         backbone = BACKBONES[name](image_channels)
     else:

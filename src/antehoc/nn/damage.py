@@ -1,4 +1,4 @@
-"""Damaged pictures, drawn anew in every training step.
+"""Damaged images, drawn again in every training step.
 
 They come from torch's own random numbers, as dropout does: a forward pass has no generator, and the training loop seeds
 these for every epoch.

@@ -48,7 +48,7 @@ def timm_row(name: str, image_channels: int, *, weights: str | bool, options: Ma
         height, width = (side, side) if isinstance(side, int) else side
         return _cut(net.eval(), image_channels, (height, width) if fixed else None)
     except _FAILURES as error:
-        raise RecipeError(f"timm's {name!r} is no row of stages that give maps; {SUCH_AS}.") from error
+        raise RecipeError(f"timm's {name!r} is not a sequence of stages that return maps; {SUCH_AS}.") from error
 
 
 def whole_network(name: str, *, weights: str | bool, options: Mapping[str, Any]) -> tuple[nn.Module, tuple[int, int]]:
@@ -90,7 +90,7 @@ def _refused(library: str, name: str, options: Mapping[str, Any], weights: str, 
 
 @torch.no_grad()
 def _cut(net: Any, image_channels: int, size: tuple[int, int] | None) -> Row:
-    """The stages of a timm network; any of `_FAILURES` where it is no row."""
+    """The stages of a timm network; any of `_FAILURES` if it is not a sequence of stages."""
     height, width = size or (96, 96)
     image = torch.linspace(-1, 1, image_channels * height * width).view(1, image_channels, height, width)
     wanted, last = net.forward_features(image), getattr(net, "output_fmt", "NCHW") == "NHWC"
@@ -218,7 +218,7 @@ def _torchvision_net(name: str, image_channels: int, *, weights: str | bool, opt
     if name not in known:
         hint = " Take timm's." if name in every else near_miss(name, known)
         raise RecipeError(
-            f"torchvision's {name!r} is no row of stages.{hint} Known: {', '.join(_TORCHVISION)}, each with its sizes."
+            f"torchvision's {name!r} is not a sequence of stages.{hint} Known: {', '.join(_TORCHVISION)}, with their sizes."
         )
     own = None if file or not weights else "DEFAULT" if weights is True else weights
     try:
@@ -237,6 +237,6 @@ def _torchvision_net(name: str, image_channels: int, *, weights: str | bool, opt
 def _check_options(options: Mapping[str, Any]) -> None:
     if taken := sorted(_OURS & set(options)):
         raise RecipeError(
-            f"option {taken[0]!r} is not yours to set, the backbone does it; leave it out "
+            f"option {taken[0]!r} is set by the backbone; leave it out "
             "(options are such as {pad_type: same} or {img_size: 64})."
         )

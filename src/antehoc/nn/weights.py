@@ -76,7 +76,7 @@ def _read(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
     except SafetensorError as error:
-        raise RecipeError(f"{file}: this is no safetensors file ({error}); fetch or convert it again.") from error
+        raise RecipeError(f"{file}: this is not a safetensors file ({error}); download or convert it again.") from error
 
 
 def _check_names(given: Mapping[str, Tensor], own: Mapping[str, Tensor], file: Path, name: str) -> None:

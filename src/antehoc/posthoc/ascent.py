@@ -10,7 +10,7 @@ from antehoc.posthoc.probe import Probe, standing_still
 _RATE = 0.05  # the largest change of a pixel in one step, about
 
 ASCENT = Card(
-    explanandum="the logit of one class, whatever the image",
+    explanandum="the logit of one class, for no particular image",
     process="an even gray image is changed along the gradient until the logit is high; pixels far from gray cost",
     explanation="an image",
     requirement="sanity: which patterns, wanted or not, the classifier takes for the class",

@@ -107,7 +107,7 @@ def last_map(probe: Probe, image: Tensor, target: Tensor) -> tuple[nn.Module, in
     if not later or any(isinstance(module, nn.Linear) and output.dim() > 2 for module, output in later):
         raise ModelError(
             f"class activation maps need a convolutional feature map of more than one pixel just before the pooling; "
-            f"{type(probe.classifier).__name__} has none. Methods on pixels, such as integrated-gradients, would do."
+            f"{type(probe.classifier).__name__} has none. Use a method on pixels, such as integrated-gradients."
         )
     module, output = [pair for pair in later if pair[1].shape == later[0][1].shape][-1]
     return module, [o is output for m, o in every if m is module].index(True)

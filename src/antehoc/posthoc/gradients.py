@@ -86,7 +86,7 @@ def integrated_gradients(
 def guided_backprop(probe: Probe, images: Tensor, target: Tensor) -> Made:
     """The gradient where every ReLU lets through what is positive on both ways, summed over the channels.
 
-    Check `rectifiers`: how many ReLUs were met; a net without any gets its plain gradient, which is no guided one.
+    Check `rectifiers`: how many ReLUs were met; without any, the result is the plain gradient.
 
     Source:
         Springenberg, Dosovitskiy, Brox and Riedmiller, "Striving for Simplicity", ICLR workshop 2015, section 3.4.

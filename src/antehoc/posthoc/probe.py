@@ -62,7 +62,7 @@ class Probe:
         if not scores.requires_grad:
             raise ModelError(
                 f"no gradient flows through {type(self.classifier).__name__} (a torch.no_grad inside?); "
-                "methods that only look at logits, such as rise or occlusion, would do."
+                "use a method that needs only logits, such as rise or occlusion."
             )
         self.backward += len(scores)
         return torch.autograd.grad(scores.sum(), at, materialize_grads=True)
@@ -79,7 +79,7 @@ class Probe:
 
 @contextmanager
 def standing_still(classifier: nn.Module) -> Iterator[None]:
-    """Eval mode and frozen parameters for a while; every mode and flag is put back, whatever happens."""
+    """Eval mode and frozen parameters for a while; every mode and flag is restored, also after an error."""
     modes = [(part, part.training) for part in classifier.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in classifier.parameters()]
     try:

@@ -37,7 +37,7 @@ def read_values(name: str, *, scale: str = "small", overrides: Sequence[str] = (
         line = f", line {mark.line + 1}" if mark else ""
         raise RecipeError(f"{where}{line}: is not YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(values, dict):
-        raise RecipeError(f"{where}: a recipe holds keys and values; got {type(values).__name__}.")
+        raise RecipeError(f"{where}: a recipe must be a mapping; got {type(values).__name__}.")
     scales = values.pop("scales", {})
     if scale != "small":
         known = scales if isinstance(scales, dict) else {}
@@ -64,7 +64,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
     A section `data` or `system` of another `name` replaces the whole section. Inside them, another name of a group,
     also one given by its name alone (`backbone: resnet18`), leaves the group's other keys as they are. `replace: true`
-    in a mapping starts it anew.
+    in a mapping replaces it.
 
     Example:
         >>> merge({"system": {"backbone": {"name": "small", "weights": True}}}, {"system": {"backbone": "resnet18"}})

@@ -201,7 +201,7 @@ def corrected(decision: Decision) -> Html:
 
 
 def _class_bars(values: dict[str, float], decision: Decision, truth: str | None, what: str) -> Bars:
-    """The most probable classes, among them those decided and the true one whatever their probability."""
+    """The most probable classes, always with the decided and the true ones."""
     decided = {name for name, one in decision.labels.items() if one.present} or {decision.label}
     ranked = sorted(values, key=lambda name: -values[name])
     must = (decided | {truth}) & set(ranked)

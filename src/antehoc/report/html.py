@@ -20,7 +20,7 @@ def tag(name: str, /, *children: str, **attributes: str | int | None) -> Html:
 
     Args:
         name: of the element.
-        children: markup as it is, any other text escaped and, whatever it holds, in printable characters.
+        children: markup as it is, any other text escaped, with only printable characters.
         attributes: `class_` for `class`, `aria_label` for `aria-label`; None leaves one out.
     Example:
         >>> tag("p", "a < b ", tag("b", "c"), class_="note")

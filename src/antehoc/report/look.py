@@ -45,7 +45,7 @@ _LOCK = Lock()  # matplotlib's settings are the process's: one picture at a time
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The look of all pictures for whatever is drawn inside, and for nothing else."""
+    """The style of all pictures, for what is drawn inside the `with` block only."""
     with _LOCK, matplotlib.rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
         # a script that matplotlib's font lacks: in SVG the reader's own font writes it
         warnings.filterwarnings("ignore", message="Glyph .* missing from")

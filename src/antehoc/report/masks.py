@@ -107,5 +107,5 @@ def _save(picture: Image.Image, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path, "PNG")
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); name another place with --masks.") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another path with --masks.") from error
     return path

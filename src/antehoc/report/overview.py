@@ -1,4 +1,4 @@
-"""Four images of a run with what was decided and why, as one PNG."""
+"""A few images of a run with what was decided and why, as one PNG."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -25,21 +25,28 @@ _BARS, _REASONS = 5, 3  # as many are shown
 _TOP, _SIDE = 84, 138  # where pictures begin on a card, and how large they are, in pixels
 
 
-def overview(shown: Sequence[Shown], spec: DataSpec) -> bytes:
-    """Four cases with label, verdict, explanation and reasons in words, as a PNG of 1400 x 700 pixels."""
+def overview(shown: Sequence[Shown], spec: DataSpec, *, rows: int = 2) -> bytes:
+    """Cases with label, verdict, explanation and reasons in words, two in a row, as a PNG.
+
+    Args:
+        shown: the cases to choose from; as many as fit are shown.
+        spec: of their data.
+        rows: of two cases; the picture has 1400 x (14 + 343 * rows) pixels.
+    """
+    height = 14 + 343 * rows
     with styled():
-        figure = Figure(figsize=(14, 7), dpi=100, facecolor="white")
+        figure = Figure(figsize=(14, height / 100), dpi=100, facecolor="white")
         axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, 1400), ylim=(700, 0))  # pixels, from the top left
+        axes.set(xlim=(0, 1400), ylim=(height, 0))  # pixels, from the top left
         axes.axis("off")
-        for index, case in enumerate(_telling(shown)):
+        for index, case in enumerate(_telling(shown, 2 * rows)):
             _Card(axes, 14 + index % 2 * 693, 14 + index // 2 * 343).draw(case, spec)
         file = BytesIO()
         figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 
-def _telling(shown: Sequence[Shown], most: int = 4) -> list[Shown]:
+def _telling(shown: Sequence[Shown], most: int) -> list[Shown]:
     """A few cases that tell most: what is correct and accepted, wrong and questioned, unknown and questioned."""
 
     def kind(case: Shown) -> tuple[bool, bool, bool]:

@@ -43,7 +43,7 @@ def reproduction(result: Reproduction) -> str:
 
 
 def _variant(result: Reproduction, label: str, evaluation: Evaluation, table: Html) -> list[Part]:
-    """What an evaluation shows, and the studies of the same model; of a variant its figures, too."""
+    """What an evaluation shows, the studies of the same model, and the figures of a variant."""
     own = label == result.recipe
     body = _evaluation(evaluation, result.models[label], Path(label).stem)
     head = [] if own else [_headline(evaluation.headline()), tag("h3", "Figures"), table]

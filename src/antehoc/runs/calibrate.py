@@ -49,7 +49,7 @@ def calibrate_model(
 
 
 def policy_from(recipe: Recipe, rows: Scored, fit: Scored | None, seed: int) -> calibration.Policy:
-    """The policy that a recipe's verdict asks for.
+    """The policy that a recipe's `verdict` describes.
 
     Args:
         recipe: its verdict.

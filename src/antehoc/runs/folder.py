@@ -33,7 +33,7 @@ def run_folder(
     try:
         return _last(candidates, written) if resume else _new(candidates, written)
     except OSError as error:
-        raise OutputError(f"{base}: cannot be written ({error.strerror}); name another place with --out.") from error
+        raise OutputError(f"{base}: cannot be written ({error.strerror}); choose another path with --out.") from error
 
 
 def _last(candidates: Sequence[Path], written: str) -> Path:
@@ -41,9 +41,25 @@ def _last(candidates: Sequence[Path], written: str) -> Path:
     if not existing:
         raise OutputError(f"{candidates[0]}: there is no run to resume here; leave --resume out to start one.")
     folder = existing[-1]
-    if (folder / _MARK).read_text() != written:
-        raise OutputError(f"{folder}: holds a run with another recipe, scale or seed; name its own to resume it.")
+    found = (folder / _MARK).read_text()
+    if found != written:
+        try:
+            differing = ", ".join(_differing(json.loads(found), json.loads(written)))
+        except json.JSONDecodeError:
+            raise OutputError(f"{folder}: its {_MARK} is damaged; start a new run without --resume.") from None
+        raise OutputError(
+            f"{folder}: holds a run with other values of {differing}; resume it with the command that started it."
+        )
     return folder
+
+
+def _differing(old: Any, new: Any, where: str = "") -> list[str]:
+    """The keys whose values differ, such as `verdict.alpha`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = dict.fromkeys([*old, *new])
+        found = [_differing(old.get(key), new.get(key), f"{where}.{key}" if where else str(key)) for key in keys]
+        return [key.removeprefix("values.") for own in found for key in own]
+    return [] if old == new else [where]
 
 
 def _new(candidates: Sequence[Path], written: str) -> Path:

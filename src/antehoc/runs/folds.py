@@ -22,7 +22,7 @@ def out_of_fold(recipe: Recipe, source: Source, job: Job) -> Scored:
     """Every training image, scored by a network that was trained on the other folds alone.
 
     The folds share out each class evenly, in an order drawn from the seed. The networks are discarded; what a resumed
-    run needs of them lies in `job.folder/fold-<number>`.
+    run needs of them is in `job.folder/fold-<number>`.
     """
     train, folds = source.roles["train"], recipe.verdict.folds
     fold = shared_out(train.labels, folds, job.seed)
@@ -48,7 +48,7 @@ def shared_out(labels: Tensor, folds: int, seed: int) -> Tensor:
     """The fold of each image, in an order drawn from the seed; each class is dealt out in turn.
 
     Args:
-        labels: (n,) class numbers, or with several labels (n, K): images then are dealt out whatever their labels.
+        labels: (n,) class numbers, or with several labels (n, K): images are then assigned regardless of labels.
         folds: how many, 2 or more.
         seed: of the order.
     Returns:

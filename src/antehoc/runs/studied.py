@@ -1,4 +1,4 @@
-"""The studies of a finished model that a recipe asks for, with their options."""
+"""The studies of a finished model that a recipe requests, with their options."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ def study_options(recipe: Recipe, where: str) -> dict[str, dict[str, object]]:
         RecipeError: an unknown study, an unknown option, or a value of another type.
     """
     if recipe.draws and "repeated_calibration" in recipe.studies:
-        raise RecipeError(f"{where}: `draws` and the study `repeated_calibration` ask for the same; keep one of them.")
+        raise RecipeError(f"{where}: `draws` and the study `repeated_calibration` do the same; keep one of them.")
     given: Mapping[str, object] = {"model": None, "source": None, "seed": None}
     found = {}
     for name, options in recipe.studies.items():

@@ -1,4 +1,4 @@
-"""Images of no known class that a recipe asks for, and what is measured over several sets of them."""
+"""The unknown images that a recipe requests, and what is measured over several sets of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

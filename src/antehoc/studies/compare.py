@@ -18,8 +18,9 @@ from antehoc.posthoc import METHODS
 from antehoc.studies.base import Finding
 
 MEANING = (
-    "By each measure the post-hoc method that is best on these very images stands beside the mask. Nobody could have "
-    "named it beforehand, so it is favored. Overlapping intervals settle nothing, as both rows are of the same images; "
+    "By each measure the post-hoc method that is best on these same images stands beside the mask. It could not have "
+    "been named beforehand, so the comparison favors it. Overlapping intervals settle nothing, because both rows use "
+    "the same images; "
     "the ranks say how often the order holds in other draws of them. The classifier learned to see images through "
     "masks; on another classifier, methods and masks may rank otherwise."
 )

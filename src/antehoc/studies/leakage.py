@@ -58,7 +58,7 @@ class Leakage(Finding):
     within_class: float | None  #: mean over attributes; None where no attribute varies
     within_class_by_repeating: float | None
     repeated: float | None  #: R^2, mean over the attributes that vary
-    edits: tuple[Change, ...]  #: none on grey images, and where no attribute names a color
+    edits: tuple[Change, ...]  #: none on gray images, and where no attribute names a color
     parts: tuple[HiddenPart, ...]  #: none where the data give no parts and boxes
 
     title: ClassVar[str] = "Do the attributes come from the image, or repeat the class?"
@@ -101,7 +101,7 @@ def run(model: Model, source: Source, *, seed: int, count: int = 100, radius: fl
 
     Args:
         model: predicts attributes and gives each image one label.
-        source: its test images are files; with `parts` and `boxes`, parts are hidden, too.
+        source: its test images are files; with `parts` and `boxes`, parts are also hidden.
         seed: draws the images, the control discs and the bootstrap.
         count: how many images, at most: the model sees each about 30 times.
         radius: of the disc that hides a part, as a share of the square root of the object box's area.
@@ -117,7 +117,7 @@ def leakage(model: Model, test: Files, *, seed: int, count: int | None = None, r
 
     Args:
         model: predicts attributes and gives each image one label.
-        test: images that trained nothing; with `parts` and `boxes`, parts are hidden, too.
+        test: images that trained nothing; with `parts` and `boxes`, parts are also hidden.
         seed: draws the images where there are more than `count`, the control discs and the bootstrap.
         count: how many images to look at, at most; None: all.
         radius: of the disc that hides a part, as a share of the square root of the object box's area.

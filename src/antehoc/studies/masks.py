@@ -69,7 +69,7 @@ class Placed(Finding):
     images: int
     object_share: float  #: of the image that the object covers: what a mask of ones has as its energy
     mask_area: float  #: mean of the mask
-    mask_area_absent: float | None  #: the same on images of the class for nothing there
+    mask_area_absent: float | None  #: the same on images of the class for "nothing is there"
     pointing: float
     energy: float
     iou: float  #: at the threshold below

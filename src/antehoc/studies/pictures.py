@@ -54,7 +54,7 @@ def _box_mask(image: Image.Image, box: Box) -> Image.Image:
 
 
 def _only(image: Image.Image, mask: Image.Image) -> Image.Image:
-    """The picture where the mask is white; elsewhere the mean color of what is left, grey where nothing is left.
+    """The picture where the mask is white; elsewhere the mean color of what is left, gray where nothing is left.
 
     The mean color of the whole picture would tell what was covered.
     """

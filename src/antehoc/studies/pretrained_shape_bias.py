@@ -63,7 +63,7 @@ def run(model: Model, source: Source, *, seed: int) -> PretrainedBias:
 def of_pretrained(model: Model, test: Examples) -> PretrainedBias:
     """The shape bias of a model's network as its weights came, on the test stimuli and on all of them.
 
-    Images have the size that the network was pretrained on, whatever the model's is.
+    Images have the size that the network was pretrained on, not that of the model.
 
     Args:
         model: one whose `backbone` is a network of timm that began from weights.

@@ -20,7 +20,7 @@ from antehoc.studies.base import Finding
 
 MEANING = (
     "Calibration and test images are drawn again and again from one pool. On average the share of correct decisions "
-    "that is questioned then stays at alpha, whatever the score. A mean above alpha shows a fault in the code, or in "
+    "that is questioned then stays at alpha, for any score. A mean above alpha shows a fault in the code, or in "
     "the images that fitted the score. Nothing here proves the guarantee for images unlike the pool. The draws share "
     "one pool, so for new images the larger, binomial error counts."
 )
@@ -131,7 +131,7 @@ def repeated_calibration(
     """Check the guarantee of a threshold: draw calibration sets from a pool, and count on the rest of it.
 
     Args:
-        policy: its score is taken as it is, its threshold set anew in each draw.
+        policy: its score is taken as it is, its threshold is set again in each draw.
         doubts: (n,) by name, of images that trained and fitted nothing.
         wrong: (n,) True where the decision is wrong.
         rows: decisions in each calibration set.

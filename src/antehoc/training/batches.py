@@ -1,4 +1,4 @@
-"""Batches in an order that depends on seed and epoch alone, and whole ones at that."""
+"""Whole batches in an order that depends only on seed and epoch."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from antehoc.types import Batch
 class EpochBatches(Sampler[list[int]]):
     """Batches of image numbers in an order that depends on seed and epoch alone, shared out among processes.
 
-    With several views of an image, each is drawn anew in every epoch: number v * count + i is view v of image i.
+    With several views of an image, one is drawn in every epoch: number v * count + i is view v of image i.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int, *, views: int = 1, shuffle: bool = True) -> None:

@@ -28,7 +28,7 @@ from antehoc.training.progress import Progress
 from antehoc.types import Batch, Role
 
 log = logging.getLogger(__name__)
-_ENDLESS = 2**20  # versions of an image that is drawn anew in every epoch
+_ENDLESS = 2**20  # versions of an image that is drawn again in every epoch
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Training(L.LightningModule):
         set_modes(self.system, self.phase.train)
         torch.manual_seed(
             mix(self.seed, self.number, self.current_epoch)
-        )  # dropout and damage; `fit` gives the world its state back
+        )  # for dropout and damage; `_fit` restores the global state
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         if not batch.activations and views(self.phase.augment) > 1:
@@ -180,7 +180,7 @@ def _fit(
 ) -> str | None:
     """Let Lightning run the phase; the place of its best checkpoint where the best weights are to be kept.
 
-    `behind` is how many epochs `last.ckpt` holds; 0 starts anew.
+    `behind` is how many epochs `last.ckpt` holds; 0 starts from the beginning.
     """
     phase = module.phase
     mode = "min" if phase.monitor == "loss" else "max"

@@ -1,4 +1,4 @@
-"""Stages of training as data: who learns, how long, by which optimiser, and which weights are kept."""
+"""Stages of training as data: who learns, how long, by which optimizer, and which weights are kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Phase:
         schedule: `one-cycle` rises for a tenth of the steps and falls to a thousandth of it; `inverse-time`
             divides by 1 + decay * step (Keras's `decay`); `constant`.
         decay: of `inverse-time`, per step.
-        weight_decay: of the optimiser.
+        weight_decay: of the optimizer.
         weights: weights of loss terms that differ from the system's own.
         backbone_rate: learning rate of the backbone, as a share of `learning_rate` (which new layers take).
         augment: `flip` mirrors images left to right at random, `orientations` turns and flips them to one of the eight
@@ -115,12 +115,12 @@ def set_modes(system: nn.Module, parts: tuple[str, ...]) -> None:
 def build_optimizer(
     phase: Phase, parameters: Mapping[int, list[nn.Parameter]], steps: int
 ) -> tuple[torch.optim.Optimizer, LRScheduler]:
-    """The phase's optimiser and its schedule over that many steps.
+    """The phase's optimizer and its schedule over that many steps.
 
     Args:
         phase: names both.
         parameters: those that learn, by depth: 0 for new layers, then the backbone's stages from the last one back.
-        steps: of the optimiser, in all.
+        steps: of the optimizer, in all.
     """
     decay = phase.weight_decay
     rates = {depth: _rate(phase, depth) for depth in parameters}

@@ -17,7 +17,7 @@ from antehoc.errors import DataError
 
 SPECIES = {3: "003.Sooty_Albatross", 5: "005.Crested_Auklet", 10: "010.Red_winged_Blackbird", 200: "200.Wren"}
 ATTRIBUTES = ("has_size::small", "has_size::large", "has_eye_color::red", "has_eye_color::blue", "has_crest::yes")
-PERCENT = {  # size is single-choice: of a tie the first is hard; colours are not
+PERCENT = {  # size is single-choice: of a tie the first is hard; colors are not
     3: (50.0, 50.0, 80.0, 50.0, 90.0),
     5: (30.0, 70.0, 80.0, 20.0, 90.0),
     10: (40.0, 40.0, 80.0, 0.0, 90.0),
@@ -247,8 +247,8 @@ def test_what_is_no_copy_is_refused(tmp_path):
         ("images.txt", "one two\n", "images.txt: each line holds a number and a name (invalid literal"),
         ("images.txt", "1\n", "images.txt: each line holds a number and a name"),
         ("images.txt", "399 003.Sooty_Albatross/399.jpg\n", "there is no number for image 399"),
-        ("bounding_boxes.txt", "300 1 2 3 four\n", "this is no table of numbers (could not convert string 'four'"),
-        ("bounding_boxes.txt", "300 1 2 3\n", "bounding_boxes.txt: this is no table of numbers"),
+        ("bounding_boxes.txt", "300 1 2 3 four\n", "this is not a table of numbers (could not convert string 'four'"),
+        ("bounding_boxes.txt", "300 1 2 3\n", "bounding_boxes.txt: this is not a table of numbers"),
         ("parts/part_locs.txt", "300 1 2 3 1\n", "part_locs.txt: there is no number for image 300, number 2 of 2"),
         ("parts/part_locs.txt", "300 3 2 3 1\n", "part_locs.txt: numbers from 1 to 2 are needed in column 2; got 3"),
         ("attributes/attributes.txt", "1 has_size::small\n", "of 1 attributes are needed; got 200 of 5"),

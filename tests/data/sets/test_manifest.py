@@ -33,7 +33,7 @@ def rows(tmp_path) -> list[Row]:
                 "y1": 1 + number % 4 + 1,
                 "mask": f"images/{59 - number}.png",
                 "attribute:coat::red": fox,
-                "attribute:coat::grey": 1 - fox,
+                "attribute:coat::gray": 1 - fox,
                 "attribute:tail::long": 1,
                 "attribute:tail::short": int(number == 7),
                 "attribute:old": (number % 10) / 10,
@@ -77,7 +77,7 @@ def test_a_table_becomes_four_roles(kind, rows, tmp_path):
     source = manifest((write if kind == "csv" else write_parquet)(tmp_path / f"table.{kind}", rows), size=8)
     spec = source.spec
     assert spec.classes == ("cat", "fox")
-    assert spec.attributes == ("coat::red", "coat::grey", "tail::long", "tail::short", "old")
+    assert spec.attributes == ("coat::red", "coat::gray", "tail::long", "tail::short", "old")
     assert spec.exclusive == ((0, 1),)  # image 7 has two tails
     assert spec.groups == ((0, 1), (2, 3))
     assert {role: len(files) for role, files in source.roles.items()} == {

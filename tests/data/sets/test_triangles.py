@@ -221,7 +221,7 @@ def test_a_box_is_the_mask_s_and_the_line_runs_along_its_edge(source):
         ({"test": 1}, "'test' needs 2 images or more, one per class; got 1"),
         ({"shapes": 0}, "shapes and tries are 1 or more; got 0 and 10"),
         ({"radius": (14.0, 7.0)}, r"radius is two numbers of pixels.*got \[14.0, 7.0\]"),
-        ({"size": 31}, "twice the second fits the side less 4; got .* for a side of 31"),
+        ({"size": 31}, "twice the second fits the side minus 4; got .* for a side of 31"),
         ({"vertices": (3, 12)}, r"the first 4 or more; got \[3, 12\]"),
     ],
 )

@@ -3,7 +3,7 @@
 Of the 28 groups of attributes, nine ask for one answer: the shapes of bill, tail and bird, the size, and the patterns
 of breast, back, tail, belly and wing. Their percentages sum to 100 in every one of the 200 species, so each annotator
 chose one; they become `at_most_one`, as hard labels and parts that cannot be seen leave none. In the other 19 the sums
-pass 100 somewhere: colours, eye colour among them, and the pattern of the head take several answers, and even for the
+pass 100 somewhere: colors, eye color among them, and the pattern of the head take several answers, and even for the
 length of the bill (107) and the shape of the wing (117) several were ticked.
 
 Source: Wah, Branson, Welinder, Perona and Belongie, "The Caltech-UCSD Birds-200-2011 Dataset", Caltech, 2011.
@@ -250,7 +250,7 @@ def _files(copy: Copy, chosen: _Chosen, attributes: Numbers, preprocessing: Prep
     if absent := [name for name in chosen.files if not copy.has(f"images/{name}")]:
         raise DataError(
             f"{copy.where}: images/{shown(absent[0])} is missing, the first of {len(absent)} that images.txt lists; "
-            f"take a whole copy, or name the species that are there in `species`."
+            f"use a complete copy, or name the species that are there in `species`."
         )
     boxes = copy.table("bounding_boxes.txt", chosen.ids, width=4)
     boxes[:, 2:] += boxes[:, :2]  # from width and height

@@ -57,7 +57,7 @@ class Copy:
             return np.loadtxt(BytesIO(self._read(name)), usecols=wanted, ndmin=2)
         except ValueError as error:
             reason = str(error).split(";")[0].strip(".")
-            raise DataError(f"{shown(self.file(name))}: this is no table of numbers ({reason}).") from error
+            raise DataError(f"{shown(self.file(name))}: this is not a table of numbers ({reason}).") from error
 
     def table(self, name: str, ids: NDArray[np.int64], *, items: int = 0, width: int = 1) -> Numbers:
         """What a file says of images: (n, width), or of their numbered items: (n, items, width)."""
@@ -73,14 +73,14 @@ class Copy:
         result[image, item] = rows[:, keys:]
         if len(missing := np.argwhere(np.isnan(result))):
             which = f", number {missing[0][1] + 1} of {items}" if items else ""
-            raise DataError(f"{where}: there is no number for image {ids[missing[0][0]]}{which}; take a whole copy.")
+            raise DataError(f"{where}: there is no number for image {ids[missing[0][0]]}{which}; use a complete copy.")
         return result if items else result[:, 0]
 
     def _read(self, name: str) -> bytes:
         if not self.has(name):
             raise DataError(f"{self.where}: {name} is missing; CUB-200-2011 in its own layout has it.")
         if not (content := read_bytes(self.file(name))).strip():
-            raise DataError(f"{shown(self.file(name))}: the file is empty; take a whole copy.")
+            raise DataError(f"{shown(self.file(name))}: the file is empty; use a complete copy.")
         return content
 
 

@@ -47,7 +47,7 @@ class Stimuli(Files):
         self.whole_set = self.paths
 
     def everything(self, *, size: int | Sequence[int], fit: Fit = "stretch", label: Cue = "shape") -> "Stimuli":
-        """All stimuli, whatever was selected, at a size in pixels; see `stimuli`."""
+        """All stimuli, not only the selected ones, at a size in pixels; see `stimuli`."""
         return Stimuli(self.whole_set, preprocess(size, 3, fit, 1.0), label)
 
     @property
@@ -110,7 +110,7 @@ def cue_conflict(
         fold: which parts are tested, 0 to `folds`² - 1.
         validation: share of the shape instances that are not tested, of each class; 0 for none.
         calibration: share of the shape instances that are not tested, of each class; 0 for none.
-        agreeing: keep images whose shape and texture are of one class outside train, too. They are no cue conflict.
+        agreeing: keep images whose shape and texture are of one class also outside train. They are no cue conflict.
         seed: another seed draws other parts.
     Returns:
         The data set; its images are `Stimuli`. Its notes count what each role got and what was left out.

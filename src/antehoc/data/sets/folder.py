@@ -39,7 +39,7 @@ def folder(
     Args:
         path: the folder.
         size: of the model's images in pixels: one number, or height and width.
-        channels: 1 for grey, 3 for RGB.
+        channels: 1 for gray, 3 for RGB.
         fit: what happens to images of another shape; see `Preprocessing`.
         background: what `pad` fills with, in 0..1.
         resize: first to so many pixels, then the frame is cut out of the middle; see `Preprocessing`.
@@ -98,7 +98,7 @@ def _layout(root: Path) -> tuple[list[tuple[Role, str, Path]], list[Path]]:
         for top in tops:
             if top not in split:
                 raise DataError(
-                    f"{shown(top)}: beside a folder {split[0].name!r} of class folders, this is no role with class "
+                    f"{shown(top)}: beside a folder {split[0].name!r} of class folders, this is not a role with class "
                     f"folders in it.{near_miss(top.name, ROLE_NAMES)} Known: {', '.join(ROLE_NAMES)}."
                 )
         places = [(ROLE_NAMES[top.name], place) for top in split for place in subfolders(top)]
@@ -111,7 +111,7 @@ def _layout(root: Path) -> tuple[list[tuple[Role, str, Path]], list[Path]]:
         found += [(ROLE_NAMES[role], place.name, image) for image in images]
         others += rest
     if not found:
-        raise DataError(f"{shown(root)}: it holds no class folders with images; wanted: <class>/<image>.")
+        raise DataError(f"{shown(root)}: it holds no class folders with images; expected: <class>/<image>.")
     return found, others
 
 
@@ -124,7 +124,9 @@ def _class_table(path: Path, classes: Sequence[str]) -> tuple[tuple[str, ...], T
     table: dict[str, list[float]] = {}
     for place, (label, *values) in rows:
         if label in table:
-            raise DataError(f"{shown(path)}, {place}: the class {label!r} has a row already; one for each is wanted.")
+            raise DataError(
+                f"{shown(path)}, {place}: the class {label!r} has a row already; there must be one row per class."
+            )
         table[label] = [
             _share(value, f"{shown(path)}, {place}, {name}") for name, value in zip(names, values, strict=True)
         ]

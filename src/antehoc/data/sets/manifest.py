@@ -46,7 +46,7 @@ def manifest(
     Args:
         path: the table, CSV or Parquet (which needs `pip install 'antehoc[parquet]'`).
         size: of the model's images in pixels: one number, or height and width.
-        channels: 1 for grey, 3 for RGB.
+        channels: 1 for gray, 3 for RGB.
         fit: what happens to images of another shape; see `Preprocessing`.
         background: what `pad` fills with, in 0..1.
         resize: first to so many pixels, then the frame is cut out of the middle; see `Preprocessing`.

@@ -1,4 +1,4 @@
-"""`shapes`: 64x64 grey images of one black shape on white, drawn from a seed, with five attributes.
+"""`shapes`: 64x64 gray images of one black shape on white, drawn from a seed, with five attributes.
 
 Images are those of `antehoc.data.drawn`. Which role an image plays is taken from a hash of its bytes: two equal images
 always share a role.

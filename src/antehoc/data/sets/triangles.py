@@ -6,7 +6,7 @@ counter-based words and it is drawn with correctly rounded operations only, so t
 
 Source: the authors' own generator, SyntDataset, as of 2021: {p, q} polygons, their sizes, how they are placed. The two
 sets are those of Teixeira, "Producing Joint Decisions and Explanations with CNNs", 2019.
-Differs: a triangle task could not be drawn there (its constructor failed), and a circle never got its colour. {6, 2},
+Differs: a triangle task could not be drawn there (its constructor failed), and a circle never got its color. {6, 2},
 {9, 3} and {12, 4}, which are two, three and four triangles on top of each other, do not occur here. Where a
 scene's shapes lie and how many there are has nothing to do with the answer: places are drawn first, and one of them
 then gets the triangle.
@@ -74,7 +74,7 @@ class Drawing:
 class Layout:
     """What stands where in each scene, `shapes` columns wide; what found no place has a radius of 0."""
 
-    x: Floats  #: of the centre, in pixels
+    x: Floats  #: of the center, in pixels
     y: Floats
     radius: Floats  #: of the circle through the vertices, in pixels
     p: NDArray[np.int64]  #: number of vertices, or `CIRCLE`
@@ -202,7 +202,7 @@ def _paint(layout: Layout, look: Look, image: NDArray[np.uint8], mask: NDArray[n
     """Draw scenes, a shape at a time into a window that holds the largest one."""
     count, side = len(image), int(np.ceil(2 * look.radius[1] + 4))
     left, top = (
-        np.clip(np.floor(centre - side / 2).astype(int), 0, look.size - side) for centre in (layout.x, layout.y)
+        np.clip(np.floor(center - side / 2).astype(int), 0, look.size - side) for center in (layout.x, layout.y)
     )
     ink = np.zeros((count, look.size, look.size), np.float32)
     red = np.zeros_like(ink)
@@ -230,7 +230,7 @@ def _paint(layout: Layout, look: Look, image: NDArray[np.uint8], mask: NDArray[n
 
 
 def _distance(p: int, own: dict[str, NDArray[Any]], u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[Any]:
-    """Distance of each pixel's centre from the outline, in pixels (n, side, side); u and v start at the centre."""
+    """Distance of each pixel's center from the outline, in pixels (n, side, side); u and v start at the center."""
     if p == CIRCLE:
         return np.abs(np.sqrt(u * u + v * v) - own["radius"].astype(np.float32)[:, None, None])
     half = np.pi * own["q"] / p

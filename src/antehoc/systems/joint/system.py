@@ -114,10 +114,10 @@ class Joint(System[JointOutput]):
         super().__init__()
         check_losses(losses, spec, budget)
         if spec.task != "single-label":
-            raise RecipeError("the joint system takes one label per image, and these data have several.")
+            raise RecipeError("the system joint takes one label per image, and these data have several.")
         settings = BackboneSettings.of(backbone)
         if settings.frozen_stages:
-            raise RecipeError("frozen_stages: the joint system freezes no stages; leave it out.")
+            raise RecipeError("frozen_stages: the system joint cannot freeze stages; leave it out.")
         self.spec, self.gating, self.budget = spec, gating, budget
         self.losses, self.look_again = tuple(losses), look_again
         self.absent = None if spec.absent is None else spec.classes.index(spec.absent)

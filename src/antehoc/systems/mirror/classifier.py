@@ -61,7 +61,7 @@ class Main(Trainable[MainOutput]):
     def frozen_part(self) -> nn.Module:
         part = nn.Module()
         part.stages = self.backbone.stages[: self.frozen_stages]
-        for name, value in self.backbone.named_buffers(recurse=False):  # of its normalisation
+        for name, value in self.backbone.named_buffers(recurse=False):  # of its normalization
             part.register_buffer(name, value)
         return part
 

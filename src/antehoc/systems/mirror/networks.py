@@ -25,7 +25,7 @@ class PaperMirror(nn.Module):
     ) -> None:
         super().__init__()
         if not isinstance(backbone, PaperShapes) or join != "concat":
-            raise RecipeError("the 'paper-shapes' mirror stands beside the 'paper-shapes' backbone, with join: concat.")
+            raise RecipeError("the 'paper-shapes' mirror needs the 'paper-shapes' backbone and join: concat.")
         inputs = [shapes[0][0], *(filters + shape[0] for shape in shapes[1:])]
         self.blocks = nn.ModuleList(paper_block(i, filters) for i in inputs)
         height, width = ((side - 3) // 2 for side in shapes[-1][1:])
@@ -121,7 +121,7 @@ class LightMirror(nn.Module):
 
 
 def _step(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    """A depthwise and a pointwise convolution: the cheap way to look at a neighbourhood."""
+    """A depthwise and a pointwise convolution: the cheap way to look at a neighborhood."""
     return nn.Sequential(
         convolution(inputs, inputs, stride=stride, groups=inputs), convolution(inputs, outputs, kernel=1)
     )

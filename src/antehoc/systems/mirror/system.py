@@ -47,7 +47,7 @@ class MirrorSettings:
         width: channels of a `light` mirror.
         warm_start: a `full` mirror starts from the classifier's own stages (as they are when training of the mirror
             starts) instead of from new weights, and learns at their rate.
-        teaches: where both networks learn in one phase, whether the mirror's loss reaches the classifier, too; without
+        teaches: where both networks learn in one phase, whether the mirror's loss also reaches the classifier; without
             it one phase does what two steps do.
     """
 
@@ -152,9 +152,9 @@ class Mirror(System[MirrorOutput]):
     ) -> None:
         super().__init__()
         if not spec.attributes:
-            raise RecipeError("the mirror system needs attributes, and these data have none; add attribute columns.")
+            raise RecipeError("the system mirror needs attributes, and these data have none; add attribute columns.")
         if spec.task != "single-label":
-            raise RecipeError("the mirror system takes one label per image, and these data have several.")
+            raise RecipeError("the system mirror takes one label per image, and these data have several.")
         self.spec, self.watch_stages, self.mirror_teaches = spec, watch_stages, mirror.teaches
         settings = BackboneSettings.of(backbone)
         first = _build_backbone(settings, spec)
@@ -330,7 +330,7 @@ class Mirror(System[MirrorOutput]):
 
     def reconsider(self, explanations: Sequence[Explanations], predicted: Tensor) -> Reconsidered:
         rows = [one.probabilities for own in explanations if (one := of_kind(own, AttributeScores))]
-        probabilities = self.class_attributes.new_tensor(rows).view(-1, len(self.spec.attributes))  # of no images, too
+        probabilities = self.class_attributes.new_tensor(rows).view(-1, len(self.spec.attributes))  # also for no images
         return self._reconsidered(probabilities, predicted)
 
     def _reconsidered(self, probabilities: Tensor, predicted: Tensor) -> Reconsidered:

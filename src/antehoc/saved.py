@@ -1,0 +1,29 @@
+"""The files of a saved model, checked by name alone: without torch, so that a wrong path is reported at once."""
+
+from pathlib import Path
+
+from antehoc.errors import ModelError
+
+FILES = ("README.md", "config.json", "model.safetensors")  #: of a saved model
+_IN_A_RUN = ("main/model", "model")  # where `reproduce` and `train` save one
+
+
+def check_files(folder: str | Path) -> Path:
+    """The folder of a saved model, if it holds the three files and no others.
+
+    Raises:
+        ModelError: it does not; where the folder is that of a run, the message names the model in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no such model folder; name one that holds {', '.join(FILES)}.")
+    present = {path.name for path in folder.iterdir()}
+    if missing := [name for name in FILES if not (folder / name).is_file()]:
+        saved = [folder / place for place in _IN_A_RUN if (folder / place / "config.json").is_file()]
+        advice = f"the model of this run is {saved[0]}" if saved else "name a folder that antehoc saved"
+        raise ModelError(f"{folder}: is not a saved model: {missing[0]!r} is missing; {advice}.")
+    if foreign := sorted(present - set(FILES)):
+        raise ModelError(
+            f"{folder}: contains another file {foreign[0]!r}; a saved model is {', '.join(FILES)} and nothing else."
+        )
+    return folder
