@@ -62,7 +62,7 @@ def blocks(*languages: str, pages: Sequence[Path] = PAGES) -> list[Any]:
 def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):
     for needed in ("mkdocs", "material", "mkdocstrings"):
         if not importlib.util.find_spec(needed):
-            pytest.skip(f"{needed} is not installed; pip install 'antehoc[docs]'")
+            pytest.skip(f"{needed} is not installed; pip install '.[docs]'")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],  # --quiet undoes --strict
         cwd=ROOT,

@@ -97,7 +97,7 @@ def named(name: str, found: Runs) -> str:
 
 
 def of(run: Mapping[str, Any], name: str) -> float | None:
-    """A figure of a run; the seconds are one too, and the lower end of an interval."""
+    """A figure of a run, its seconds, or the lower end of an interval."""
     return value_of(name, run["figures"], run["intervals"], run["seconds"])
 
 

@@ -1,4 +1,4 @@
-"""What a caller may catch. Every message is one sentence: where, what came, what would do."""
+"""What a caller may catch. Every message says where the problem is, what was received, and how to fix it."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -24,11 +24,11 @@ class ImageError(DataError):
 
 
 class ModelError(AntehocError):
-    """A saved model that is damaged, foreign or of another version."""
+    """A saved model that is damaged, incomplete or from another version."""
 
 
 class OutputError(AntehocError):
-    """A result that cannot be written where it was asked for."""
+    """A result that cannot be written to the given path."""
 
 
 def choose(kind: str, name: object, table: Mapping[str, T]) -> T:
@@ -45,9 +45,19 @@ def choose(kind: str, name: object, table: Mapping[str, T]) -> T:
 
 
 def near_miss(name: object, known: Iterable[str]) -> str:
-    """A hint at the likely slip, with a leading space; empty where nothing known is close."""
+    """A hint at the likely typo, with a leading space; empty if no known name is close."""
     near = get_close_matches(str(name), list(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def install(extra: str) -> str:
+    """How to install an extra, as an error says it.
+
+    Example:
+        >>> install("ood")
+        "install the extra `ood` (in a checkout of antehoc: pip install '.[ood]')"
+    """
+    return f"install the extra `{extra}` (in a checkout of antehoc: pip install '.[{extra}]')"
 
 
 def shown(name: object) -> str:

@@ -103,5 +103,5 @@ def test_what_is_missing_is_said_in_a_sentence(monkeypatch):
     with pytest.raises(DataError, match="class number 3 has none"):
         peer_scores(*with_logits(features[labels < 3]), labels[labels < 3], WEIGHT, BIAS, {})
     monkeypatch.setitem(sys.modules, "pytorch_ood", None)
-    with pytest.raises(RecipeError, match=r"pip install 'antehoc\[ood\]'"):
+    with pytest.raises(RecipeError, match=r"need pytorch-ood; install the extra `ood`"):
         peer_scores(*with_logits(features), labels, WEIGHT, BIAS, {})

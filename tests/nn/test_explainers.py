@@ -1,5 +1,7 @@
 """Explainers: shapes and ranges of their masks, the paper's sizes, and gates that let a gradient through."""
 
+import sys
+
 import pytest
 import torch
 from hypothesis import given
@@ -112,6 +114,12 @@ def test_smoothing_is_in_pixels_of_the_image():
 def test_what_cannot_be_built_is_said(name, changes, says):
     with pytest.raises(RecipeError, match=says):
         build_explainer(name, 3, SOFT, **GIVEN | changes)
+
+
+def test_without_segmentation_models_the_message_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
+    with pytest.raises(RecipeError, match="needs segmentation-models-pytorch; install the extra `segmentation`"):
+        build_explainer("smp/unet/resnet18", 3, SOFT, **GIVEN)
 
 
 def test_decoders_of_segmentation_models():

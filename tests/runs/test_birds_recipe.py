@@ -87,7 +87,7 @@ def overrides(birds) -> list[str]:
 
 @pytest.fixture(scope="module")
 def found(overrides, birds, tmp_path_factory):
-    pytest.importorskip("pytorch_ood", reason="the peers need pytorch-ood: pip install 'antehoc[ood]'")
+    pytest.importorskip("pytorch_ood", reason="the peers need the extra `ood`")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANTEHOC_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield run(overrides, birds, tmp_path_factory.mktemp("birds") / "run")

@@ -66,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="antehoc",
-        description="Train image classifiers that explain each decision, and flag those that contradict their explanation.",
+        description="Train image classifiers that explain each decision, and flag the contradictory ones.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

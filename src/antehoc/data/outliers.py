@@ -89,7 +89,7 @@ def open_outliers(
             or a zip archive of images.
         preprocessing: of the model.
         only: take only the images whose name inside the folder or archive fits one of these patterns, such as
-            `images/*`; `*` stands for any text, slashes too, `?` for one character, `[0-5]` for one of several, and
+            `images/*`; `*` stands for any text including slashes, `?` for one character, `[0-5]` for one of several, and
             capitals count. Without a pattern all are taken.
         exclude: of these, leave out the images whose name fits one of these patterns.
     Returns:

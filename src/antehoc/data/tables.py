@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from antehoc.errors import DataError, shown
+from antehoc.errors import DataError, install, shown
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _read_parquet(path: Path) -> Table:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
         raise DataError(
-            f"{shown(path)}: Parquet needs the extra `parquet`: pip install 'antehoc[parquet]', or save it as CSV."
+            f"{shown(path)}: Parquet needs pyarrow; {install('parquet')}, or save the table as CSV."
         ) from error
     try:
         with path.open("rb") as file:

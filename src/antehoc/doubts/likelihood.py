@@ -138,7 +138,7 @@ def deciding(
         class_attributes, exclusive, clamp, at_most_one: as for `log_likelihood`.
         a: number of one class.
         b: number of the other.
-        probabilities: of the attributes of some images, in 0..1; None for what the classes ask for.
+        probabilities: of the attributes of some images, in 0..1; None for what is expected for the classes.
     Returns:
         With images, what each attribute adds to the log-likelihood ratio of a over b, on average over them, in nats;
         negative: it speaks for b. Without, what it adds to that of the true one of the two over the other, on average

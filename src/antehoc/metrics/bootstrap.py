@@ -173,7 +173,7 @@ def paired_interval(
     only on where the correct rows lie among the wrong ones: rows are sorted once, and counted afterwards.
 
     Args:
-        metric: `auroc` (a positive difference favours the score) or `aurc` (a negative one does).
+        metric: `auroc` (a positive difference favors the score) or `aurc` (a negative one does).
         score: higher is more doubtful.
         baseline: the same decisions by another doubt, such as maximum softmax.
         wrong: True where the decision is wrong.

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from antehoc.errors import DataError, RecipeError, choose
+from antehoc.errors import DataError, RecipeError, choose, install
 from antehoc.metrics.ood import ood_auroc
 from antehoc.task import strongest
 from antehoc.types import checked
@@ -96,7 +96,7 @@ def best_peer(scores: Peers, known: str = "test") -> dict[str, tuple[str, float]
     """The best detector on each unknown set, with its AUROC.
 
     It is chosen by its AUROC on the very set that it is judged on, as no one can who does not know the unknown images:
-    this favours the peer, and among some twenty detectors by more than a little. What is above it is above them all.
+    this favors the peer, noticeably so among about twenty detectors. A score above it is above all of them.
 
     Args:
         scores: as `peer_scores` gives them.
@@ -121,7 +121,7 @@ def _fitted(features: Tensor, logits: Tensor, labels: Tensor, weight: Tensor, bi
     try:
         from pytorch_ood import detector as d
     except ImportError as error:
-        raise RecipeError("peers need pytorch-ood: pip install 'antehoc[ood]', or leave them out.") from error
+        raise RecipeError(f"peers need pytorch-ood; {install('ood')}, or leave them out.") from error
     head = _head(weight, bias)
     on_logits = {"MaxSoftmax": d.MaxSoftmax, "MaxLogit": d.MaxLogit, "EnergyBased": d.EnergyBased}
     on_logits |= {"Entropy": d.Entropy, "GEN": d.GEN, "KLMatching": d.KLMatching}

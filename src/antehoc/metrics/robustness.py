@@ -90,7 +90,7 @@ def randomization(
         explain_of: from a classifier to a function that maps its images to raw maps, for the same classes each time.
         classifier: what is explained.
         images: in 0..1.
-        cascade: one stage for each of `layers_from_the_top`, every stage with all above it random too; else one stage
+        cascade: one stage for each of `layers_from_the_top`, every stage with all above it also random; else one stage
             with all weights random.
         seed: of the weights.
     Returns:

@@ -163,7 +163,7 @@ def risk_coverage(score: Scores, wrong: Flags) -> RiskCoverage:
 def aurc(score: Scores, wrong: Flags) -> Figure:
     """Mean risk over all coverages: few errors among the accepted, wherever the threshold lies. Lower is better.
 
-    It falls with the error rate too, so compare scores on the same decisions only.
+    It also falls with the error rate, so compare scores on the same decisions only.
 
     Args:
         score: higher is more doubtful.

@@ -206,7 +206,7 @@ def build_backbone(
         weights: True for the published weights (fetched, or from the cache), a `.safetensors` file of the whole
             network, `hf-hub:OWNER/NAME`, or a tag of timm such as `a1_in1k`; for networks of timm and torchvision.
         options: of timm's or torchvision's network, such as `{"pad_type": "same"}` or `{"img_size": 64}`.
-        batch_norm: `fixed` keeps the running statistics as they are, in training too, as small batches need it;
+        batch_norm: `fixed` keeps the running statistics also in training, which small batches need;
             `update` never does; `auto` does where batch norm was folded into the given weights.
     Raises:
         RecipeError: the name is unknown, the network is not a sequence of stages, or weights or options do not fit it.

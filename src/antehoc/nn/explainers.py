@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from antehoc.errors import RecipeError, near_miss
+from antehoc.errors import RecipeError, install, near_miss
 from antehoc.nn.blocks import twice
 from antehoc.nn.blur import blurred
 
@@ -153,8 +153,7 @@ class Segmentation(Explainer):
             import segmentation_models_pytorch as smp
         except ImportError as error:
             raise RecipeError(
-                f"explainer smp/{architecture}/{encoder} needs segmentation-models-pytorch; "
-                "pip install 'antehoc[segmentation]'."
+                f"explainer smp/{architecture}/{encoder} needs segmentation-models-pytorch; {install('segmentation')}."
             ) from error
         names = [name.lower() for name in ("Unet", "UnetPlusPlus", "FPN", "DeepLabV3Plus", "PAN", "Linknet")]
         if architecture not in names:

@@ -218,7 +218,7 @@ def _torchvision_net(name: str, image_channels: int, *, weights: str | bool, opt
     if name not in known:
         hint = " Take timm's." if name in every else near_miss(name, known)
         raise RecipeError(
-            f"torchvision's {name!r} is not a sequence of stages.{hint} Known: {', '.join(_TORCHVISION)}, with their sizes."
+            f"torchvision's {name!r} is not a sequence of stages.{hint} Known, by size: {', '.join(_TORCHVISION)}."
         )
     own = None if file or not weights else "DEFAULT" if weights is True else weights
     try:

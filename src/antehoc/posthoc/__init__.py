@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from antehoc.cards import Card
-from antehoc.errors import DataError, RecipeError, choose, near_miss
+from antehoc.errors import DataError, RecipeError, choose, install, near_miss
 from antehoc.posthoc import cams, gradients, masking, relevance
 from antehoc.posthoc.ascent import ASCENT, gradient_ascent
 from antehoc.posthoc.cards import CARDS
@@ -130,7 +130,7 @@ def _known(method: str, entry: Method, options: dict[str, object]) -> dict[str, 
             raise RecipeError(f"method {method!r} has no option {name!r}.{hint} Known: {known}.")
     missing = [package for package in entry.needs if find_spec(package) is None]
     if missing:
-        raise RecipeError(f"method {method!r} needs {' and '.join(missing)}: pip install 'antehoc[posthoc]'.")
+        raise RecipeError(f"method {method!r} needs {' and '.join(missing)}; {install('posthoc')}.")
     return options
 
 

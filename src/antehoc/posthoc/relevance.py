@@ -90,7 +90,7 @@ def _is_signal(value: object) -> bool:
 
 
 def _no_rule(name: str) -> ModelError:
-    return ModelError(f"lrp has no rule for the operation {name!r} as it is used here; integrated-gradients would do.")
+    return ModelError(f"lrp has no rule for the operation {name!r} as it is used here; use integrated-gradients.")
 
 
 def _layer(

@@ -38,7 +38,7 @@ def write(
     """Each image's maps at the source image's pixels: `<name>.overlay.png` over the image, `<name>.mask.png` raw.
 
     The raw map is gray, 0 hidden and 255 shown, and has the name of the map, such as `mask`. Where an image has
-    several maps, their overlays have it, too: `<name>.<map>.overlay.png`. Where two images have one name, the later is
+    several maps, so do their overlays: `<name>.<map>.overlay.png`. Where two images have one name, the later is
     numbered.
 
     Args:

@@ -277,7 +277,7 @@ def test_what_is_no_table_is_refused(tmp_path, rows):
 def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
     (tmp_path / "t.parquet").touch()
-    assert "pip install 'antehoc[parquet]'" in refusal(tmp_path / "t.parquet")
+    assert "Parquet needs pyarrow; install the extra `parquet`" in refusal(tmp_path / "t.parquet")
 
 
 def test_a_truncated_image_is_named_when_it_is_fetched(rows, tmp_path):

@@ -44,7 +44,7 @@ def manifest(
     without a row is taken from train, and the whole split is drawn where there is none, by a hash of each file's bytes.
 
     Args:
-        path: the table, CSV or Parquet (which needs `pip install 'antehoc[parquet]'`).
+        path: the table, CSV or Parquet (which needs the extra `parquet`).
         size: of the model's images in pixels: one number, or height and width.
         channels: 1 for gray, 3 for RGB.
         fit: what happens to images of another shape; see `Preprocessing`.

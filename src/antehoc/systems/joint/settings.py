@@ -82,7 +82,7 @@ def check_losses(losses: Sequence[str], spec: DataSpec, budget: Sequence[float])
     """Refuse terms that do not exist or that the data do not allow, and a budget that is none.
 
     Raises:
-        RecipeError: with one sentence that says what would do.
+        RecipeError: with one sentence that says how to fix it.
     """
     for name in losses:
         if name not in TERMS:

@@ -94,7 +94,7 @@ def stage_shapes(backbone: Backbone, spec: DataSpec) -> list[tuple[int, int, int
     backbone.eval()
     try:
         stages = backbone(torch.zeros(1, spec.channels, spec.height, spec.width))
-    except (RuntimeError, AssertionError, AttributeError) as error:  # whatever its convolutions say of the size
+    except (RuntimeError, AssertionError, AttributeError) as error:  # from its convolutions, about the size
         raise RecipeError(
             f"images of {spec.height}x{spec.width} pixels do not pass through this backbone, most likely because they "
             "are too small; take larger ones or another backbone."
