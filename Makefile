@@ -1,4 +1,4 @@
-.PHONY: setup test check format docs bench lowest all
+.PHONY: setup test check format docs pictures bench lowest all
 
 setup:
 	pip install -e '.[dev]' && pre-commit install
@@ -19,6 +19,9 @@ format:
 docs:  # the site, without a warning
 	pip install -q '.[docs]'
 	mkdocs build --strict
+
+pictures:  # the pictures of README.md, from recorded decisions
+	python docs/pictures.py
 
 bench:
 	pytest benchmarks -n 0 --benchmark-only --benchmark-columns=min,median,rounds --benchmark-sort=name -q

@@ -46,7 +46,6 @@ def test_another_picture_is_told_from_the_right_one(pictures):
 def test_the_recorded_reasons_are_in_todays_words(pictures, name):
     cases, _ = pictures.read(ROOT / "docs/pictures" / f"{name}.json")
     assert [case.decision.verdict.outcome for case in cases] == ["accepted", "questioned"]
-    said = {entry.code: entry.sentence for entry in DOUBTS.values()}
     source = Path(masks.__file__).read_text()
     for case in cases:
         label = case.decision.label
@@ -62,4 +61,5 @@ def test_the_recorded_reasons_are_in_todays_words(pictures, name):
                 )
                 assert f'"{words[1]}"' in source
             elif reason.code != "fits-another-class":
-                assert reason.text == said[reason.code].format(name=repr(label))
+                said = [entry.sentence for entry in DOUBTS.values() if entry.code == reason.code]
+                assert reason.text in [sentence.format(name=repr(label)) for sentence in said]

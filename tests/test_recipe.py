@@ -44,7 +44,7 @@ def test_every_shipped_recipe_parses_at_each_of_its_scales_with_every_variant(na
 def test_the_paper_scale_is_laid_on_the_recipe():
     small, _ = read_recipe("shapes")
     paper, _ = read_recipe("shapes", scale="paper")
-    assert (small.phases[0].epochs, paper.phases[0].epochs) == (40, 250)
+    assert (small.phases[0].epochs, paper.phases[0].epochs) == (24, 250)
     assert paper.data["train"] == small.data["train"]
     assert paper.data["validation"] != small.data["validation"]
     assert paper.published == small.published
@@ -79,7 +79,7 @@ def test_an_override_may_hold_an_equals_sign_and_spaces():
         ("data: {name: shapes}\nsystem: {name: mirror}\n", "key 'phases' is missing"),
         (MINIMAL + "seed: one\n", ".seed: got 'one', needs int."),
         (MINIMAL + "seed: true\n", ".seed: got True, needs int."),
-        (MINIMAL + "seed: -1\n", "a seed lies in 0..2**63 - 1; got -1."),
+        (MINIMAL + "seed: -1\n", "a seed must be in 0..2**63 - 1; got -1."),
         (MINIMAL + "verdict: {alpha: 0}\n", ".verdict: alpha must be between 0 and 1; got 0.0."),
         (MINIMAL + "verdict: {alpha: .nan}\n", ".verdict.alpha: got nan, needs a finite number."),
         (MINIMAL + "verdict: {alfa: 0.1}\n", ".verdict: no key 'alfa'. Did you mean 'alpha'?"),

@@ -63,7 +63,7 @@ def row(table: str, figure: str) -> list[str]:
 def test_a_table_shows_mean_and_range_beside_published_and_target(tables, measured):
     measured(a_run(0), a_run(1, accuracy=0.998), a_run(2, accuracy=1.0))
     assert row(tables.small("shapes"), "accuracy") == ["0.9910", "0.9980 (0.9960 to 1.0000)", ">= 0.995"]
-    assert row(tables.small("shapes"), "seconds") == ["", "101 (100 to 102)", "<= 180"]
+    assert row(tables.small("shapes"), "seconds") == ["", "101 (100 to 102)", "<= 120"]
     assert "seeds 0, 1, 2" in tables.small("shapes")
 
 

@@ -155,7 +155,7 @@ def test_a_decision_of_an_earlier_version_is_read():
 def test_values_that_are_no_decision_are_refused_at_their_place(change, says):
     with pytest.raises(DataError, match=says):
         Decision.from_plain(DECISION.to_plain() | change)
-    with pytest.raises(DataError, match="holds keys and values"):
+    with pytest.raises(DataError, match="must be a mapping"):
         Decision.from_plain([])
 
 

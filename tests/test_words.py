@@ -21,7 +21,7 @@ PHRASES = {  # a phrase, as a regular expression, and what to write
     r"\bat that\b[.,]": "leave it out",
     r"whatever (it|its|the|happens|was|could|changes)": "any, for every",
     r"\bgrey\b|\bcolour|\bcentre[sd]?\b(?<!centred)|neighbour|behaviour|favour(?!ite)": "American spelling",
-    r"\b(normal|optim|random|recogn|initial|general|organ|visual|summar|minim|maxim|serial|penal)is(e|es|ed|ing|ation)\b": (
+    r"\b(normal|optim|random|recogn|initial|general|organ|visual|summar|minim|maxim)is(e|es|ed|ing|ation)\b": (
         "American spelling: -ize"
     ),
     r"pip install '?antehoc": "pip install '.[extra]': the package is not published",

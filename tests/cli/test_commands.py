@@ -127,7 +127,7 @@ def test_the_path_of_data_reaches_the_recipe_as_it_is(refused, tiny_run, tmp_pat
         ("data.train=2020-01-02", "tiny.yaml, data.train: got datetime.date(2020, 1, 2), needs int."),
         ("verdict.alpha=2", "tiny.yaml.verdict: alpha must be between 0 and 1; got 2.0."),
         ("verdic.alpha=0.1", "tiny.yaml: no key 'verdic'. Did you mean 'verdict'?"),
-        ("seed=-1", "tiny.yaml: a seed lies in 0..2**63 - 1; got -1."),
+        ("seed=-1", "tiny.yaml: a seed must be in 0..2**63 - 1; got -1."),
         ("seed=true", "tiny.yaml.seed: got True, needs int."),
         ("phases=[{train: [nose], epochs: 1}]", "the system has no part 'nose' to train. Known: main, mirror."),
         ("phases=[{train: [main], epochs: 1, weights: {x: 1}}]", "phase 1: no loss term is called 'x'"),
@@ -167,8 +167,8 @@ def test_an_unknown_doubt_is_refused(refused, tiny_run, tmp_path):
         (("reproduce", "shapes", "--seed", "1.5"), "argument --seed: needs a whole number from 0"),
         (("reproduce", "shapes", "--seed", "9" * 30), "argument --seed: needs a whole number from 0"),
         (("reproduce", "shapes", "--ood", "mnist"), "--ood mnist: needs NAME=PATH, such as mnist=data/mnist."),
-        (("reproduce", "shapes", "--ood", "mnist=none"), "--ood mnist=none: there is nothing at none; name a folder"),
-        (("reproduce", "shapes", "--ood", "a=.", "--ood", "a=."), "--ood a=.: the name 'a' came twice"),
+        (("reproduce", "shapes", "--ood", "mnist=none"), "--ood mnist=none: there is nothing at none; give a folder"),
+        (("reproduce", "shapes", "--ood", "a=.", "--ood", "a=."), "--ood a=.: the name 'a' is used twice"),
         (("reproduce",), "the following arguments are required: recipe"),
         (("explain", "model"), "the following arguments are required: IMAGE"),
         (("explain", "model", "image.png"), "model: no such model folder; name one that holds README.md"),
@@ -306,4 +306,4 @@ def test_a_stopped_command_says_how_to_go_on(call, tiny_run, tmp_path, monkeypat
 
     monkeypatch.setattr("antehoc.runs.reproduce.reproduce", stop)
     code, _, complaint = call("reproduce", tiny_run.recipe, "--out", tmp_path / "out", "--device", "cpu")
-    assert (code, complaint) == (130, "antehoc: stopped; a training run goes on with --resume.\n")
+    assert (code, complaint) == (130, "antehoc: stopped; continue a training run with --resume.\n")

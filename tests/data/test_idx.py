@@ -64,18 +64,18 @@ def test_packed_and_unpacked_beside_each_other_are_one_set(tmp_path):
     [
         (b"", "the file is empty (0 bytes)"),
         (gzip.compress(b""), "the file is empty (0 bytes)"),
-        (b"hello", "this is no idx file, as it begins with 68 65 6c 6c"),
-        (b"\0\0", "this is no idx file"),
-        (b"\0\0\x07\x01", "this is no idx file"),
-        (b"\0\0\x08\0", "this is no idx file"),
+        (b"hello", "this is not an idx file (it begins with 68 65 6c 6c"),
+        (b"\0\0", "this is not an idx file"),
+        (b"\0\0\x07\x01", "this is not an idx file"),
+        (b"\0\0\x08\0", "this is not an idx file"),
         (b"\0\0\x08\x03\0\0", "truncated"),
-        (idx(digits(2))[:-1], "truncated; its header asks for 2 x 28 x 28 values"),
+        (idx(digits(2))[:-1], "truncated; its header announces 2 x 28 x 28 values"),
         (idx(digits(2)) + b"\0", "longer than its header says"),
         (gzip.compress(idx(digits(2)))[:-30], "the gzip file is truncated"),
         (gzip.compress(idx(digits(2)))[:-8] + b"\xff" * 8, "the gzip file is truncated or damaged"),
         (
             struct.pack(">2xBB3I", 8, 3, 2**31, 2**31, 2**31),
-            "the header asks for 9,903,520,314,283,042,199,192,993,792",
+            "the header announces 9,903,520,314,283,042,199,192,993,792",
         ),
     ],
     ids=range(12),
@@ -104,7 +104,7 @@ def test_two_sets_in_a_folder_are_refused(tmp_path):
     for name in ("MNIST", "FashionMNIST"):
         (tmp_path / name / "raw").mkdir(parents=True)
         (tmp_path / name / "raw" / "t10k-images-idx3-ubyte").write_bytes(idx(digits(1)))
-    assert "there are two sets in it" in refusal(idx_images, tmp_path)
+    assert "it contains two data sets" in refusal(idx_images, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])

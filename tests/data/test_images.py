@@ -216,7 +216,7 @@ def test_a_folder_is_no_image(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    assert "no regular file" in message_of(tmp_path / "pipe.png")
+    assert "not a regular file" in message_of(tmp_path / "pipe.png")
 
 
 def test_a_path_that_cannot_exist_is_refused():

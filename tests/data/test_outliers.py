@@ -177,7 +177,7 @@ def test_unknowns_that_are_none_are_refused(tmp_path):
         archive.writestr("notes.txt", "notes")
     assert "a.zip: it holds no image" in refusal(open_outliers, tmp_path / "a.zip", SMALL)
     Image.new("L", (9, 9)).save(tmp_path / "a.png")
-    assert "a.png: this is no idx file" in refusal(open_outliers, tmp_path / "a.png", SMALL)
+    assert "a.png: this is not an idx file" in refusal(open_outliers, tmp_path / "a.png", SMALL)
 
 
 def test_a_broken_image_in_an_archive_is_named(tmp_path):

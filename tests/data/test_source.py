@@ -87,7 +87,7 @@ def test_several_labels_go_through_splits_alterations_and_versions(files):
 def test_labels_that_do_not_fit_the_task_are_refused(files):
     with pytest.raises(DataError, match=r"^test: one label per image needs class numbers \(n,\); got \(8, 2\)"):
         a_source(Files(files.paths, SMALL, torch.ones(8, 2)))
-    with pytest.raises(DataError, match=r"^test: class numbers lie in 0\.\.1; got 0 to 7"):
+    with pytest.raises(DataError, match=r"^test: class numbers must be in 0\.\.1; got 0 to 7"):
         a_source(Files(files.paths, SMALL, torch.arange(8)))
     with pytest.raises(DataError, match=r"^test: several labels need 0 or 1 for each of 2 classes"):
         Source(DataSpec(("a", "b"), 3, 16, 16, task="multi-label"), {"test": files}, SMALL)

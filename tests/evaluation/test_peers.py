@@ -27,7 +27,7 @@ def test_detectors_are_ranked_for_each_set_and_all_of_them_folded_away():
     assert isinstance(ranked, Table)
     assert ranked.rows == (("far off", "0.8000", "0.7000", "0.9000 B", "0.7500 C", "0.6000 D"),)
     assert isinstance(note, Note)
-    assert "Nobody could have chosen it beforehand" in note.text
+    assert "It could not have been chosen beforehand" in note.text
     assert isinstance(folded, Section)
     assert folded.folded
     assert folded.title == "all 4 detectors"

@@ -92,7 +92,7 @@ def test_at_an_operating_point_each_score_questions_that_share_of_correct_decisi
     ]
     assert values(found)["msp_questioned_wrong_at_2"] == 0.75
     assert values(found)["verdict_questioned_wrong_at_2"] == 0
-    assert found[3].meaning == "wrong decisions questioned by maximum softmax where 15.06 % of the correct ones are"
+    assert found[3].meaning == "share of wrong decisions questioned by maximum softmax where 15.06 % of the correct are"
 
 
 def test_rules_need_their_doubt_and_enough_classes():

@@ -299,7 +299,7 @@ def test_weights_that_lack_one_tensor_are_refused(folder):
         (("system", "mirror", "width"), "wide", "/config.json, system.mirror.width: got 'wide', needs int."),
         (("system", "mirror", "widht"), 8, "/config.json, system.mirror: no key 'widht'. Did you mean 'width'?"),
         (("system", "heda"), "pool", "/config.json, system: no key 'heda'. Did you mean 'head'?"),
-        (("system",), [], "/config.json: 'system', 'weights', 'card' and 'about' hold keys and values"),
+        (("system",), [], "/config.json: 'system', 'weights', 'card' and 'about' must be mappings"),
         (("data", "classes"), ["circle"], "/config.json: a classifier needs two or more classes"),
         (("data", "height"), 64.5, "/config.json, data.height: got 64.5, needs int."),
         (("preprocessing", "fit"), "pads", "/config.json, preprocessing.fit: 'pads' is not one of its choices."),

@@ -198,7 +198,7 @@ def test_a_network_of_torchvision_without_a_row_is_refused():
 @pytest.mark.parametrize("name", [RESNET, "torchvision/squeezenet1_1"])
 def test_options_that_the_backbone_sets_are_refused(name):
     for option in ("num_classes", "features_only", "in_chans", "pretrained"):
-        assert f"option {option!r} is not yours to set" in refusal(name, options={option: 3})
+        assert f"option {option!r} is set by the backbone" in refusal(name, options={option: 3})
 
 
 @pytest.mark.parametrize("name", [RESNET, "torchvision/squeezenet1_1"])

@@ -133,7 +133,7 @@ def test_both_networks_take_the_batch_norm_momentum(shapes_spec, arguments):
     ids=["added", "beside another backbone"],
 )
 def test_the_paper_mirror_stands_in_its_own_place_only(shapes_spec, arguments):
-    with pytest.raises(RecipeError, match="beside the 'paper-shapes' backbone, with join: concat"):
+    with pytest.raises(RecipeError, match="needs the 'paper-shapes' backbone and join: concat"):
         made(shapes_spec, **arguments)
 
 

@@ -23,7 +23,7 @@ from antehoc.errors import RecipeError
 from antehoc.schema import build as construct
 from antehoc.systems import SYSTEMS
 from antehoc.systems.settings import regrouped
-from antehoc.training import activations, loop, store
+from antehoc.training import activations, loop, precision, store
 from antehoc.training.loop import Cached, EpochBatches, Runner, Training, mix, run_phase
 from antehoc.training.phases import Phase, freeze, set_modes
 from antehoc.types import DataSpec
@@ -704,7 +704,14 @@ def test_mixed_seeds_differ_and_fit_torch(pairs):
     assert mix(1, 2) != mix(2, 1)
 
 
-def test_activations_cached_in_half_the_room_are_the_same_but_for_rounding(build, source):
+@pytest.fixture(params=[True, False], ids=["has bfloat16", "has not"])
+def bfloat16(request, monkeypatch):
+    """On a device that has bfloat16 arithmetic (the CPU emulates it where it has none), and on one without."""
+    monkeypatch.setattr(precision, "has_bfloat16", lambda _: request.param)
+    return request.param
+
+
+def test_activations_cached_in_half_the_room_are_the_same_but_for_rounding(build, source, bfloat16):
     phase = Phase(("mirror",), 1, cache=True, batch_size=16)
     whole, half = (
         Cached(build(), source.roles["train"], replace(phase, cache_in=kind), views=1)
@@ -715,20 +722,21 @@ def test_activations_cached_in_half_the_room_are_the_same_but_for_rounding(build
         assert other.dtype == torch.float32
         assert not one.equal(other)
         torch.testing.assert_close(one, other, rtol=0.05, atol=0.05)
+        assert one.bfloat16().float().equal(other) is not bfloat16  # only kept, or also computed in bfloat16
 
 
-def test_in_bfloat16_a_phase_rounds_its_steps_and_keeps_its_weights_whole(build, run):
+def test_in_bfloat16_a_phase_rounds_its_steps_and_keeps_its_weights_whole(build, run, bfloat16):
     whole, half, again = (build() for _ in range(3))
-    for system, precision in ((whole, "float32"), (half, "bfloat16"), (again, "bfloat16")):
-        run(system, precision=precision)
+    for system, kind in ((whole, "float32"), (half, "bfloat16"), (again, "bfloat16")):
+        run(system, precision=kind)
     after = [state(system) for system in (whole, half, again)]
     name = next(key for key in after[0] if key.startswith("main") and key.endswith("weight"))
-    assert not after[0][name].equal(after[1][name])
+    assert after[0][name].equal(after[1][name]) is not bfloat16
     assert_close(after[0][name], after[1][name], rtol=0.1, atol=0.05)
     assert all(value.equal(after[2][key]) for key, value in after[1].items())  # the same seed, the same figures
 
 
-def test_every_loss_of_joint_trains_in_bfloat16(run):
+def test_every_loss_of_joint_trains_in_bfloat16(run, bfloat16):
     spec = DataSpec(("nothing", "fox"), 1, 16, 16, absent="nothing")
     images = Tensors(torch.randint(0, 256, (32, 1, 16, 16), dtype=torch.uint8), torch.arange(2).repeat(16),
                      masks=torch.full((32, 1, 16, 16), 255, dtype=torch.uint8))  # fmt: skip

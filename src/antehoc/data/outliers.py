@@ -85,11 +85,11 @@ def open_outliers(
     Gray levels stay as they are: MNIST's white on black is not inverted for a model that knows black on white.
 
     Args:
-        path: a folder of MNIST's make (its test images are taken) or an idx file; a folder of images, at any depth;
-            or a zip archive of images.
+        path: a folder in the format of MNIST (its test images are used) or an idx file; a folder of images, at any
+            depth; or a zip archive of images.
         preprocessing: of the model.
         only: take only the images whose name inside the folder or archive fits one of these patterns, such as
-            `images/*`; `*` stands for any text including slashes, `?` for one character, `[0-5]` for one of several, and
+            `images/*`; `*` is any text including slashes, `?` one character, `[0-5]` for one of several, and
             capitals count. Without a pattern all are taken.
         exclude: of these, leave out the images whose name fits one of these patterns.
     Returns:

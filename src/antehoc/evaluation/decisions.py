@@ -24,7 +24,11 @@ class Pair:
 
 def figures(scored: Scored) -> list[Figure]:
     """The accuracy, of images or with several labels of label decisions."""
-    what = "test images that are decided correctly" if scored.task == "single-label" else "correct label decisions"
+    what = (
+        "share of test images decided correctly"
+        if scored.task == "single-label"
+        else "share of correct label decisions"
+    )
     value = defined(float(1 - scored.wrong.double().mean()))
     return [Figure("accuracy", value, what, "Decisions", "higher", headline=True)]
 

@@ -32,5 +32,7 @@ def _paired(spec: DataSpec, scored: Scored, name: str, other: Scored) -> Figure:
     own = torch.tensor(spec.class_attributes)
     pick = torch.randperm(len(scored.label), generator=torch.Generator().manual_seed(0))[:count]
     doubt = rules.support(scored.columns["attributes"][pick], other.predicted[:count], own)
-    says = f"{set_words(name)} questioned by the support rule, each paired with the explanation of a test image"
+    says = (
+        f"share of {set_words(name)} questioned by the support rule, each paired with the explanation of a test image"
+    )
     return Figure(f"ood_{name}_support_questioned_paired", share(doubt > 0), says, GROUP, of_set=name)

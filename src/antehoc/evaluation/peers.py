@@ -50,7 +50,7 @@ def measured(model: Model, train: Fetched, scored: Scored, unknown: Mapping[str,
 
 
 def _figure(name: str, value: float) -> Figure:
-    says = f"{set_words(name)} ranked above test images by the best detector of pytorch-ood, chosen by this same figure"
+    says = f"AUROC of the best detector of pytorch-ood (chosen by this figure), {set_words(name)} against test images"
     return Figure(f"peer_ood_{name}_auroc", value, says, GROUP, "higher", of_set=name)
 
 

@@ -57,7 +57,7 @@ def figures(
 
 
 def _questioned(prefix: str, name: str, value: float | None, by: str = "") -> Figure:
-    says = f"{set_words(name)} questioned{by}"
+    says = f"share of {set_words(name)} questioned{by}"
     return Figure(f"{prefix}ood_{name}_questioned", value, says, GROUP, "higher", of_set=name)
 
 
@@ -67,16 +67,16 @@ def _by_rules(name: str, other: Scored) -> list[Figure]:
     for rule in (rule for rule in RULES if rule.of_sets):
         questioned = rule.applied(other.doubts, other.logits.shape[1])
         value = None if questioned is None else share(_any(questioned))
-        says = f"{set_words(name)} questioned by {rule.words}"
+        says = f"share of {set_words(name)} questioned by {rule.words}"
         found.append(Figure(f"ood_{name}_{rule.name}_questioned", value, says, GROUP, "higher", of_set=name))
     return found
 
 
 def _told_apart(score: str, name: str, known: Tensor, other: Tensor) -> list[Figure]:
     known, other, prefix = of_image(known), of_image(other), _PREFIXES[score]
-    by = "" if score == "verdict" else f" by {score_words(score)}"
-    ranked = f"{set_words(name)} ranked above test images{by}"
-    caught = f"test images above the line that catches 95 % of {set_words(name)}{by}"
+    own = score_words(score)
+    ranked = f"AUROC of {own}, {set_words(name)} against test images"
+    caught = f"share of test images above the threshold of {own} that finds 95 % of {set_words(name)}"
     measured: list[tuple[str, Tensor, str, Better]] = [
         ("auroc", ood_auroc(known, other), ranked, "higher"),
         ("fpr_at_95_tpr", ood_fpr_at_95_tpr(known, other), caught, "lower"),

@@ -24,13 +24,13 @@ _MEASURES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], str, Better, bool
     "aurc": (selective.aurc, "area under the risk-coverage curve of {}", "lower", True),
     "augrc": (
         selective.augrc,
-        "probability of a wrong and accepted decision, over all coverages, of {}",
+        "area under the generalized risk-coverage curve of {}",
         "lower",
         False,
     ),
     "fpr_at_95_tpr": (
         selective.fpr_at_95_tpr,
-        "correct decisions above the line of {} that catches 95 % of wrong ones",
+        "share of correct decisions above the threshold of {} that finds 95 % of wrong ones",
         "lower",
         False,
     ),
@@ -85,13 +85,13 @@ def _questioned(
     for outcome, better in directions.items():
         flags = questioned[wrong if outcome == "wrong" else ~wrong]
         span = metrics.share_interval(flags)[1:] if interval and len(flags) else None
-        says = f"{outcome} decisions questioned by {words}"
+        says = f"share of {outcome} decisions questioned by {words}"
         found.append(Figure(f"{name}_questioned_{outcome}", share(flags), says, GROUP, better, span, headline=headline))
     return found
 
 
 def _auroc(name: str, values: Tensor, wrong: Tensor) -> Figure:
-    says = f"wrong decisions ranked above correct ones by {score_words(name)}"
+    says = f"AUROC of {score_words(name)}, wrong against correct decisions"
     value = defined(float(selective.auroc(values, wrong)))
     return Figure(f"{name}_auroc", value, says, GROUP, "higher", headline=name in _MAIN)
 
@@ -111,7 +111,7 @@ def _measures(name: str, values: Tensor, wrong: Tensor) -> list[Figure]:
 
 
 def _differences(verdict: Tensor, softmax: Tensor, wrong: Tensor, seed: int) -> list[Figure]:
-    """Verdict minus maximum softmax, with intervals over the same resamples; none where all are right or all wrong."""
+    """Verdict minus maximum softmax, with intervals over the same resamples; none if all are correct or all wrong."""
     if not bool(wrong.any()) or bool(wrong.all()):
         return []
     generator, found = torch.Generator().manual_seed(seed), []
@@ -146,7 +146,9 @@ def at_points(scored: Scored, policy: Policy, points: Sequence[float]) -> list[F
     for point in points:
         place = f"{point:.4f}".removeprefix("0.").rstrip("0")
         for name, values in named.items():
-            says = f"wrong decisions questioned by {score_words(name)} where {100 * point:g} % of the correct ones are"
+            says = (
+                f"share of wrong decisions questioned by {score_words(name)} where {100 * point:g} % of the correct are"
+            )
             value = defined(float(selective.share_at(values, wrong, point)))
             found.append(Figure(f"{name}_questioned_wrong_at_{place}", value, says, GROUP, "higher", headline=True))
     return found

@@ -75,15 +75,15 @@ def _means(name: str, sets: Sequence[str], figures: Sequence[Figure]) -> list[Fi
     return means
 
 
-_BY = {
-    "": "",
-    "msp_": " by maximum softmax",
-    "peer_": " by the best detector of pytorch-ood, chosen by this figure itself",
+_OF = {
+    "": "the verdict",
+    "msp_": "maximum softmax",
+    "peer_": "the best detector of pytorch-ood (chosen by this figure)",
 }
 
 
 def _mean(prefix: str, name: str, value: float) -> Figure:
-    says = f"images of the {name} sets ranked above test images{_BY[prefix]}, mean over the sets"
+    says = f"AUROC of {_OF[prefix]}, {name} sets against test images, mean over the sets"
     return Figure(f"{prefix}ood_{name}_auroc", value, says, GROUP, "higher", headline=True)
 
 

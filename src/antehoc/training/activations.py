@@ -13,6 +13,7 @@ from antehoc.data.examples import Examples, Fetched, Files
 from antehoc.errors import RecipeError
 from antehoc.systems.base import Trainable
 from antehoc.training.phases import DRAWN, Phase, set_modes, view, views
+from antehoc.training.precision import precision
 from antehoc.training.store import Store, cache_folder, key
 from antehoc.types import Batch
 
@@ -30,6 +31,7 @@ class Cached:
         drawn = phase.augment in DRAWN and views > 1
         source: Fetched = Versions(examples, phase.augment, seed) if drawn else examples
         device = next(learner.parameters()).device
+        computed = precision(phase.cache_in, device.type, "cached activations")
 
         def compute(number: int, rows: Sequence[int]) -> tuple[Tensor, ...]:
             parts = []
@@ -37,15 +39,18 @@ class Cached:
                 own = rows[start : start + phase.batch_size]
                 image = source.batch([row + number * self.count for row in own] if drawn else own).image.to(device)
                 image = image if drawn else view(image, phase.augment, number)
-                with torch.autocast(device.type, torch.bfloat16, enabled=phase.cache_in == "bfloat16"):
+                with torch.autocast(device.type, torch.bfloat16, enabled=computed == "bfloat16"):
                     parts.append(tuple(activation.cpu() for activation in learner.activations(image)))
+                if phase.cache_in != computed:
+                    parts[-1] = tuple(activation.to(torch.bfloat16) for activation in parts[-1])
             return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
         found = []
         for number in range(views):
             if phase.cache == "disk":
                 version = (phase.augment, seed, number) if number else ("plain", 0, 0)
-                found.append(_stored(learner, examples, (*version, phase.cache_in), compute, phase.batch_size))
+                own = (*version, phase.cache_in, computed)
+                found.append(_stored(learner, examples, own, compute, phase.batch_size))
             else:
                 found.append(compute(number, range(self.count)))
         self.activations = tuple(torch.cat(column) for column in zip(*found, strict=True))

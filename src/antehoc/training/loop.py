@@ -24,6 +24,7 @@ from antehoc.training.batches import EpochBatches, loader
 from antehoc.training.callbacks import History, quiet
 from antehoc.training.memory import keep_freed_memory
 from antehoc.training.phases import DRAWN, Phase, build_optimizer, freeze, set_modes, view, views
+from antehoc.training.precision import precision
 from antehoc.training.progress import Progress
 from antehoc.types import Batch, Role
 
@@ -198,6 +199,7 @@ def _fit(
     batches = EpochBatches(len(train), phase.batch_size, mix(module.seed, module.number), views=views_)
     batches.set_epoch(behind)  # Lightning tells it of a resumed epoch only when that has drawn its order
     keep_freed_memory()
+    computed = precision(phase.precision, runner.accelerator, f"phase {module.number + 1}")
     with torch.random.fork_rng(), quiet():
         trainer = L.Trainer(
             accelerator=runner.accelerator,
@@ -211,7 +213,7 @@ def _fit(
             num_sanity_val_steps=0,
             use_distributed_sampler=False,  # EpochBatches shares out by itself
             default_root_dir=folder,
-            precision="bf16-mixed" if phase.precision == "bfloat16" else "32-true",
+            precision="bf16-mixed" if computed == "bfloat16" else "32-true",
         )
         trainer.fit(
             module,

@@ -38,10 +38,11 @@ class Phase:
             without a cache every epoch draws new ones.
         cache: compute the frozen part's activations once and keep them in memory, or on `disk` for other phases and
             runs as well (under ANTEHOC_CACHE, else ~/.cache/antehoc); only where `train` leaves that part alone.
-        cache_in: precision in which cached activations are computed and kept: `bfloat16` takes half the room, and on
-            processors that have it a third of the time.
-        precision: of the layers' arithmetic while the phase trains: with `bfloat16` a step takes half of the time on
-            processors that have it; weights and losses stay in float32, masks from the gate on.
+        cache_in: precision in which cached activations are computed and kept: `bfloat16` takes half the memory, and a
+            third of the time where the device has bfloat16 arithmetic; elsewhere they are computed in float32.
+        precision: of the layers' arithmetic while the phase trains: with `bfloat16` a step takes half the time where
+            the device has bfloat16 arithmetic; elsewhere the phase trains in float32. Weights, losses and masks (from
+            the gate on) are always float32.
         keep: weights that the phase ends with: `last`, or `best` on validation by `monitor`.
         monitor: a validation figure, such as `loss` or `accuracy`.
         patience: stop after this many epochs without a better `monitor`; None: never.

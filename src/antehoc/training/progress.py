@@ -65,7 +65,7 @@ def duration(seconds: float) -> str:
     """A duration in words.
 
     Example:
-        >>> duration(42.3), duration(200), duration(7500)
+        >>> duration(42.3), duration(200.0), duration(7500.0)
         ('42 s', '3 min 20 s', '2 h 5 min')
     """
     whole = round(seconds)

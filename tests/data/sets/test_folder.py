@@ -162,7 +162,7 @@ def test_a_class_table_gives_images_their_attributes(plain):
         ("class,red\ncat,1\nfox,1,0\n", "line 3: the row has 3 fields, and the header has 2"),
         ("", "this table is empty"),
         ("class,red\n", "this table is empty"),
-        ("class,r\xe9d\ncat,1\n".encode("latin-1"), "no CSV table in UTF-8"),
+        ("class,r\xe9d\ncat,1\n".encode("latin-1"), "not a CSV table in UTF-8"),
         (None, "this table cannot be read"),
     ],
 )

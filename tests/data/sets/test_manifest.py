@@ -265,7 +265,7 @@ def test_what_is_no_table_is_refused(tmp_path, rows):
     assert "cannot be read (No such file" in refusal(tmp_path / "none.parquet")
     assert "cannot be read (Is a directory)" in refusal(tmp_path)
     (tmp_path / "t.csv").write_bytes(b"\x89PNG\r\n\x1a\n")
-    assert "no CSV table in UTF-8" in refusal(tmp_path / "t.csv")
+    assert "not a CSV table in UTF-8" in refusal(tmp_path / "t.csv")
     (tmp_path / "t.parquet").write_bytes(b"hello")
     assert "this Parquet table cannot be read" in refusal(tmp_path / "t.parquet")
     (tmp_path / "t.csv").write_text("path,label\na.png\n")
