@@ -1,7 +1,7 @@
 """An epoch of training, with validation, over the training steps alone in a plain PyTorch loop.
 
-Both train the classifier of the recipe `shapes`, with the same images, batches and threads. An epoch of each is timed in turn
-within one run of the phase, so that a slow moment of the machine meets both.
+Both train the classifier of the recipe `shapes`, with the same images, batches and threads. Epochs of the two are timed
+in turn, so that a slow moment of the machine affects both.
 """
 
 import statistics

@@ -146,6 +146,8 @@ def _fields(group: Any) -> list[str]:
 
 
 def _plain(value: object, hint: Any, where: str, *, refuse: bool = False) -> object:
+    if hint is int and isinstance(value, int) and abs(value) >= 2**63:
+        raise RecipeError(f"{where}: the number is too large; at most {2**63 - 1} is possible.")
     bad = hint is not Any and (not is_bearable(value, hint) or (isinstance(value, bool) and hint in (int, float)))
     if bad or refuse:
         name = getattr(hint, "__name__", None) if not get_args(hint) else str(hint)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from antehoc.errors import OutputError
+from antehoc.errors import OutputError, RecipeError
 from antehoc.runs.folder import run_folder
 
 
 def folder_of(out, *, resume=False, recipe="shapes", seed=0, values=None):
-    return run_folder(recipe, "small", seed, out, resume=resume, values=values or {"a": 1})
+    with run_folder(recipe, "small", seed, out, resume=resume, values=values or {"a": 1}) as folder:
+        return folder
 
 
 def test_a_run_folder_is_never_taken_twice(tmp_path):
@@ -49,10 +50,33 @@ def test_resume_finds_the_last_run_and_no_other(tmp_path):
             folder_of(tmp_path / "run", resume=True, **other)
 
 
+def test_a_run_that_is_refused_leaves_its_name_to_the_next(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("run", "empty"):
+        with pytest.raises(RecipeError), run_folder("shapes", "small", 0, tmp_path / name, resume=False, values={}):
+            raise RecipeError("no")
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    assert folder_of(tmp_path / "run").name == "run"
+    with pytest.raises(RecipeError), run_folder("shapes", "small", 0, tmp_path / "run", resume=True, values={"a": 1}):
+        raise RecipeError("no")
+    assert (tmp_path / "run/run.json").exists()  # a resumed run keeps what it has
+
+
+def test_what_follows_the_training_may_differ_on_resume(tmp_path):
+    old = {"verdict": {"alpha": 0.1, "folds": 2}, "studies": [], "seed": 0}
+    folder_of(tmp_path / "run", values=old)
+    new = {"verdict": {"alpha": 0.2, "folds": 2, "method": "softmax"}, "studies": ["leakage"], "draws": 3, "seed": 0}
+    folder_of(tmp_path / "run", values=new, resume=True)
+    with pytest.raises(OutputError, match=r"other values of verdict\.folds; resume"):
+        folder_of(tmp_path / "run", values={**new, "verdict": {**new["verdict"], "folds": 3}}, resume=True)
+
+
 def test_resume_names_the_keys_that_differ(tmp_path):
-    folder_of(tmp_path / "run", values={"verdict": {"alpha": 0.1, "folds": 2}, "seed": 0})
-    with pytest.raises(OutputError, match=r"other values of verdict\.alpha, data; resume"):
-        folder_of(tmp_path / "run", values={"verdict": {"alpha": 0.2, "folds": 2}, "seed": 0, "data": 1}, resume=True)
+    folder_of(tmp_path / "run", values={"verdict": {"folds": 2}, "phases": {"a": 1}, "seed": 0})
+    with pytest.raises(OutputError, match=r"other values of phases\.a, data; resume"):
+        folder_of(
+            tmp_path / "run", values={"verdict": {"folds": 2}, "phases": {"a": 2}, "seed": 0, "data": 1}, resume=True
+        )
 
 
 def test_a_damaged_mark_is_not_resumed(tmp_path):

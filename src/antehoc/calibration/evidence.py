@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -34,7 +35,11 @@ class Evidence:
 
     def __post_init__(self) -> None:
         if len(self.values) != len(self.levels) or len(self.values) < 2 or not all(0 <= v < 1 for v in self.levels):
-            raise DataError("evidence holds one value per level, two or more, and levels lie in 0..1.")
+            raise DataError("evidence holds one value per level, two or more, and levels must be in 0..1.")
+        if not all(left <= right for row in (self.values, self.levels) for left, right in pairwise(row)):
+            raise DataError("the values and levels of evidence must not decrease; calibrate the model again.")
+        if not (self.slope > 0 and self.start >= 0 and self.factor > 0 and all(map(math.isfinite, self.values))):
+            raise DataError("evidence must rise with its doubt, from finite values; calibrate the model again.")
 
     def __call__(self, doubt: Tensor) -> Tensor:
         values = torch.tensor(self.values, dtype=torch.float64, device=doubt.device)
@@ -60,8 +65,12 @@ def fit_evidence(doubt: Scores, *, late: bool = False) -> Evidence:
     Raises:
         DataError: where fewer than 20 values come, or one is not finite.
     """
-    if len(doubt) < 20 or not doubt.isfinite().all():
-        raise DataError(f"evidence needs 20 finite values of a doubt on correct decisions; got {len(doubt)}.")
+    finite = int(doubt.isfinite().sum())
+    if len(doubt) < 20 or finite < len(doubt):
+        raise DataError(
+            f"evidence needs 20 or more values of a doubt on correct decisions, all finite; got {len(doubt)}, of which"
+            f" {len(doubt) - finite} are NaN or infinite."
+        )
     ordered = doubt.double().sort().values
     levels = torch.cat([torch.linspace(0, 0.9, 46, dtype=torch.float64), 1 - torch.logspace(-1.02, -2, 30).double()])
     levels = levels.clamp(max=_TAIL)

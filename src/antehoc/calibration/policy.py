@@ -41,6 +41,13 @@ class Policy:
         counts = {len(self.doubts), len(self.weights), len(self.evidence) or len(self.doubts)}
         if counts != {len(self.doubts)} or not self.doubts or not (self.evidence or len(self.doubts) == 1):
             raise DataError("a policy holds one weight and one evidence per doubt, or one doubt and no evidence.")
+        if not all(math.isfinite(weight) and weight > 0 for weight in self.weights):
+            raise DataError(f"the weights of a policy must be above 0; got {list(self.weights)}.")
+        if not (0 < self.alpha < 1 and 0 < self.asked_alpha < 1):
+            raise DataError(f"the alpha of a policy must be between 0 and 1; got {self.alpha} and {self.asked_alpha}.")
+        limits = [self.threshold, *(limit for limit in self.class_thresholds if limit is not None)]
+        if any(math.isnan(limit) for limit in limits):
+            raise DataError("a threshold of a policy is NaN; calibrate the model again.")
 
     def score(self, doubts: Mapping[str, Tensor]) -> Tensor:
         """One score per decision, in the shape of the doubts, float64; higher: questioned sooner."""
@@ -102,11 +109,12 @@ def calibrate(
         classes: how many there are, where `predicted` is given.
         generator: draws the halves.
     Raises:
-        DataError: where a doubt is unknown, or too few decisions are correct: 40, or 20 where all rows set
-            the threshold.
+        DataError: alpha is not between 0 and 1, a doubt is unknown or not finite, or too few decisions are correct:
+            40, or 20 if all rows set the threshold.
     """
     combined = method == "combined"
     names = list(names) if combined else [method]
+    least_rows(alpha)  # refuses an alpha out of its range
     if unknown := [name for name in [*names, *late] if name not in doubts]:
         raise DataError(f"no doubt is called {unknown[0]!r}; this model has {', '.join(doubts)}.")
     _check_rows(wrong, least=40 if combined and fit is None else 20)  # where both are needed, half of the rows must do
@@ -175,11 +183,14 @@ def with_threshold(
     threshold of its own, which keeps the promise within that class; the others share the one for all.
     """
     scores, correct = policy.score({name: values.flatten() for name, values in doubts.items()}), ~wrong.flatten()
+    if not bool(correct.any()):
+        raise DataError("a threshold needs correct decisions, and there is none among these.")
     threshold, reachable = _threshold(policy, scores[correct], alpha)
     own: list[float | None] = []
     for label in range(classes if predicted is not None else 0):
         assert predicted is not None
-        limit, kept = _threshold(policy, scores[correct & (predicted.flatten() == label)], alpha)
+        chosen = scores[correct & (predicted.flatten() == label)]
+        limit, kept = _threshold(policy, chosen, alpha) if len(chosen) else (math.inf, 1.0)
         own.append(limit if kept <= alpha else None)
     return replace(
         policy,

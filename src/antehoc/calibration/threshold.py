@@ -4,7 +4,9 @@ import math
 from typing import Literal
 
 import torch
+from torch import Tensor
 
+from antehoc.errors import DataError
 from antehoc.types import Scores, checked
 
 Guarantee = Literal["expected", "binomial"]
@@ -20,15 +22,18 @@ def conformal_threshold(correct_scores: Scores, alpha: float) -> float:
 
     Args:
         correct_scores: scores of correct decisions that set nothing else.
-        alpha: in 0..1.
+        alpha: between 0 and 1, both excluded.
     Returns:
-        One of the scores; infinity where n is below 1/alpha - 1, since no finite threshold keeps the promise then.
+        One of the scores; infinity if n is below 1/alpha - 1, since no finite threshold keeps the guarantee then.
+    Raises:
+        DataError: alpha is out of its range, or a score is not finite.
     Source:
         Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005; split conformal prediction.
     Example:
         >>> conformal_threshold(torch.arange(1.0, 100.0), 0.05)
         95.0
     """
+    _check(correct_scores, alpha=alpha)
     ordered = correct_scores.double().sort().values
     rank = math.ceil((len(ordered) + 1) * (1 - alpha) - 1e-9)
     return float(ordered[rank - 1]) if rank <= len(ordered) else math.inf
@@ -43,13 +48,16 @@ def binomial_threshold(correct_scores: Scores, alpha: float, delta: float = DELT
 
     Args:
         correct_scores: scores of correct decisions that set nothing else.
-        alpha: in 0..1.
-        delta: in 0..1.
+        alpha: between 0 and 1, both excluded.
+        delta: between 0 and 1, both excluded.
     Returns:
-        One of the scores; infinity where too few come for the promise.
+        One of the scores; infinity if they are too few for the guarantee.
+    Raises:
+        DataError: alpha or delta is out of its range, or a score is not finite.
     Source:
         Vovk, "Conditional Validity of Inductive Conformal Predictors", 2012, Prop. 2a.
     """
+    _check(correct_scores, alpha=alpha, delta=delta)
     ordered, n = correct_scores.double().sort().values, len(correct_scores)
     counts = torch.arange(n + 1, dtype=torch.float64)
     log_mass = (
@@ -64,6 +72,19 @@ def binomial_threshold(correct_scores: Scores, alpha: float, delta: float = DELT
     return float(ordered[int(ranks[0]) - 1]) if len(ranks) else math.inf
 
 
+def _check(scores: Tensor, **shares: float) -> None:
+    for name, share in shares.items():
+        if not 0 < share < 1:
+            raise DataError(f"{name} must be between 0 and 1, both excluded; got {share}.")
+    if not bool(scores.isfinite().all()):
+        raise DataError("a threshold needs finite scores; got NaN or infinity. Is the output of the model finite?")
+
+
 def least_rows(alpha: float) -> int:
-    """How many correct decisions a threshold at alpha needs at least: n >= 1/alpha - 1."""
+    """How many correct decisions a threshold at alpha needs at least: n >= 1/alpha - 1.
+
+    Raises:
+        DataError: alpha is not between 0 and 1.
+    """
+    _check(torch.zeros(0), alpha=alpha)
     return math.ceil(1 / alpha - 1 - 1e-9)

@@ -19,6 +19,7 @@ from antehoc.errors import AntehocError, ModelError, OutputError, RecipeError
 from antehoc.figure import number, percent
 from antehoc.model.decision import decide
 from antehoc.model.model import Model
+from antehoc.plain import read_json
 from antehoc.saved import FILES, check_files
 from antehoc.schema import build, build_named, convert
 from antehoc.systems import SYSTEMS
@@ -74,9 +75,12 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
     """
     folder = check_files(folder)
     try:
-        config = json.loads((folder / "config.json").read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{folder}/config.json: is not JSON ({error}); save the model again.") from error
+        config = read_json((folder / "config.json").read_text(encoding="utf-8"), f"{folder}/config.json")
+    except (OSError, UnicodeDecodeError) as error:
+        said = getattr(error, "strerror", None) or "not text"
+        raise ModelError(f"{folder}/config.json: cannot be read ({said}); save the model again.") from error
+    except RecipeError as error:
+        raise ModelError(f"{str(error).removesuffix('.')}; save the model again.") from error
     try:
         system, rest = _read(config, folder)
     except AntehocError as error:

@@ -8,9 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from antehoc.errors import RecipeError, near_miss
+from antehoc.errors import RecipeError, near_miss, shown
+from antehoc.plain import read_yaml
 
 
 def known_recipes() -> list[str]:
@@ -30,12 +29,7 @@ def read_values(name: str, *, scale: str = "small", overrides: Sequence[str] = (
         RecipeError: no such recipe, unreadable, no YAML, no such scale, or an override of another form.
     """
     text, where = _text(name)
-    try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise RecipeError(f"{where}{line}: is not YAML ({str(error).splitlines()[0]}).") from error
+    values = read_yaml(text, where)
     if not isinstance(values, dict):
         raise RecipeError(f"{where}: a recipe must be a mapping; got {type(values).__name__}.")
     scales = values.pop("scales", {})
@@ -120,10 +114,7 @@ def _override(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise RecipeError(f"--set {text}: needs KEY=VALUE, such as data.train=2000.")
-    try:
-        parsed: Any = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError(f"--set {text}: the value is not YAML.") from error
+    parsed = read_yaml(value, f"--set {shown(text if len(text) < 80 else text[:77] + '...')}")
     for part in reversed(key.strip().split(".")):
         parsed = {part: parsed}
     return dict(parsed)

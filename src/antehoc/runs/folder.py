@@ -1,19 +1,28 @@
 """The folder of a run: made and marked with what it runs, never taken twice, found again to resume."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from antehoc.errors import OutputError
+from antehoc.errors import OutputError, RecipeError
+from antehoc.plain import read_json
 
 _MARK = "run.json"
+_AFTER_TRAINING = re.compile(  # keys of a recipe that change nothing that was trained
+    r"(verdict(?!\.folds$)|unknown|operating_points|draws|studies|targets|published|aliases)(\.|$)"
+)
 
 
+@contextmanager
 def run_folder(
     recipe: str, scale: str, seed: int, out: str | Path | None, *, resume: bool, values: Mapping[str, Any]
-) -> Path:
+) -> Iterator[Path]:
     """The folder of a run, made and marked with what it runs; nothing that exists is overwritten.
+
+    If the checks inside the `with` fail, a new folder is removed again, so that the next attempt gets its name.
 
     Args:
         recipe: name or path of the recipe.
@@ -30,10 +39,19 @@ def run_folder(
     base = Path(out) if out else Path("antehoc-runs") / f"{Path(recipe).stem}-{scale}-seed{seed}"
     base = base if base.name else base.resolve()  # "." has no name to number
     candidates = [base, *(base.parent / f"{base.name}-{number}" for number in range(2, 1000))]
+    present = [path for path in candidates if path.is_dir()]
     try:
-        return _last(candidates, written) if resume else _new(candidates, written)
+        folder = _last(candidates, written) if resume else _new(candidates, written)
     except OSError as error:
         raise OutputError(f"{base}: cannot be written ({error.strerror}); choose another path with --out.") from error
+    try:
+        yield folder
+    except BaseException:
+        if not resume:
+            (folder / _MARK).unlink()
+            if folder not in present:
+                folder.rmdir()
+        raise
 
 
 def _last(candidates: Sequence[Path], written: str) -> Path:
@@ -41,16 +59,24 @@ def _last(candidates: Sequence[Path], written: str) -> Path:
     if not existing:
         raise OutputError(f"{candidates[0]}: there is no run to resume here; leave --resume out to start one.")
     folder = existing[-1]
-    found = (folder / _MARK).read_text()
-    if found != written:
-        try:
-            differing = ", ".join(_differing(json.loads(found), json.loads(written)))
-        except json.JSONDecodeError:
-            raise OutputError(f"{folder}: its {_MARK} is damaged; start a new run without --resume.") from None
+    try:
+        found = read_json((folder / _MARK).read_text(encoding="utf-8"), str(folder / _MARK))
+    except (UnicodeDecodeError, RecipeError):
+        raise OutputError(f"{folder}: its {_MARK} is damaged; start a new run without --resume.") from None
+    differing = [key for key in _differing(found, json.loads(written)) if not _AFTER_TRAINING.match(key)]
+    if differing:
         raise OutputError(
-            f"{folder}: holds a run with other values of {differing}; resume it with the command that started it."
+            f"{folder}: holds a run with other values of {', '.join(differing)}; resume it with the command that"
+            " started it (only what follows the training may differ, such as verdict.alpha)."
         )
+    _mark(folder, written)
     return folder
+
+
+def _mark(folder: Path, written: str) -> None:
+    part = folder / f"{_MARK}.part"
+    part.write_text(written)
+    part.replace(folder / _MARK)  # a kill leaves a whole one or none
 
 
 def _differing(old: Any, new: Any, where: str = "") -> list[str]:
@@ -65,7 +91,5 @@ def _differing(old: Any, new: Any, where: str = "") -> list[str]:
 def _new(candidates: Sequence[Path], written: str) -> Path:
     folder = next(path for path in candidates if not path.exists() or (path.is_dir() and not any(path.iterdir())))
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{_MARK}.part"
-    part.write_text(written)
-    part.replace(folder / _MARK)  # a kill leaves a whole one or none
+    _mark(folder, written)
     return folder

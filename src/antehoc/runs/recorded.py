@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
 from antehoc.data import Source
 from antehoc.errors import DataError, ModelError, RecipeError
 from antehoc.evaluation import Evaluation, evaluate, score
 from antehoc.model import Model
+from antehoc.plain import read_yaml
 from antehoc.recipe import Recipe, build_recipe, upgrade
 from antehoc.recipes import overridden
 from antehoc.runs.unknown import unknown_sets
@@ -21,9 +20,10 @@ def recipe_of(model: Model, overrides: Sequence[str] = ()) -> tuple[Recipe, str,
         RecipeError: the model records none, or a damaged one, or an override does not fit it.
     """
     try:
-        values, name, seed = yaml.safe_load(model.about["values"]), str(model.about["recipe"]), int(model.about["seed"])
-    except (KeyError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        text, name, seed = model.about["values"], str(model.about["recipe"]), int(model.about["seed"])
+    except (KeyError, ValueError, TypeError) as error:
         raise RecipeError("the model does not say by which recipe it was made; name one with --recipe.") from error
+    values = read_yaml(text, "the recipe recorded in the model") if isinstance(text, str) else None
     if not isinstance(values, dict):
         raise RecipeError("the recipe recorded in the model is damaged; name one with --recipe.")
     return build_recipe(overridden(upgrade(values), overrides), name), name, seed
@@ -51,7 +51,7 @@ def evaluate_model(
     return evaluate(
         model,
         source.roles["test"],
-        unknown=unknown_sets(recipe, model, source, seed, ood or {}),
+        unknown=unknown_sets(recipe, source, where, seed, ood or {}),
         calibration=score(model.system, source.roles["calibration"]),
         train_attributes=source.roles["train"].attributes,
         seed=seed,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from antehoc.data import Source
 from antehoc.evaluation import Evaluation, evaluate, score
@@ -14,6 +14,7 @@ from antehoc.figure import Figure, number, prefixed
 from antehoc.model import Model
 from antehoc.recipe import Recipe, read_recipe, variant
 from antehoc.results import Reproduction, Trained
+from antehoc.runs.checks import check_run
 from antehoc.runs.clock import Clock
 from antehoc.runs.folder import run_folder
 from antehoc.runs.job import Job
@@ -68,8 +69,9 @@ def reproduce(
     for name, (own, _) in variants.items():
         study_options(own, f"{recipe}, variants.{name}" if name else recipe)
     seed = parsed.seed if seed is None else seed
-    folder = run_folder(recipe, scale, seed, out, resume=resume, values=values)
-    parts = _parts(variants, Job(recipe, folder, seed, scale, runner, resume), ood or {})
+    with run_folder(recipe, scale, seed, out, resume=resume, values=values) as folder:
+        loaded = _loaded(variants, recipe, seed, ood or {})
+    parts = _parts(variants, loaded, Job(recipe, folder, seed, scale, runner, resume), ood or {})
     return Reproduction(
         recipe=recipe,
         scale=scale,
@@ -88,21 +90,45 @@ def reproduce(
     )
 
 
-def _parts(
-    variants: Mapping[str, tuple[Recipe, dict[str, Any]]], job: Job, ood: Mapping[str, Path]
-) -> dict[str, _Part]:
-    """The recipe itself, under the empty name, and each variant: trained and measured. Equal data are loaded once."""
+class _Loaded(NamedTuple):
+    """The data of one variant."""
+
+    source: Source
+    shared_images: int  #: how many images occur in two roles
+    clock: Clock
+
+
+def _loaded(
+    variants: Mapping[str, tuple[Recipe, dict[str, Any]]], where: str, seed: int, ood: Mapping[str, Path]
+) -> dict[str, _Loaded]:
+    """The data of each variant, equal ones loaded once; all that can be checked before the training is checked."""
     sources: dict[str, tuple[Source, int]] = {}
-    parts = {}
+    found = {}
     for name, (recipe, values) in variants.items():
         clock = Clock()
         key = json.dumps(values["data"], sort_keys=True, default=str)
-        sources[key] = sources[key] if key in sources else load_source(recipe, job.where, job.seed)
+        sources[key] = sources[key] if key in sources else load_source(recipe, where, seed)
+        own = f"{where}, variants.{name}" if name else where
+        check_run(recipe, sources[key][0], own, seed, ood=ood)
         clock.lap("data")
+        found[name] = _Loaded(*sources[key], clock)
+    return found
+
+
+def _parts(
+    variants: Mapping[str, tuple[Recipe, dict[str, Any]]],
+    loaded: Mapping[str, _Loaded],
+    job: Job,
+    ood: Mapping[str, Path],
+) -> dict[str, _Part]:
+    """The recipe itself, under the empty name, and each variant: trained and measured."""
+    parts = {}
+    for name, (recipe, values) in variants.items():
+        source, shared_images, clock = loaded[name]
         own = Job(job.where, job.folder / (name or "main"), job.seed, job.scale, job.runner, job.resume)
         shared = job.folder / "shared" if len(variants) > 1 else None
-        trained = train_recipe(recipe, values, own, source=sources[key][0], shared=shared)
-        parts[name] = _measured(recipe, trained, *sources[key], job=job, ood=ood, clock=clock)
+        trained = train_recipe(recipe, values, own, source, shared=shared)
+        parts[name] = _measured(recipe, trained, source, shared_images, job=job, ood=ood, clock=clock)
     return parts
 
 
@@ -118,7 +144,7 @@ def _measured(
     found = evaluate(
         model,
         test,
-        unknown=unknown_sets(recipe, model, source, seed, ood),
+        unknown=unknown_sets(recipe, source, job.where, seed, ood),
         calibration=trained.calibration,
         train_attributes=source.roles["train"].attributes,
         train=with_activations(model.system, source.roles["train"], recipe.phases) if peers else None,

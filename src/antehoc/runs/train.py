@@ -12,6 +12,7 @@ from antehoc.model import Model
 from antehoc.recipe import Recipe, read_recipe
 from antehoc.results import Trained, environment
 from antehoc.runs.calibrate import calibrate_model
+from antehoc.runs.checks import check_run
 from antehoc.runs.clock import Clock
 from antehoc.runs.folder import run_folder
 from antehoc.runs.job import Job
@@ -62,17 +63,22 @@ def train_run(
     parsed, values = read_recipe(recipe, scale=scale, overrides=overrides)
     study_options(parsed, recipe)
     seed = parsed.seed if seed is None else seed
-    folder = run_folder(recipe, scale, seed, out, resume=resume, values=values)
-    return train_recipe(parsed, values, Job(recipe, folder, seed, scale, runner, resume))
+    with run_folder(recipe, scale, seed, out, resume=resume, values=values) as folder:
+        clock = Clock()
+        source, _ = load_source(parsed, recipe, seed)
+        check_run(parsed, source, recipe, seed)
+        clock.lap("data")
+    return train_recipe(parsed, values, Job(recipe, folder, seed, scale, runner, resume), source, clock=clock)
 
 
 def train_recipe(
     recipe: Recipe,
     values: Mapping[str, Any],
     job: Job,
+    source: Source,
     *,
-    source: Source | None = None,
     shared: Path | None = None,
+    clock: Clock | None = None,
 ) -> Trained:
     """Phase after phase, then the calibration; the model is saved in `job.folder/model`.
 
@@ -80,21 +86,24 @@ def train_recipe(
         recipe: what to train.
         values: the recipe's plain values, for the record in the model.
         job: name, folder, seed and device.
-        source: the recipe's data, where they are loaded already.
+        source: the recipe's data.
         shared: where the variants of a run keep phases that they have in common.
+        clock: with the seconds of what came before.
     Raises:
         DataError: the data cannot be used; where they cannot calibrate, the trained model is saved without a verdict.
     """
-    clock, place = Clock(), job.folder / "model"
-    source = source or load_source(recipe, job.where, job.seed)[0]
-    clock.lap("data")
+    clock, place = clock or Clock(), job.folder / "model"
+    clock.restart()
     system, history = train_system(recipe, source, source.roles, job, clock=clock, shared=shared)
     model = Model(system, dict(recipe.system), source.preprocessing, about=_about(values, job))
     try:
         model, rows = calibrate_model(model, recipe, source, job, clock=clock)
     except DataError as error:
         model.save(place)
-        raise DataError(f"{error} The trained model is in {place}, without a verdict.") from error
+        raise DataError(
+            f"{error} The trained model is in {place}, without a verdict. The same command with --resume calibrates it"
+            " again; --set verdict.KEY=VALUE may change the verdict."
+        ) from error
     model.save(place)
     clock.lap("calibration")
     return Trained(model, job.folder, history, rows, clock.parts)

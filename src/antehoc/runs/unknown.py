@@ -9,26 +9,35 @@ from antehoc.data.outliers import open_outliers
 from antehoc.errors import RecipeError, choose
 from antehoc.evaluation.unknown import GROUP
 from antehoc.figure import Figure, value_of
-from antehoc.model import Model
 from antehoc.recipe import FROM_DISK, Recipe
 
 
-def unknown_sets(
-    recipe: Recipe, model: Model, source: Source, seed: int, ood: Mapping[str, Path]
-) -> dict[str, Examples]:
-    """The recipe's built-in images of no known class, those that the data leave out, and those that the user named."""
+def unknown_sets(recipe: Recipe, source: Source, where: str, seed: int, ood: Mapping[str, Path]) -> dict[str, Examples]:
+    """The recipe's built-in unknown images, those that the data leave out, and those that the user named.
+
+    Args:
+        recipe: its section `unknown`.
+        source: of the data, whose preprocessing is the model's.
+        where: what errors call the recipe.
+        seed: of the built-in images.
+        ood: images from disk, by name.
+    Raises:
+        RecipeError, DataError: a kind that the data do not have, a name given twice, or a set without images.
+    """
     unknown = recipe.unknown
     made = source.unknown
-    found = {
-        kind: choose("kind of unknown images in these data", kind, made)(unknown.count, seed) for kind in unknown.kinds
-    }
+    try:
+        makers = {kind: choose("kind of unknown images in these data", kind, made) for kind in unknown.kinds}
+    except RecipeError as error:
+        raise RecipeError(f"{where}, unknown.kinds: {error}") from None
+    found = {kind: make(unknown.count, seed) for kind, make in makers.items()}
     if source.left_out is not None and len(source.left_out):
         found["left_out"] = source.left_out
     for name, path in (ood if unknown.from_disk else {}).items():
         if name in found:
             raise RecipeError(f"--ood {name}={path}: the recipe has a set of that name; choose another.")
         only, exclude = unknown.only.get(name, ()), unknown.exclude.get(name, ())
-        found[name] = open_outliers(path, model.preprocessing, only=only, exclude=exclude)
+        found[name] = open_outliers(path, source.preprocessing, only=only, exclude=exclude)
     return found
 
 

@@ -151,9 +151,9 @@ def run_phase(
         system.load_state_dict(load_file(done))
         return list(torch.load(folder / "history.pt", weights_only=True))
     views_seed = seed if views_seed is None else views_seed
+    check_phase(system, phase, roles, number=number)
     freeze(system, phase.train)
     module = Training(system, phase, number, seed)
-    _check(module, roles)
     behind = _epochs_behind(folder / "last.ckpt") if resume else 0
     if not behind:
         system.begin_phase(phase.train)
@@ -235,9 +235,18 @@ def _epochs_behind(checkpoint: Path) -> int:
         return 0
 
 
-def _check(module: Training, roles: Mapping[Role, Examples]) -> None:
-    """Refuse what does not fit before the training, not during it."""
-    phase, where = module.phase, f"phase {module.number + 1}"
+def check_phase(system: Trainable[Any], phase: Phase, roles: Mapping[Role, Examples], *, number: int = 0) -> None:
+    """Refuse a phase that does not fit its system or data, before it trains.
+
+    Raises:
+        RecipeError: with one sentence that says what to change.
+    """
+    where = f"phase {number + 1}"
+    try:
+        freeze(system, phase.train)
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error}") from None
+    module = Training(system, phase, number, 0)
     batch = roles["train"].batch([0])
     if phase.augment == "orientations" and batch.image.shape[2] != batch.image.shape[3]:
         raise RecipeError(f"{where}: orientations turn images, and these are not square; take `flip`.")

@@ -1,0 +1,44 @@
+"""What can be checked before a run trains: its system, phases, doubts and unknown images."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from antehoc.data import Source
+from antehoc.errors import RecipeError, near_miss
+from antehoc.model import build_system
+from antehoc.recipe import Recipe
+from antehoc.runs.unknown import unknown_sets
+from antehoc.training.loop import check_phase
+
+
+def check_run(recipe: Recipe, source: Source, where: str, seed: int, *, ood: Mapping[str, Path] | None = None) -> None:
+    """Refuse a recipe whose phases, doubts or unknown images cannot work, before anything is trained.
+
+    The system is built once more, with random weights, and decides on one image.
+
+    Args:
+        recipe: to be run.
+        source: its data.
+        where: what errors call the recipe.
+        seed: of the run.
+        ood: unknown images from disk, by name; None: the run does not evaluate.
+    Raises:
+        RecipeError, DataError: with one sentence that says what to change.
+    """
+    with torch.random.fork_rng(), torch.no_grad():
+        system = build_system(source.spec, recipe.system, f"{where}, system", weights=False).eval()
+        image = source.roles["train"].batch([0]).image
+        doubts = system.all_doubts(system.look(image, system(image)))
+        verdict = recipe.verdict
+        chosen = [*verdict.doubts, *verdict.late] if verdict.method == "combined" else [verdict.method]
+        for name in chosen:
+            if name not in doubts:
+                key = "verdict.doubts" if verdict.method == "combined" else "verdict.method"
+                hint = near_miss(name, doubts)
+                raise RecipeError(f"{where}, {key}: no doubt is called {name!r}.{hint} Known: {', '.join(doubts)}.")
+        for number, phase in enumerate(recipe.phases):
+            check_phase(system, phase, source.roles, number=number)
+    if ood is not None:
+        unknown_sets(recipe, source, where, seed, ood)
