@@ -99,7 +99,7 @@ def test_a_mask_says_where_it_lies_and_how_much_it_shows():
     spec = DataSpec(("cat", "fox"), 1, 64, 64)
     (overlay,) = mask.blocks(spec, "cat")[0].blocks
     assert isinstance(overlay, Overlay)
-    assert overlay.alt == "mask over the image: 25.0 % on average, centered at the top left"
+    assert overlay.alt == "the mask shows 25.0 % of the image, centered at the top left"
     assert torch.equal(overlay.values, values)
     assert mask.words() == ["the mask shows 25.0 % of the image"]
     nothing = SaliencyMask.of(torch.zeros(4, 4)).blocks(spec, "cat")[0].blocks[0]

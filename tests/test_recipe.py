@@ -77,8 +77,8 @@ def test_an_override_may_hold_an_equals_sign_and_spaces():
     [
         (MINIMAL + "phasess: []\n", "no key 'phasess'. Did you mean 'phases'?"),
         ("data: {name: shapes}\nsystem: {name: mirror}\n", "key 'phases' is missing"),
-        (MINIMAL + "seed: one\n", ".seed: got 'one', needs int."),
-        (MINIMAL + "seed: true\n", ".seed: got True, needs int."),
+        (MINIMAL + "seed: one\n", ".seed: got 'one', needs a whole number."),
+        (MINIMAL + "seed: true\n", ".seed: got True, needs a whole number."),
         (MINIMAL + "seed: -1\n", "a seed must be in 0..2**63 - 1; got -1."),
         (MINIMAL + "verdict: {alpha: 0}\n", ".verdict: alpha must be between 0 and 1; got 0.0."),
         (MINIMAL + "verdict: {alpha: .nan}\n", ".verdict.alpha: got nan, needs a finite number."),
@@ -88,12 +88,12 @@ def test_an_override_may_hold_an_equals_sign_and_spaces():
         (MINIMAL + "unknown: {count: 0}\n", ".unknown: count must be 1 or more; got 0."),
         (MINIMAL + "unknown: {means: {far: disk}}\n", ".unknown.means.far: got 'disk', needs"),
         (MINIMAL + "targets: {accuracy: high}\n", ": targets.accuracy: 'high' is not a target; write >= or <="),
-        (MINIMAL + "targets: {accuracy: 0.9}\n", ".targets.accuracy: got 0.9, needs str."),
+        (MINIMAL + "targets: {accuracy: 0.9}\n", ".targets.accuracy: got 0.9, needs text."),
         (MINIMAL + "studies: 5\n", ".studies: got 5, needs"),
         (MINIMAL + "studies: {masks: 5}\n", ".studies.masks: got 5, needs"),
-        (MINIMAL.replace("epochs: 2", "epochs: 2.5"), ".phases[0].epochs: got 2.5, needs int."),
+        (MINIMAL.replace("epochs: 2", "epochs: 2.5"), ".phases[0].epochs: got 2.5, needs a whole number."),
         (MINIMAL.replace("epochs: 2", "epochs: 0"), ".phases[0]: epochs must be above 0; got 0."),
-        (MINIMAL.replace("[main]", "main"), ".phases[0].train: got 'main', needs tuple"),
+        (MINIMAL.replace("[main]", "main"), ".phases[0].train: got 'main', needs a list"),
         (MINIMAL.replace("[main]", "[]"), ".phases[0]: a phase trains at least one part; `train` is empty."),
         (MINIMAL.replace("[{train: [main], epochs: 2}]", "[]"), "a recipe has one phase or more"),
         ("- data\n", "a recipe must be a mapping; got list."),
@@ -113,13 +113,13 @@ def test_what_is_wrong_is_said_at_its_place(written, text, message):
 )
 def test_what_is_not_yaml_names_file_and_line(written, text, line):
     path = written(text)
-    with pytest.raises(RecipeError, match=rf"mine\.yaml, line {line}: is not YAML"):
+    with pytest.raises(RecipeError, match=rf"mine\.yaml, line {line}: is not valid YAML"):
         read_recipe(path)
 
 
 @pytest.mark.parametrize("text", ["seed: 2020-13-45\n", "seed: \x00\n"])
 def test_what_yaml_itself_cannot_read_is_refused(written, text):
-    with pytest.raises(RecipeError, match=r"mine\.yaml.*is not YAML"):
+    with pytest.raises(RecipeError, match=r"mine\.yaml.*is not valid YAML"):
         read_recipe(written(MINIMAL + text))
 
 
@@ -143,7 +143,7 @@ def test_an_unknown_name_gets_a_hint():
 def test_the_values_of_data_are_checked_against_the_data_set():
     for override, message in (
         ("data.trian=5", "shapes, data: no key 'trian'. Did you mean 'train'"),
-        ("data.train=many", "shapes, data.train: got 'many', needs int"),
+        ("data.train=many", "shapes, data.train: got 'many', needs a whole number"),
         ("data.variant=fre", "shapes, data.variant: 'fre' is not one of its choices. Did you mean 'free'"),
         ("data.seed=5", "shapes, data: no key 'seed'"),
         ("data.name=[shapes]", r"no data set is called \['shapes'\]"),

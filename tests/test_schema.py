@@ -44,7 +44,7 @@ def test_nested_values_become_objects():
     st.builds(
         Animal,
         name=st.text(max_size=5),
-        legs=st.lists(st.builds(Leg, st.floats(-9, 9), st.lists(st.integers(), max_size=3).map(tuple)), max_size=3).map(
+        legs=st.lists(st.builds(Leg, st.floats(-9, 9), st.lists(st.integers(-(2**62), 2**62), max_size=3).map(tuple)), max_size=3).map(
             tuple
         ),
         weight=st.none() | st.floats(0, 9),
@@ -63,26 +63,26 @@ def test_what_was_taken_apart_is_put_together_again(animal):
         ({}, "zoo.yaml: key 'name' is missing; it has no default."),
         (["name"], "zoo.yaml: needs a mapping; got ['name']."),
         (None, "zoo.yaml: needs a mapping; got None."),
-        ({"name": 1}, "zoo.yaml.name: got 1, needs str."),
+        ({"name": 1}, "zoo.yaml.name: got 1, needs text."),
         ({"name": "Ada", "kind": "foxx"}, "zoo.yaml.kind: 'foxx' is not one of its choices. Did you mean 'fox'?"),
         ({"name": "Ada", "kind": ["fox"]}, "zoo.yaml.kind: ['fox'] is not one of its choices."),
-        ({"name": "Ada", "weight": True}, "zoo.yaml.weight: got True, needs float."),
-        ({"name": "Ada", "weight": "heavy"}, "zoo.yaml.weight: got 'heavy', needs float."),
+        ({"name": "Ada", "weight": True}, "zoo.yaml.weight: got True, needs a number."),
+        ({"name": "Ada", "weight": "heavy"}, "zoo.yaml.weight: got 'heavy', needs a number."),
         ({"name": "Ada", "weight": math.nan}, "zoo.yaml.weight: got nan, needs a finite number."),
         ({"name": "Ada", "weight": -math.inf}, "zoo.yaml.weight: got -inf, needs a finite number."),
         ({"name": "Ada", "weight": -1}, "zoo.yaml: weight is 0 or more; got -1.0."),
-        ({"name": "Ada", "legs": {"length": 1}}, "zoo.yaml.legs: got {'length': 1}, needs tuple"),
+        ({"name": "Ada", "legs": {"length": 1}}, "zoo.yaml.legs: got {'length': 1}, needs a list"),
         ({"name": "Ada", "legs": [{"length": 1}, {"lenght": 1}]}, "zoo.yaml.legs[1]: no key 'lenght'. Did you mean"),
         (
             {"name": "Ada", "legs": [{"length": 1, "joints": [0, 1.5]}]},
-            "zoo.yaml.legs[0].joints[1]: got 1.5, needs int.",
+            "zoo.yaml.legs[0].joints[1]: got 1.5, needs a whole number.",
         ),
         (
             {"name": "Ada", "legs": [{"length": 1, "joints": [True]}]},
-            "zoo.yaml.legs[0].joints[0]: got True, needs int.",
+            "zoo.yaml.legs[0].joints[0]: got True, needs a whole number.",
         ),
-        ({"name": "Ada", "marks": {"a": 1, "b": "x"}}, "zoo.yaml.marks.b: got 'x', needs float."),
-        ({"name": "Ada", "marks": {1: 1}}, "zoo.yaml.marks: got 1, needs str."),
+        ({"name": "Ada", "marks": {"a": 1, "b": "x"}}, "zoo.yaml.marks.b: got 'x', needs a number."),
+        ({"name": "Ada", "marks": {1: 1}}, "zoo.yaml.marks: got 1, needs text."),
         ({"name": "Ada", "marks": [1]}, "zoo.yaml.marks: got [1], needs Mapping[str, float]."),
     ],
 )
@@ -93,7 +93,7 @@ def test_an_error_names_place_value_and_what_would_do(values, message):
 
 
 def test_a_number_that_yaml_reads_as_text_gets_a_hint():
-    with pytest.raises(RecipeError, match=r"got '1e-3', needs float\. YAML reads .* as in 1\.0e-3"):
+    with pytest.raises(RecipeError, match=r"got '1e-3', needs a number\. YAML reads .* as in 1\.0e-3"):
         convert("1e-3", float, "rate")
 
 
@@ -210,18 +210,18 @@ def test_a_group_of_options_is_a_mapping(values, found):
     [
         ({"gate": {"at": "imag"}}, "system.gate.at: 'imag' is not one of its choices. Did you mean 'image'?"),
         ({"gate": {"backbon": 1}}, "system.gate: no key 'backbon'. Did you mean 'backbone'? Known: at, backbone."),
-        ({"gate": {"backbone": {"weights": 3.5}}}, "system.gate.backbone.weights: got 3.5, needs str | bool."),
+        ({"gate": {"backbone": {"weights": 3.5}}}, "system.gate.backbone.weights: got 3.5, needs text or true or false."),
         ({"gate": {"backbone": {"weights": True}}}, "system.gate.backbone: backbone 'small' has no weights."),
         ({"gate": None}, "system.gate: needs a mapping; got None."),
         ({"backbone": {"nam": "tiny"}}, "system.backbone: no key 'nam'. Did you mean 'name'?"),
-        ({"backbone": {"name": 3}}, "system.backbone.name: got 3, needs str."),
+        ({"backbone": {"name": 3}}, "system.backbone.name: got 3, needs text."),
         ({"backbone": {"weights": True}}, "system.backbone: backbone 'small' has no weights."),
-        ({"backbone": 3}, "system.backbone: got 3, needs Backbone | str."),
-        ({"backbone": None}, "system.backbone: got None, needs Backbone | str."),
+        ({"backbone": 3}, "system.backbone: got 3, needs a mapping with keys of "),
+        ({"backbone": None}, "system.backbone: got None, needs a mapping with keys of "),
         ({"teacher": {"options": 3}}, "system.teacher.options: got 3, needs Mapping[str, Any]."),
-        ({"parts": [{}, {"name": 1}]}, "system.parts[1].name: got 1, needs str."),
-        ({"either": {"at": "stages", "backbone": {"name": 1}}}, "system.either.backbone.name: got 1, needs str."),
-        ({"either": {"name": 1}}, "system.either.name: got 1, needs str."),
+        ({"parts": [{}, {"name": 1}]}, "system.parts[1].name: got 1, needs text."),
+        ({"either": {"at": "stages", "backbone": {"name": 1}}}, "system.either.backbone.name: got 1, needs text."),
+        ({"either": {"name": 1}}, "system.either.name: got 1, needs text."),
     ],
 )
 def test_an_error_in_a_group_names_the_whole_place(values, message):

@@ -167,8 +167,8 @@ class SaliencyMask(Explanation):
 
     def blocks(self, spec: DataSpec, label: str, image: Tensor | Image.Image | None = None) -> list[Section]:
         values = self.values()
-        mean = f"{percent(float(values.mean()))} on average"  # of a hard gate more or less is shown than that
-        alt = f"mask over the image: {mean}, {_where(values)}"
+        mean = f"the mask shows {percent(float(values.mean()))} of the image"
+        alt = f"{mean}, {_where(values)}"
         overlay = Overlay(values, alt, image, low="0: hidden", high="1: shown", caption=mean)
         title = "What the mask lets through"
         return [Section(f"{title}: {self.about}" if self.about else title, (overlay,))]

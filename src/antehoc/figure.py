@@ -1,5 +1,6 @@
 """A measured figure: its value with all that is needed to read it, and the one way in which numbers are written."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, assert_never
@@ -119,12 +120,19 @@ def percent(share: float) -> str:
     """A share in percent, never rounded to all or none where it is neither.
 
     Example:
-        >>> percent(0.8642), percent(0.9997), percent(1.0), percent(0.000116961)
-        ('86.4 %', '99.97 %', '100 %', '0.012 %')
+        >>> percent(0.8642), percent(0.999908), percent(1.0), percent(0.000116961)
+        ('86.4 %', '99.991 %', '100 %', '0.012 %')
     """
+    if not 0 < share < 1:
+        return f"{100 * share:g} %"
     rounded = f"{100 * share:.1f}"
-    fine = f"{100 * share:g}" if share > 0.5 else f"{100 * share:.2g}"
-    return (rounded if 0 < float(rounded) < 100 else fine) + " %"
+    if 0 < float(rounded) < 100:
+        return f"{rounded} %"
+    if share < 0.5:
+        return f"{100 * share:.2g} %"
+    rest = float(f"{100 * (1 - share):.1g}")
+    places = -math.floor(math.log10(rest))
+    return f"{100 - rest:.{places}f} %" if places < 12 else "100 %"
 
 
 def listed(parts: Iterable[str]) -> str:

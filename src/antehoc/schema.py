@@ -2,10 +2,10 @@
 
 import dataclasses
 import inspect
-import re
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from beartype.door import is_bearable
@@ -150,10 +150,42 @@ def _plain(value: object, hint: Any, where: str, *, refuse: bool = False) -> obj
         raise RecipeError(f"{where}: the number is too large; at most {2**63 - 1} is possible.")
     bad = hint is not Any and (not is_bearable(value, hint) or (isinstance(value, bool) and hint in (int, float)))
     if bad or refuse:
-        name = getattr(hint, "__name__", None) if not get_args(hint) else str(hint)
-        name = re.sub(r"(\w+\.)+(?=\w)", "", str(name or hint))  # without its modules
-        raise RecipeError(f"{where}: got {value!r}, needs {name}.{_slip(value, hint)}")
+        raise RecipeError(f"{where}: got {value!r}, needs {words(hint)}.{_slip(value, hint)}")
     return value
+
+
+_WORDS: dict[Any, str] = {
+    str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null",
+    Path: "a path", Any: "any value",
+}  # fmt: skip
+
+
+def words(hint: Any) -> str:
+    """What a type asks of a value in YAML or JSON, in words.
+
+    Example:
+        >>> words(tuple[str, ...]), words(int | None), words(Literal["add", "concat"])
+        ('a list of text', 'a whole number or null', 'add or concat')
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(words(one) for one in arguments))
+    if origin is Literal:
+        return " or ".join(map(str, arguments))
+    if origin in (tuple, list, Sequence):
+        inner = [one for one in arguments if one is not ...]
+        same = len(set(inner)) == 1
+        count = f"{len(inner)} values, each " if same and len(inner) > 1 else ""
+        return f"a list of {count}{_plural(words(inner[0]), one=bool(count))}" if same else "a list"
+    if origin is Mapping or origin is dict or _is_group(hint):
+        return f"a mapping with keys of {', '.join(_fields(hint))}" if _is_group(hint) else "a mapping"
+    return _WORDS.get(hint) or str(getattr(hint, "__name__", hint))
+
+
+def _plural(text: str, *, one: bool) -> str:
+    return (
+        text if one else {"a whole number": "whole numbers", "a number": "numbers", "a path": "paths"}.get(text, text)
+    )
 
 
 def _slip(value: object, hint: Any) -> str:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antehoc.errors import DataError
+from antehoc.errors import DataError, ModelError
 
 Task = Literal["single-label", "multi-label"]
 
@@ -118,3 +118,24 @@ def check_labels(task: Task, label: Tensor, classes: int, where: str) -> None:
         raise DataError(
             f"{where}: class numbers must be in 0..{classes - 1}; got {int(label.min())} to {int(label.max())}."
         )
+
+
+def checked_logits(classifier: object, logits: object, images: int, task: Task = "single-label") -> Tensor:
+    """What a classifier returned, if it is logits (B, K) that can be explained.
+
+    Raises:
+        ModelError: it is anything else, or a single logit whose softmax is always 1.
+    """
+    name = type(classifier).__name__
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != images:
+        came = f"a tensor {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        raise ModelError(
+            f"a classifier must map {images} images to logits ({images}, classes); {name} gave {came}."
+            " A system of antehoc has `as_classifier()` for this."
+        )
+    if logits.shape[1] == 1 and task == "single-label":
+        raise ModelError(
+            f'{name} gives a single logit, whose softmax is always 1; pass task="multi-label" to read it through a'
+            " sigmoid, or a module that returns the logits of both classes."
+        )
+    return logits

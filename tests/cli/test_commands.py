@@ -119,16 +119,16 @@ def test_the_path_of_data_reaches_the_recipe_as_it_is(refused, tiny_run, tmp_pat
     ("change", "message"),
     [
         ("system.mirror.widht=8", "tiny.yaml, system.mirror: no key 'widht'. Did you mean 'width'?"),
-        ("system.mirror.width=wide", "tiny.yaml, system.mirror.width: got 'wide', needs int."),
+        ("system.mirror.width=wide", "tiny.yaml, system.mirror.width: got 'wide', needs a whole number."),
         ("system.name=miror", "tiny.yaml, system.name: no system is called 'miror'. Did you mean 'mirror'?"),
         ("system.backbone=smal", "no backbone is called 'smal'. Did you mean 'small'?"),
         ("data.trian=8", "tiny.yaml, data: no key 'trian'. Did you mean 'train'?"),
         ("data.name=shape", "tiny.yaml, data.name: no data set is called 'shape'. Did you mean 'shapes'?"),
-        ("data.train=2020-01-02", "tiny.yaml, data.train: got datetime.date(2020, 1, 2), needs int."),
+        ("data.train=2020-01-02", "tiny.yaml, data.train: got datetime.date(2020, 1, 2), needs a whole number."),
         ("verdict.alpha=2", "tiny.yaml.verdict: alpha must be between 0 and 1; got 2.0."),
         ("verdic.alpha=0.1", "tiny.yaml: no key 'verdic'. Did you mean 'verdict'?"),
         ("seed=-1", "tiny.yaml: a seed must be in 0..2**63 - 1; got -1."),
-        ("seed=true", "tiny.yaml.seed: got True, needs int."),
+        ("seed=true", "tiny.yaml.seed: got True, needs a whole number."),
         ("phases=[{train: [nose], epochs: 1}]", "the system has no part 'nose' to train. Known: main, mirror."),
         ("phases=[{train: [main], epochs: 1, weights: {x: 1}}]", "phase 1: no loss term is called 'x'"),
         ("phases=[{train: [main], epochs: 1, monitor: acuracy}]", "no figure is called 'acuracy'. Did you mean"),
@@ -138,7 +138,7 @@ def test_the_path_of_data_reaches_the_recipe_as_it_is(refused, tiny_run, tmp_pat
         ),
         ("data.calibration=20", "tiny.yaml: calibration has 20 images; give 80 or more"),
         ("seed", "--set seed: needs KEY=VALUE, such as data.train=2000."),
-        ("seed=[1", "--set seed=[1: the value is not YAML."),
+        ("seed=[1", "--set seed=[1, line 1: is not valid YAML ("),
     ],
 )
 def test_a_wrong_recipe_is_refused(refused, tiny_run, tmp_path, change, message):

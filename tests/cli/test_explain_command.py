@@ -143,7 +143,7 @@ def test_explain_writes_the_masks_of_a_model_that_has_them_at_the_images_pixels(
     for path in out.iterdir():
         with Image.open(path) as picture:
             assert picture.size == (96, 64)
-    assert "mask over the image" in page.read_text()
+    assert "the mask shows" in page.read_text()
 
 
 def test_masks_of_a_model_that_has_none_are_refused(refused, tiny_run, png, tmp_path):

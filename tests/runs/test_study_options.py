@@ -25,7 +25,7 @@ def test_studies_run_without_options_and_those_given_are_kept():
     [
         ("[maks]", r"mine\.yaml, studies: no study is called 'maks'\. Did you mean 'masks'\? Known: "),
         ("{compare: {cuont: 5}}", r"mine\.yaml, studies\.compare: no key 'cuont'\. Did you mean 'count'\?"),
-        ("{compare: {count: many}}", r"mine\.yaml, studies\.compare\.count: got 'many', needs int\."),
+        ("{compare: {count: many}}", r"mine\.yaml, studies\.compare\.count: got 'many', needs a whole number\."),
         ("[deciding]", r"mine\.yaml, studies\.deciding: key 'a' is missing; it has no default"),
         ("{masks: {seed: 5}}", r"mine\.yaml, studies\.masks: no key 'seed'"),
     ],

@@ -507,7 +507,7 @@ def killed_and_resumed(system, phase, roles, folder, monkeypatch, moment):
 
     with monkeypatch.context() as patch:
         if moment == "before the mark":
-            patch.setattr(loop, "save_file", die)
+            patch.setattr(loop, "write_weights", die)
         elif moment == "between best and last":
             patch.setattr(loop.ModelCheckpoint, "on_train_epoch_end", dying_at_last(1))
         else:

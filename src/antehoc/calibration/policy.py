@@ -114,10 +114,8 @@ def calibrate(
     """
     combined = method == "combined"
     names = list(names) if combined else [method]
-    least_rows(alpha)  # refuses an alpha out of its range
-    if unknown := [name for name in [*names, *late] if name not in doubts]:
-        raise DataError(f"no doubt is called {unknown[0]!r}; this model has {', '.join(doubts)}.")
-    _check_rows(wrong, least=40 if combined and fit is None else 20)  # where both are needed, half of the rows must do
+    least = 40 if combined and fit is None else 20  # where both are needed, half of the rows must be enough
+    _check(doubts, wrong, [*names, *late], alpha, least=least)
     order = torch.randperm(len(wrong), generator=generator)
     halved = combined and fit is None
     own, rest = (order[: len(order) // 2], order[len(order) // 2 :]) if halved else (order[:0], order)
@@ -148,7 +146,10 @@ def _rows(doubts: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
     return {name: values[rows] for name, values in doubts.items()}
 
 
-def _check_rows(wrong: Tensor, *, least: int) -> None:
+def _check(doubts: Mapping[str, Tensor], wrong: Tensor, names: Sequence[str], alpha: float, *, least: int) -> None:
+    least_rows(alpha)  # refuses an alpha out of its range
+    if unknown := [name for name in names if name not in doubts]:
+        raise DataError(f"no doubt is called {unknown[0]!r}; this model has {', '.join(doubts)}.")
     correct = int((~wrong).sum())
     if correct < least:
         raise DataError(

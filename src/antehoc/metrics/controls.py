@@ -65,7 +65,7 @@ def _outer(rows: Tensor, columns: Tensor) -> Tensor:
 
 def _noise(image: Tensor, seed: int) -> Tensor:
     """(1, H, W) even noise from the seed and the image's values."""
-    own = zlib.crc32(image.cpu().contiguous().numpy().tobytes(), seed % 2**32)
+    own = zlib.crc32(image.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes(), seed % 2**32)
     draws = torch.Generator().manual_seed(own)
     return torch.rand(1, *image.shape[1:], generator=draws, dtype=image.dtype).to(image.device)
 

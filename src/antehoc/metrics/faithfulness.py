@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from antehoc.errors import RecipeError
+from antehoc.errors import DataError, RecipeError
 from antehoc.metrics.maps import Maps, grid, target_probability, usable
 from antehoc.nn.blur import BLUR, blurred
 from antehoc.task import Task
@@ -265,10 +265,14 @@ def area(curve: Curve) -> Scores:
 
     Returns:
         For each image a number in 0..1.
+    Raises:
+        DataError: if the curve has fewer than two points.
     Example:
         >>> area(torch.tensor([[1.0, 0.5, 0.0]]))
         tensor([0.5000])
     """
+    if curve.shape[1] < 2:
+        raise DataError(f"the area under a curve needs two points or more; got {curve.shape[1]}.")
     return torch.trapezoid(curve, dx=1 / (curve.shape[1] - 1), dim=1)
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from antehoc.errors import DataError, RecipeError
-from antehoc.task import Task, probabilities
+from antehoc.task import Task, checked_logits, probabilities
 from antehoc.types import Images, Labels, Scores, checked
 
 Maps = Float[Tensor, "batch 1 height width"]  # raw: higher is more relevant, no scale of their own
@@ -86,7 +86,8 @@ def target_probability(
     Returns:
         Probabilities in 0..1, on the CPU in double precision.
     Raises:
-        DataError: if a target is not a class of the classifier.
+        DataError: if a target is not a class of the classifier, or a logit is not finite.
+        ModelError: if the classifier gives no logits (B, K).
         RecipeError: if `chunk` is below 1.
     """
     limit = PIXELS_AT_ONCE_ELSEWHERE if target.device.type != "cpu" else PIXELS_AT_ONCE
@@ -97,7 +98,9 @@ def target_probability(
     with torch.no_grad(), _evaluating(classifier):
         for first in range(0, len(target), at_once):
             own = target[first : first + at_once]
-            logits = classifier(batch_at(first, first + len(own)))
+            logits = checked_logits(classifier, classifier(batch_at(first, first + len(own))), len(own), task)
+            if bad := int((~logits.isfinite().all(1)).sum()):
+                raise DataError(f"the classifier gave logits that are NaN or infinite for {bad} of {len(own)} images.")
             if len(strange := own[(own < 0) | (own >= logits.shape[1])]):
                 raise DataError(f"a target is a class from 0 to {logits.shape[1] - 1}; got {int(strange[0])}.")
             found.append(probabilities(task, logits).gather(1, own[:, None])[:, 0].cpu().double())

@@ -112,11 +112,13 @@ def max_scaled(maps: Maps) -> Maps:
 
     Only for thresholds: what is stored and compared otherwise stays raw.
 
+    Raises:
+        DataError: if a value is not finite.
     Example:
         >>> max_scaled(torch.tensor([[[[-1.0, 1.0, 4.0]]]]))
         tensor([[[[0.0000, 0.2500, 1.0000]]]])
     """
-    positive = maps.clamp(min=0)
+    positive = usable(maps, maps).clamp(min=0)
     top = positive.amax((2, 3), keepdim=True)
     return positive / top.where(top > 0, 1)
 
@@ -238,13 +240,15 @@ def gini(maps: Maps) -> Scores:
 
     Returns:
         A number in 0..1: 0 for a flat map, zero or not, and 1 - 1/N where one pixel holds all.
+    Raises:
+        DataError: if a value is not finite.
     Source:
         Hurley and Rickard, "Comparing Measures of Sparsity", IEEE Transactions on Information Theory 2009, table I.
     Example:
         >>> gini(torch.tensor([[[[0.0, 0.0, 0.0, -5.0]]]]))
         tensor([0.7500], dtype=torch.float64)
     """
-    value = maps.flatten(1).detach().cpu().double().abs().sort(1).values
+    value = usable(maps, maps).flatten(1).detach().cpu().double().abs().sort(1).values
     n = value.shape[1]
     weight = (n - torch.arange(1, n + 1, dtype=torch.float64) + 0.5) / n
     total = value.sum(1)

@@ -18,12 +18,14 @@ def decide(system: System[Any], policy: Policy | None, image: Tensor) -> list[De
     """Decide, explain and question a batch of images.
 
     Args:
-        system: in eval mode.
+        system: it is put into eval mode.
         policy: its calibration; without one the decisions carry no verdict.
         image: (B, C, H, W) in 0..1.
     Returns:
         One decision per image.
     """
+    if system.training:  # batch norm would move, and answer by the batch
+        system.eval()
     output = system.look(image, system(image))
     spec, explanations = system.spec, system.explain(output)
     named = task.named(spec.task, output.logits)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from antehoc.calibration import Policy
 from antehoc.cards import Card, upgraded_card
@@ -19,6 +19,7 @@ from antehoc.errors import AntehocError, ModelError, OutputError, RecipeError
 from antehoc.figure import number, percent
 from antehoc.model.decision import decide
 from antehoc.model.model import Model
+from antehoc.nn.files import write_weights
 from antehoc.plain import read_json
 from antehoc.saved import FILES, check_files
 from antehoc.schema import build, build_named, convert
@@ -40,11 +41,10 @@ def save(model: Model, folder: str | Path) -> None:
             raise OutputError(
                 f"{folder}: holds {strangers[0]!r}, which is not part of a model; choose an empty folder."
             )
-        weights = {name: value.detach().cpu().contiguous() for name, value in model.system.state_dict().items()}
-        save_file(weights, folder / "model.safetensors")
+        write_weights(model.system.state_dict(), folder / "model.safetensors")
         config = _config(model, sha256(folder / "model.safetensors"))
-        (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
-        (folder / "README.md").write_text(model_card(model))
+        (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(model_card(model), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise OutputError(
             f"{folder}: the model cannot be written here ({error.strerror}); choose another path."
@@ -71,7 +71,8 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
         folder: as `Model.save` wrote it.
         device: where its weights go, such as `cpu` or `cuda`.
     Raises:
-        ModelError: a file is missing, damaged or one too many; the schema or the hash of the weights does not match.
+        ModelError: a file is missing, damaged or one too many, the schema or the hash of the weights does not match, or
+            the device is not available.
     """
     folder = check_files(folder)
     try:
@@ -86,7 +87,11 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
     except AntehocError as error:
         place = "" if str(error).startswith(str(folder)) else f"{folder}/config.json: "
         raise ModelError(f"{place}{error}") from error
-    return Model(system=system.to(device), **rest)
+    try:
+        system = system.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"device {device!r} cannot be used here ({str(error).splitlines()[0]}); use 'cpu'.") from error
+    return Model(system=system, **rest)
 
 
 def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:

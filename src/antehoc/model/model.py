@@ -1,7 +1,7 @@
 """A finished model: all that a decision needs, in memory."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 from antehoc.calibration import Policy
 from antehoc.data.images import load_image
 from antehoc.data.preprocessing import Preprocessing, check_tensor
-from antehoc.errors import AntehocError
+from antehoc.errors import AntehocError, DataError
 from antehoc.model.correction import intervene
 from antehoc.model.decision import decide
 from antehoc.systems.base import System
@@ -43,23 +43,28 @@ class Model:
         """Names and sizes of the data that the model was trained on."""
         return self.system.spec
 
-    def decide(self, images: Tensor | Sequence[str | Path], *, batch_size: int = 64) -> list[Decision]:
+    def decide(self, images: Tensor | str | Path | Iterable[str | Path], *, batch_size: int = 64) -> list[Decision]:
         """Decide, explain and question images.
 
         Args:
-            images: (B, C, H, W) in 0..1 at the model's size, or paths of image files of any size and mode.
+            images: (B, C, H, W) in 0..1 at the model's size, or the path or paths of image files of any size and mode.
             batch_size: images per forward pass.
         Raises:
             ImageError: where a file cannot be read (`decide_each` goes on instead).
-            DataError: where a tensor has another shape, or values outside 0..1.
+            DataError: anything else is given, or a tensor has another shape or values outside 0..1.
         """
         if isinstance(images, Tensor):
+            images = images.float() if images.dtype in (torch.float16, torch.bfloat16, torch.float64) else images
             check_tensor(images, self.preprocessing, "images")
             return [
                 d
                 for part in torch.split(images, batch_size)
                 for d in decide(self.system, self.policy, part.to(self.device))
             ]
+        if isinstance(images, str | Path):
+            images = [images]
+        if not isinstance(images, Iterable) or isinstance(images, bytes | Mapping):
+            raise DataError(f"images must be a tensor, or paths of image files; got {type(images).__name__}.")
         decisions = []
         for item in self.decide_each(images, batch_size=batch_size):
             if isinstance(item, AntehocError):
@@ -71,6 +76,10 @@ class Model:
         """A decision for each path in order; for a file that cannot be read, its error in the decision's place."""
         waiting: list[Tensor | AntehocError] = []
         for path in paths:
+            if not isinstance(path, str | Path):
+                raise DataError(
+                    f"images must be a tensor, or paths of image files; got a list with {type(path).__name__}."
+                )
             try:
                 waiting.append(load_image(Path(path), self.preprocessing))
             except AntehocError as error:

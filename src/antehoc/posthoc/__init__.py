@@ -1,7 +1,9 @@
 """Explanations added afterwards to any classifier, for comparison: one call, and a check of every result."""
 
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -9,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from antehoc.cards import Card
-from antehoc.errors import DataError, RecipeError, choose, install, near_miss
+from antehoc.errors import DataError, ModelError, RecipeError, choose, install, near_miss
 from antehoc.posthoc import cams, gradients, masking, relevance
 from antehoc.posthoc.ascent import ASCENT, gradient_ascent
 from antehoc.posthoc.cards import CARDS
 from antehoc.posthoc.checks import Attributions, Made, Passes, judge
 from antehoc.posthoc.probe import Probe, standing_still
 from antehoc.task import Task, strongest
-from antehoc.types import Images, Labels, checked
+from antehoc.types import Images, checked
 
 __all__ = ["ASCENT", "METHODS", "Attributions", "Method", "Passes", "attributions", "gradient_ascent", "judge"]
 
@@ -67,7 +69,7 @@ def attributions(
     images: Images,
     *,
     method: str,
-    target: int | Labels | None = None,
+    target: object = None,
     chunk: int = 16,
     seed: int = 0,
     task: Task = "single-label",
@@ -83,8 +85,8 @@ def attributions(
         classifier: maps images to logits (B, K); of a system, `system.as_classifier()`.
         images: in 0..1, where the classifier is.
         method: a name in `METHODS`.
-        target: the number of the class to explain, for all images or for each, whether or not it is decided; by
-            default the class with the highest logit.
+        target: the number of the class to explain, whether or not it is decided: one for all images, or one for each
+            (a list, an array or a tensor). Default: the class with the highest logit.
         chunk: the most images that the classifier sees at once; memory grows with it and with nothing else.
         seed: of the methods that draw at random.
         task: whether the classes share a softmax, or each has a sigmoid; it matters to methods that read probabilities.
@@ -92,9 +94,11 @@ def attributions(
     Returns:
         Raw maps, with `valid` and the checks that it comes from.
     Raises:
-        RecipeError: if a method or option is unknown, a package is missing or `chunk` is below 1.
+        RecipeError: if a method or option is unknown, an option is out of its range, a package is missing or `chunk`
+            is below 1.
         DataError: if there are no images, or no such class.
         ModelError: if the classifier gives no logits (B, K), or the method cannot be used on it.
+    Images with a pixel that is not a finite number, or whose logits are not, get an invalid map of NaN.
     Example:
         >>> classifier = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
         >>> classifier[1].weight.data = torch.tensor([[1.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.0, 0.0]])
@@ -110,15 +114,53 @@ def attributions(
     if not len(images):
         raise DataError("attributions need one image or more; got none.")
     probe = Probe(classifier, chunk, task)
-    with standing_still(classifier):
-        images = images.detach().clone()  # of no other graph, and no inference tensor
-        classes = _targets(probe, images, target)
+    images = images.detach().clone()  # of no other graph, and no inference tensor
+    usable = images.isfinite().flatten(1).all(1)
+    images[~usable] = 0  # so that they spoil no other image of their chunk
+    with standing_still(classifier), _named(method, classifier):
+        classes, finite = _targets(probe, images, target)
         made = [entry.run(probe, images[part], classes[part], **settings) for part in probe.parts(len(images))]
     maps = torch.cat([one.maps for one in made]).detach()
+    maps[~(usable & finite)] = torch.nan
     own = {name: torch.cat([one.checks[name] for one in made]) for name in made[0].checks}
     valid, checks, why = judge(maps, own)
     passes = Passes(probe.forward / len(images), probe.backward / len(images))
     return Attributions(maps, classes, valid, checks, why, passes, method, settings)
+
+
+@contextmanager
+def _named(method: str, classifier: nn.Module) -> Iterator[None]:
+    """One sentence for what a foreign classifier raises, or a method that cannot take it apart."""
+    try:
+        yield
+    except _FOREIGN as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"method {method!r} cannot be used on {type(classifier).__name__} ({said}).") from error
+
+
+_FOREIGN = (RuntimeError, NotImplementedError, TypeError, AttributeError, ValueError, IndexError, KeyError)
+
+_RANGES: dict[str, tuple[float, float, bool]] = {  # of options: the least, the largest, and whether they are whole
+    "samples": (1, math.inf, True), "steps": (1, math.inf, True), "cells": (1, math.inf, True),
+    "masks": (1, math.inf, True), "window": (1e-9, 1, False), "area": (1e-9, 1, False), "shown": (1e-9, 1, False),
+    "noise": (0, math.inf, False), "fill": (-math.inf, math.inf, False), "baseline": (-math.inf, math.inf, False),
+}  # fmt: skip
+
+
+def _check_option(method: str, name: str, value: object) -> None:
+    least, largest, whole = _RANGES[name]
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if number and math.isfinite(value) and least <= value <= largest:  # type: ignore[arg-type,operator]
+        return
+    kind = "a whole number" if whole else "a finite number"
+    span = (
+        ""
+        if least == -math.inf
+        else f", {least:g} or more"
+        if largest == math.inf
+        else f" above 0, at most {largest:g}"
+    )
+    raise RecipeError(f"method {method!r}: option {name!r} must be {kind}{span}; got {value!r}.")
 
 
 def _known(method: str, entry: Method, options: dict[str, object]) -> dict[str, object]:
@@ -128,15 +170,24 @@ def _known(method: str, entry: Method, options: dict[str, object]) -> dict[str, 
             known = ", ".join(entry.options) or "none"
             hint = near_miss(name, entry.options)
             raise RecipeError(f"method {method!r} has no option {name!r}.{hint} Known: {known}.")
+        _check_option(method, name, options[name])
     missing = [package for package in entry.needs if find_spec(package) is None]
     if missing:
         raise RecipeError(f"method {method!r} needs {' and '.join(missing)}; {install('posthoc')}.")
     return options
 
 
-def _targets(probe: Probe, images: Tensor, target: int | Tensor | None) -> Tensor:
+def _targets(probe: Probe, images: Tensor, target: object) -> tuple[Tensor, Tensor]:
+    """The class to explain of each image (B,), and whether its logits, where they were computed, are finite (B,)."""
     if target is None:
         with torch.no_grad():
-            return torch.cat([strongest(probe.logits(images[part])) for part in probe.parts(len(images))])
-    classes = torch.as_tensor(target, device=images.device).long()
-    return classes.expand(len(images)) if classes.dim() == 0 else classes
+            logits = torch.cat([probe.logits(images[part]) for part in probe.parts(len(images))])
+        finite = logits.isfinite().all(1)
+        return strongest(logits.nan_to_num()), finite
+    try:
+        classes = torch.as_tensor(target, device=images.device)
+    except (TypeError, ValueError, RuntimeError):
+        classes = torch.empty(0, dtype=torch.bool)
+    if classes.dtype.is_floating_point or classes.dtype == torch.bool or classes.shape not in ((), (len(images),)):
+        raise DataError(f"target must be a class number, or one for each of the {len(images)} images; got {target!r}.")
+    return classes.long().expand(len(images)), torch.ones(len(images), dtype=torch.bool, device=images.device)

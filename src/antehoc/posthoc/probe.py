@@ -1,13 +1,13 @@
 """A classifier that is asked in chunks, standing still: what every post-hoc method is made of."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
 
 from antehoc.errors import DataError, ModelError
-from antehoc.task import Task, log_probabilities
+from antehoc.task import Task, checked_logits, log_probabilities
 
 
 class Probe:
@@ -30,14 +30,7 @@ class Probe:
             ModelError: if the classifier gives anything else.
         """
         self.forward += len(images)
-        logits = self.classifier(images)
-        if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images):
-            came = f"a tensor {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
-            raise ModelError(
-                f"attributions need a classifier that maps {len(images)} images to logits ({len(images)}, classes); "
-                f"{type(self.classifier).__name__} gave {came}. A system of antehoc has `as_classifier()` for this."
-            )
-        return logits
+        return checked_logits(self.classifier, self.classifier(images), len(images), self.task)
 
     def scores(self, images: Tensor, target: Tensor, *, log_probability: bool = False) -> Tensor:
         """The logit (B,) of each image's target, or its log-probability.
@@ -79,11 +72,24 @@ class Probe:
 
 @contextmanager
 def standing_still(classifier: nn.Module) -> Iterator[None]:
-    """Eval mode and frozen parameters for a while; every mode and flag is restored, also after an error."""
+    """Eval mode and frozen parameters for a while; every mode and flag is restored, also after an error.
+
+    An exported program has no modes and stays as it is.
+
+    Raises:
+        ModelError: the weights were created in inference mode, so that no gradient can pass them.
+    """
+    if any(parameter.is_inference() for parameter in classifier.parameters()):
+        raise ModelError(
+            f"the weights of {type(classifier).__name__} were created in torch.inference_mode, without gradients;"
+            " create or load the classifier outside of it."
+        )
     modes = [(part, part.training) for part in classifier.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in classifier.parameters()]
     try:
-        classifier.eval().requires_grad_(False)
+        with suppress(NotImplementedError):  # of an exported program
+            classifier.eval()
+        classifier.requires_grad_(False)  # not chained: a `train` of the user's may return nothing
         with torch.inference_mode(False), torch.enable_grad():
             yield
     finally:

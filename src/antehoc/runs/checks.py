@@ -1,16 +1,48 @@
 """What can be checked before a run trains: its system, phases, doubts and unknown images."""
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 
 import torch
 
 from antehoc.data import Source
-from antehoc.errors import RecipeError, near_miss
+from antehoc.errors import DataError, RecipeError, near_miss
 from antehoc.model import build_system
 from antehoc.recipe import Recipe
 from antehoc.runs.unknown import unknown_sets
 from antehoc.training.loop import check_phase
+
+
+def check_same_data(folder: Path, source: Source, where: str) -> None:
+    """Keep a fingerprint of a run's data, or refuse data that differ from those that the run began with.
+
+    The fingerprint covers the bytes, labels, attributes and role of every image, and the class names.
+
+    Args:
+        folder: of the run.
+        source: its data.
+        where: what errors call the recipe.
+    Raises:
+        DataError: images, labels, attributes or roles are not those that the run began with.
+    """
+    digest, counts = blake2b(repr(source.spec.classes).encode(), digest_size=16), []
+    for role, examples in source.roles.items():
+        counts.append(f"{len(examples)} {role}")
+        digest.update(role.encode() + b"".join(examples.content_hashes()))
+        for values in (examples.labels, examples.attributes):
+            digest.update(values.numpy().tobytes())
+    found, file = f"{digest.hexdigest()} {', '.join(counts)}", folder / "data.txt"
+    if file.exists():
+        began = file.read_text(encoding="utf-8", errors="replace")
+        if began != found:
+            raise DataError(
+                f"{where}: the data are not those that the run in {folder} began with (then"
+                f" {began.partition(' ')[2]}; now {', '.join(counts)}); start a new run without --resume."
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(found, encoding="utf-8")
 
 
 def check_run(recipe: Recipe, source: Source, where: str, seed: int, *, ood: Mapping[str, Path] | None = None) -> None:

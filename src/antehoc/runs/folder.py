@@ -39,8 +39,8 @@ def run_folder(
     base = Path(out) if out else Path("antehoc-runs") / f"{Path(recipe).stem}-{scale}-seed{seed}"
     base = base if base.name else base.resolve()  # "." has no name to number
     candidates = [base, *(base.parent / f"{base.name}-{number}" for number in range(2, 1000))]
-    present = [path for path in candidates if path.is_dir()]
     try:
+        present = [path for path in candidates if path.is_dir()]
         folder = _last(candidates, written) if resume else _new(candidates, written)
     except OSError as error:
         raise OutputError(f"{base}: cannot be written ({error.strerror}); choose another path with --out.") from error

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from antehoc.data import Examples, Source
 from antehoc.model import build_system
+from antehoc.nn.files import write_weights
 from antehoc.recipe import Recipe
 from antehoc.runs.clock import Clock
 from antehoc.runs.job import Job
@@ -94,5 +95,4 @@ def _take(kept: Path, system: System[Any], phase: Phase, number: int) -> list[di
 def _keep(kept: Path, system: System[Any], phase: Phase, epochs: list[dict[str, float]]) -> None:
     kept.mkdir(parents=True, exist_ok=True)
     torch.save(epochs, kept / "history.pt")
-    save_file(system.learner(phase.train).state_dict(), kept / "part.writing")
-    (kept / "part.writing").replace(kept / "part.safetensors")  # a kill leaves a whole one or none
+    write_weights(system.learner(phase.train).state_dict(), kept / "part.safetensors")

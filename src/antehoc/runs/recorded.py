@@ -23,7 +23,10 @@ def recipe_of(model: Model, overrides: Sequence[str] = ()) -> tuple[Recipe, str,
         text, name, seed = model.about["values"], str(model.about["recipe"]), int(model.about["seed"])
     except (KeyError, ValueError, TypeError) as error:
         raise RecipeError("the model does not say by which recipe it was made; name one with --recipe.") from error
-    values = read_yaml(text, "the recipe recorded in the model") if isinstance(text, str) else None
+    try:
+        values = read_yaml(text, "the recipe") if isinstance(text, str) else None
+    except RecipeError:
+        values = None
     if not isinstance(values, dict):
         raise RecipeError("the recipe recorded in the model is damaged; name one with --recipe.")
     return build_recipe(overridden(upgrade(values), overrides), name), name, seed

@@ -12,7 +12,7 @@ from antehoc.model import Model
 from antehoc.recipe import Recipe, read_recipe
 from antehoc.results import Trained, environment
 from antehoc.runs.calibrate import calibrate_model
-from antehoc.runs.checks import check_run
+from antehoc.runs.checks import check_run, check_same_data
 from antehoc.runs.clock import Clock
 from antehoc.runs.folder import run_folder
 from antehoc.runs.job import Job
@@ -94,6 +94,7 @@ def train_recipe(
     """
     clock, place = clock or Clock(), job.folder / "model"
     clock.restart()
+    check_same_data(job.folder, source, job.where)
     system, history = train_system(recipe, source, source.roles, job, clock=clock, shared=shared)
     model = Model(system, dict(recipe.system), source.preprocessing, about=_about(values, job))
     try:

@@ -68,7 +68,7 @@ class Cached:
 def _stored(
     learner: Trainable[Any],
     examples: Examples,
-    version: tuple[str, int, int, str],
+    version: tuple[str, int, int, str, str],
     compute: Callable[[int, Sequence[int]], tuple[Tensor, ...]],
     at_once: int,
 ) -> tuple[Tensor, ...]:

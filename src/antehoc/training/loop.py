@@ -11,12 +11,14 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from antehoc.data.augmentation import Versions
 from antehoc.data.examples import Examples, Fetched
 from antehoc.errors import RecipeError, near_miss
+from antehoc.nn.files import write_weights
 from antehoc.seeds import mix
 from antehoc.systems.base import Trainable
 from antehoc.training.activations import Cached, cached
@@ -147,9 +149,8 @@ def run_phase(
         RecipeError: where the phase does not fit the system.
     """
     done = folder / "done.safetensors"
-    if resume and done.exists():
-        system.load_state_dict(load_file(done))
-        return list(torch.load(folder / "history.pt", weights_only=True))
+    if resume and done.exists() and (finished := _finished(system, done)) is not None:
+        return finished
     views_seed = seed if views_seed is None else views_seed
     check_phase(system, phase, roles, number=number)
     freeze(system, phase.train)
@@ -171,8 +172,7 @@ def run_phase(
     system.eval()
     history: list[dict[str, float]] = last["callbacks"]["History"]["epochs"]
     torch.save(history, folder / "history.pt")
-    save_file(system.state_dict(), folder / "part.safetensors")
-    (folder / "part.safetensors").replace(done)
+    write_weights(system.state_dict(), done)
     return history
 
 
@@ -225,6 +225,17 @@ def _fit(
             weights_only=True,
         )
     return best.best_model_path if phase.keep == "best" else None
+
+
+def _finished(system: Trainable[Any], done: Path) -> list[dict[str, float]] | None:
+    """The figures of a finished phase, its weights loaded; None if its files are damaged, so that it trains again."""
+    try:
+        history = list(torch.load(done.parent / "history.pt", weights_only=True))
+        system.load_state_dict(load_file(done))
+    except (OSError, EOFError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        log.warning("%s: its files are damaged (%s); the phase trains again", done.parent, type(error).__name__)
+        return None
+    return history
 
 
 def _epochs_behind(checkpoint: Path) -> int:
