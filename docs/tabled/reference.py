@@ -62,7 +62,11 @@ def _command(name: str, parser: argparse.ArgumentParser) -> str:
         if not action.option_strings:
             usage += f" {value}" + (" ..." if action.nargs == "+" else "")
         default = (
-            f" (default: {action.default})" if action.option_strings and action.default not in (None, False, []) else ""
+            f" (default: {action.default})"
+            if action.option_strings
+            and action.default not in (None, False, [])
+            and "default" not in (action.help or "")
+            else ""
         )
         rows.append((" ".join([*action.option_strings, value]).strip(), (action.help or "") + default))
     rows.sort(key=lambda row: row[0].startswith("-"))

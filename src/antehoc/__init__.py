@@ -39,12 +39,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            return version("antehoc")
-        except PackageNotFoundError:  # used from its folder
-            return "not installed"
+        return import_module("antehoc.version").installed()
     if name not in _HOME:
         raise AttributeError(f"module 'antehoc' has no attribute {name!r}")
     return getattr(import_module(f"antehoc.{_HOME[name]}"), name)

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-import antehoc
 from antehoc.evaluation import Evaluation, Scored
 from antehoc.figure import Figure, intervals, values
 from antehoc.model import Model
 from antehoc.studies import Finding
 from antehoc.targets import met, read_target, value_of
+from antehoc.version import installed
 
 
 class Calibrated(NamedTuple):
@@ -92,7 +92,7 @@ class Reproduction:
 def environment() -> dict[str, str]:
     """What a figure may depend on beside recipe, seed and data."""
     return {
-        "antehoc": antehoc.__version__,
+        "antehoc": installed(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "threads": str(torch.get_num_threads()),

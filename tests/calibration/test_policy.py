@@ -379,3 +379,84 @@ def test_given_rows_fit_the_score_and_all_others_set_the_threshold():
     assert policy.threshold_rows == int((~wrong).sum())
     assert policy.evidence[0] == fit_evidence(fit["a"][~other])
     assert policy.weights[0] > policy.weights[1], "`b` tells nothing"
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 1.5, -0.1, math.nan])
+def test_an_alpha_that_is_no_share_is_refused(alpha):
+    scores, wrong = torch.arange(100.0), torch.zeros(100, dtype=torch.bool)
+    generator = torch.Generator()
+    for call in (
+        lambda: conformal_threshold(scores, alpha),
+        lambda: binomial_threshold(scores, alpha),
+        lambda: least_rows(alpha),
+        lambda: calibrate({"a": scores}, wrong, names=["a"], alpha=alpha, generator=generator),
+    ):
+        with pytest.raises(DataError, match="alpha must be between 0 and 1, both excluded; got"):
+            call()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_scores_that_are_not_finite_set_no_threshold(value):
+    scores = torch.tensor([*range(100), value]).float()
+    for call in (conformal_threshold, binomial_threshold):
+        with pytest.raises(DataError, match="a threshold needs finite scores"):
+            call(scores, 0.1)
+    doubts = {"a": torch.where(torch.arange(200) == 7, value, torch.rand(200))}
+    wrong = torch.zeros(200, dtype=torch.bool)
+    for method in ("combined", "a"):
+        with pytest.raises(DataError, match="finite"):
+            calibrate(doubts, wrong, names=["a"], alpha=0.1, method=method, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_class_without_correct_decisions_takes_the_common_threshold():
+    scores = normal(0, 400)
+    predicted = torch.arange(400) % 3
+    wrong = predicted == 2  # no decision for the last class is correct
+    policy = calibrate(
+        {"a": scores}, wrong, names=["a"], alpha=0.1, predicted=predicted, classes=4,
+        generator=torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    assert [limit is None for limit in policy.class_thresholds] == [False, False, True, True]
+    assert policy.thresholds(torch.tensor([2, 3])).tolist() == [policy.threshold] * 2
+
+
+def test_without_a_correct_decision_there_is_no_threshold():
+    policy = calibrate(
+        {"a": normal(0, 200)}, torch.zeros(200, dtype=torch.bool), names=["a"], alpha=0.1,
+        generator=torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    with pytest.raises(DataError, match="needs correct decisions, and there is none"):
+        with_threshold(policy, {"a": normal(1, 9)}, torch.ones(9, dtype=torch.bool), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": (-1.0,)}, "the weights of a policy must be above 0"),
+        ({"weights": (0.0,)}, "the weights of a policy must be above 0"),
+        ({"alpha": 7.0}, "the alpha of a policy must be between 0 and 1"),
+        ({"asked_alpha": 0.0}, "the alpha of a policy must be between 0 and 1"),
+        ({"threshold": math.nan}, "a threshold of a policy is NaN"),
+        ({"class_thresholds": (1.0, math.nan)}, "a threshold of a policy is NaN"),
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused(changes, message):
+    policy = Policy("a", ("a",), (), (1.0,), 0.5, 0.1, 0.1, "expected", 0, 0, 50)
+    with pytest.raises(DataError, match=message):
+        dataclasses.replace(policy, **changes)
+
+
+@pytest.mark.parametrize(
+    ("values", "levels", "more", "message"),
+    [
+        ((1.0, 0.0), (0.0, 0.5), {}, "must not decrease"),
+        ((0.0, 1.0), (0.5, 0.0), {}, "must not decrease"),
+        ((0.0, math.nan), (0.0, 0.5), {}, "must not decrease"),
+        ((0.0, math.inf), (0.0, 0.5), {}, "must rise with its doubt"),
+        ((0.0, 1.0), (0.0, 0.5), {"slope": -1.0}, "must rise with its doubt"),
+        ((0.0, 1.0), (0.0, 0.5), {"factor": 0.0}, "must rise with its doubt"),
+    ],
+)
+def test_evidence_that_falls_is_refused(values, levels, more, message):
+    with pytest.raises(DataError, match=message):
+        Evidence(values, levels, **{"slope": 1.0} | more)

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,16 @@ def _try(path: Path) -> None:
 
 def write_json(path: Path | None, values: Any) -> None:
     """Write plain values, where a path is given."""
-    write(path, json.dumps(values, indent=1) + "\n")
+    write(path, json.dumps(_finite(values), indent=1, allow_nan=False) + "\n")
+
+
+def _finite(values: Any) -> Any:
+    """The values with null for NaN and infinity, which JSON does not know."""
+    if isinstance(values, float) and not math.isfinite(values):
+        return None
+    if isinstance(values, Mapping):
+        return {key: _finite(value) for key, value in values.items()}
+    return [_finite(value) for value in values] if isinstance(values, list | tuple) else values
 
 
 def write(path: Path | None, text: str | bytes) -> None:
@@ -49,6 +60,6 @@ def write(path: Path | None, text: str | bytes) -> None:
     if path is None:
         return
     try:
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        path.write_bytes(text.encode(errors="backslashreplace") if isinstance(text, str) else text)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another path.") from error

@@ -60,12 +60,20 @@ def read_bytes(source: FileSource) -> bytes:
 def image_paths(top: Path) -> tuple[list[Path], list[Path]]:
     """Images at any depth in a folder, and the files that are none, by their suffixes; hidden ones do not count.
 
+    Symbolic links are followed, a folder that is reached twice is read once.
+
     Raises:
         DataError: if a folder cannot be listed.
     """
     images: list[Path] = []
     others: list[Path] = []
-    for place, folders, files in os.walk(top, onerror=_refuse_listing):
+    seen: set[str] = set()
+    for place, folders, files in os.walk(top, onerror=_refuse_listing, followlinks=True):
+        own = os.path.realpath(place)
+        if own in seen:  # a link to a folder above, or to one that was read
+            folders.clear()
+            continue
+        seen.add(own)
         folders[:] = sorted(filter(_visible, folders))  # os.walk goes on with what is left here
         for name in sorted(filter(_visible, files)):
             (images if Path(name).suffix.lower() in SUFFIXES else others).append(Path(place, name))
@@ -140,7 +148,7 @@ def _members(path: Path) -> list[Member]:
         raise DataError(f"{shown(path)}: there is no such file or folder; give one with images.") from error
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{shown(path)}: it cannot be opened ({error}); give a folder or a zip of images.") from error
-    return [Member(path, name) for name in names if _is_image(PurePosixPath(name))]
+    return [Member(path, name) for name in names if not name.endswith("/") and _is_image(PurePosixPath(name))]
 
 
 def _is_image(name: PurePosixPath) -> bool:

@@ -114,7 +114,12 @@ def _read_parquet(path: Path) -> Table:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else str(value).strip()
+    """A cell as text; empty for none, NaN, and what is no text or number, such as a list in Parquet."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace").strip()
+    if value is None or value != value or isinstance(value, list | tuple | dict):
+        return ""
+    return str(value).strip()
 
 
 def _number(value: object) -> float:

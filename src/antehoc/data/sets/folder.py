@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from antehoc.data.archives import image_paths, subfolders
+from antehoc.data.archives import SUFFIXES, image_paths, subfolders
 from antehoc.data.examples import Files
 from antehoc.data.groups import attribute_groups, exclusive_groups
 from antehoc.data.preprocessing import Channels, Fit, Preprocessing, preprocess
@@ -57,6 +57,7 @@ def folder(
     root = Path(path)
     preprocessing = preprocess(size, channels, fit, background, resize)
     found, others = _layout(root)
+    loose = _loose(root)
     labels = [label for _, label, _ in found]
     classes = sorted(set(labels))
     if len(classes) < 2:
@@ -67,6 +68,8 @@ def folder(
     given: list[Role] = [role for role, _, _ in found]
     roles, drawn = complete_split(files, given, shares=shares, seed=seed, where=shown(root))
     check_trained(labels, roles, [shown(image) for _, _, image in found], where=shown(root))
+    if loose:
+        notes += (f"Images outside of class folders were left out: {len(loose)}, {shown(loose[0])} the first of them.",)
     if others:
         notes += (f"Files of other formats were left out: {len(others)}, {shown(others[0])} the first of them.",)
     spec = _spec(classes, preprocessing, names, matrix)
@@ -113,6 +116,13 @@ def _layout(root: Path) -> tuple[list[tuple[Role, str, Path]], list[Path]]:
     if not found:
         raise DataError(f"{shown(root)}: it holds no class folders with images; expected: <class>/<image>.")
     return found, others
+
+
+def _loose(root: Path) -> list[Path]:
+    """Images beside the class folders, which have no class."""
+    places = [root, *(top for top in subfolders(root) if top.name in ROLE_NAMES and subfolders(top))]
+    files = [entry for place in places for entry in sorted(place.iterdir()) if entry.is_file()]
+    return [entry for entry in files if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")]
 
 
 def _class_table(path: Path, classes: Sequence[str]) -> tuple[tuple[str, ...], Tensor, tuple[str, ...]]:
