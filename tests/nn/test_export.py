@@ -10,7 +10,7 @@ from antehoc.nn.backbones import build_backbone
 from antehoc.nn.explainers import Gating, build_explainer, opened
 from antehoc.nn.gated import build_gated
 
-NARROW = {"channels": (4, 4, 8, 8), "stem_width": 4}
+NARROW = {"channels": (8, 8, 16, 16), "stem_width": 8}
 TRACED, SIZES = 3, (1, 2, 5)  # images in the batch that is traced, and in those that are compared
 
 

@@ -37,7 +37,7 @@ FORMS = {
     "mirror-full": Form("mirror", "shapes_spec", {"backbone": "test_resnet", "mirror": "full", "join": "concat"}),
 }
 SEEN = {"filters": (4, 8), "losses": tuple(SYSTEMS["joint"].weights), "budget": (0.95, 1.0)}
-NARROW = {"classifier": "resnet18", "gate_at": "blocks", "options": {"channels": (4, 4, 8, 8), "stem_width": 4}}
+NARROW = {"classifier": "resnet18", "gate_at": "blocks", "options": {"channels": (8, 8, 16, 16), "stem_width": 8}}
 FORMS |= {
     "joint": Form("joint", "scene_spec", SEEN | {"classifier": "tiny"}),
     "joint-blocks": Form("joint", "scene_spec", SEEN | NARROW | {"gate": "tanh", "bias": 1.0}),
