@@ -49,9 +49,7 @@ def test_yaml_that_says_two_things_or_too_much_is_refused(text, message):
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("0", 0), ("-0", 0), ("0x10", 16), ("1_000", 1000), ("0.5", 0.5), ("00:30", 30)]
-)
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("-0", 0), ("0x10", 16), ("1_000", 1000), ("0.5", 0.5)])
 def test_other_numbers_are_as_yaml_reads_them(text, value):
     assert read_yaml(text, "here") == value
 

@@ -217,7 +217,7 @@ def test_a_decision_by_a_mask_shows_it_over_its_image_with_its_colors_and_says_w
     assert '<p class="panel-title">What the mask lets through</p>' in text
     assert "light yellow where the classifier could see it" in text
     assert "Black tick" not in text
-    (alt, alone) = [value for value in found.values("alt") if value.startswith("mask over the image")]
+    (alt, alone) = [value for value in found.values("alt") if value.startswith("the mask shows")]
     assert alone == "the mask shows 25.0 % of the image, centered at the top left"
     assert re.fullmatch(r"the mask shows 2\d\.\d % of the image, centered at the top left", alt)
     assert '<li class="against">what the mask shows is not enough: alone it is &#x27;circle&#x27; (0.83)</li>' in text

@@ -43,7 +43,7 @@ class Model:
         """Names and sizes of the data that the model was trained on."""
         return self.system.spec
 
-    def decide(self, images: Tensor | str | Path | Iterable[str | Path], *, batch_size: int = 64) -> list[Decision]:
+    def decide(self, images: object, *, batch_size: int = 64) -> list[Decision]:
         """Decide, explain and question images.
 
         Args:
@@ -72,7 +72,7 @@ class Model:
             decisions.append(item)
         return decisions
 
-    def decide_each(self, paths: Iterable[str | Path], *, batch_size: int = 64) -> Iterator[Decision | AntehocError]:
+    def decide_each(self, paths: Iterable[object], *, batch_size: int = 64) -> Iterator[Decision | AntehocError]:
         """A decision for each path in order; for a file that cannot be read, its error in the decision's place."""
         waiting: list[Tensor | AntehocError] = []
         for path in paths:
