@@ -24,6 +24,7 @@ from antehoc.systems.base import Trainable
 from antehoc.training.activations import Cached, cached
 from antehoc.training.batches import EpochBatches, loader
 from antehoc.training.callbacks import History, quiet
+from antehoc.training.memory import keep_freed_memory
 from antehoc.training.phases import DRAWN, Phase, build_optimizer, freeze, set_modes, view, views
 from antehoc.training.precision import precision
 from antehoc.training.progress import Progress
@@ -197,6 +198,7 @@ def _fit(
         views_ = len(train.activations[0]) // len(train)
     batches = EpochBatches(len(train), phase.batch_size, mix(module.seed, module.number), views=views_)
     batches.set_epoch(behind)  # Lightning tells it of a resumed epoch only when that has drawn its order
+    keep_freed_memory()
     computed = precision(phase.precision, runner.accelerator, f"phase {module.number + 1}")
     with torch.random.fork_rng(), quiet():
         trainer = L.Trainer(
