@@ -84,7 +84,7 @@ def test_what_was_taken_apart_is_put_together_again(animal):
         ),
         ({"name": "Ada", "marks": {"a": 1, "b": "x"}}, "zoo.yaml.marks.b: got 'x', needs a number."),
         ({"name": "Ada", "marks": {1: 1}}, "zoo.yaml.marks: got 1, needs text."),
-        ({"name": "Ada", "marks": [1]}, "zoo.yaml.marks: got [1], needs Mapping[str, float]."),
+        ({"name": "Ada", "marks": [1]}, "zoo.yaml.marks: got [1], needs a mapping."),
     ],
 )
 def test_an_error_names_place_value_and_what_would_do(values, message):
@@ -211,7 +211,7 @@ def test_a_group_of_options_is_a_mapping(values, found):
     [
         ({"gate": {"at": "imag"}}, "system.gate.at: 'imag' is not one of its choices. Did you mean 'image'?"),
         ({"gate": {"backbon": 1}}, "system.gate: no key 'backbon'. Did you mean 'backbone'? Known: at, backbone."),
-        ({"gate": {"backbone": {"weights": 3.5}}}, "backbone.weights: got 3.5, needs text or true or false."),
+        ({"gate": {"backbone": {"weights": 3.5}}}, "system.gate.backbone.weights: got 3.5, needs text or"),
         ({"gate": {"backbone": {"weights": True}}}, "system.gate.backbone: backbone 'small' has no weights."),
         ({"gate": None}, "system.gate: needs a mapping; got None."),
         ({"backbone": {"nam": "tiny"}}, "system.backbone: no key 'nam'. Did you mean 'name'?"),
@@ -219,7 +219,7 @@ def test_a_group_of_options_is_a_mapping(values, found):
         ({"backbone": {"weights": True}}, "system.backbone: backbone 'small' has no weights."),
         ({"backbone": 3}, "system.backbone: got 3, needs a mapping with keys of "),
         ({"backbone": None}, "system.backbone: got None, needs a mapping with keys of "),
-        ({"teacher": {"options": 3}}, "system.teacher.options: got 3, needs Mapping[str, Any]."),
+        ({"teacher": {"options": 3}}, "system.teacher.options: got 3, needs a mapping."),
         ({"parts": [{}, {"name": 1}]}, "system.parts[1].name: got 1, needs text."),
         ({"either": {"at": "stages", "backbone": {"name": 1}}}, "system.either.backbone.name: got 1, needs text."),
         ({"either": {"name": 1}}, "system.either.name: got 1, needs text."),

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from antehoc.errors import AntehocError, DataError, ModelError, RecipeError
-from antehoc.metrics import morf
+from antehoc.metrics.faithfulness import morf
 from antehoc.posthoc import METHODS, attributions
 
 FEW = {
@@ -38,7 +38,7 @@ def test_a_single_logit_is_refused_unless_it_is_a_label_of_its_own(method, image
     with pytest.raises(ModelError, match=r'a single logit, whose softmax is always 1; pass task="multi-label"'):
         attributions(network(1), images, method=method, **FEW.get(method, {}))
     one, other = attributions(network(1), images, method=method, task="multi-label", **FEW.get(method, {})).maps[:2]
-    assert not one.equal(other)
+    assert method == "deconvolution" or not one.equal(other)  # that one reads only where pooling took its maximum
 
 
 def test_measures_refuse_a_single_logit_tuples_and_logits_that_are_not_finite(images):

@@ -99,7 +99,7 @@ def target_probability(
         for first in range(0, len(target), at_once):
             own = target[first : first + at_once]
             logits = checked_logits(classifier, classifier(batch_at(first, first + len(own))), len(own), task)
-            if bad := int((~logits.isfinite().all(1)).sum()):
+            if bad := int((logits.isnan() | logits.isposinf()).any(1).sum()):  # minus infinity: a probability of 0
                 raise DataError(f"the classifier gave logits that are NaN or infinite for {bad} of {len(own)} images.")
             if len(strange := own[(own < 0) | (own >= logits.shape[1])]):
                 raise DataError(f"a target is a class from 0 to {logits.shape[1] - 1}; got {int(strange[0])}.")

@@ -109,15 +109,10 @@ def attributions(
     """
     entry = choose("post-hoc method", method, METHODS)
     settings = entry.options | _known(method, entry, options) | ({"seed": seed} if entry.random else {})
-    if chunk < 1:
-        raise RecipeError(f"chunk is the number of images at once, 1 or more; got {chunk}.")
-    if not len(images):
-        raise DataError("attributions need one image or more; got none.")
+    _check_counts(images, chunk)
     probe = Probe(classifier, chunk, task)
-    images = images.detach().clone()  # of no other graph, and no inference tensor
-    usable = images.isfinite().flatten(1).all(1)
-    images[~usable] = 0  # so that they spoil no other image of their chunk
     with standing_still(classifier), _named(method, classifier):
+        images, usable = _usable(images)
         classes, finite = _targets(probe, images, target)
         made = [entry.run(probe, images[part], classes[part], **settings) for part in probe.parts(len(images))]
     maps = torch.cat([one.maps for one in made]).detach()
@@ -126,6 +121,21 @@ def attributions(
     valid, checks, why = judge(maps, own)
     passes = Passes(probe.forward / len(images), probe.backward / len(images))
     return Attributions(maps, classes, valid, checks, why, passes, method, settings)
+
+
+def _check_counts(images: Tensor, chunk: int) -> None:
+    if chunk < 1:
+        raise RecipeError(f"chunk is the number of images at once, 1 or more; got {chunk}.")
+    if not len(images):
+        raise DataError("attributions need one image or more; got none.")
+
+
+def _usable(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Copies of the images, zero where a pixel is not finite, so that they spoil no other image; which are finite."""
+    images = images.detach().clone()  # of no other graph, and no inference tensor
+    usable = images.isfinite().flatten(1).all(1)
+    images[~usable] = 0
+    return images, usable
 
 
 @contextmanager
@@ -182,7 +192,7 @@ def _targets(probe: Probe, images: Tensor, target: object) -> tuple[Tensor, Tens
     if target is None:
         with torch.no_grad():
             logits = torch.cat([probe.logits(images[part]) for part in probe.parts(len(images))])
-        finite = logits.isfinite().all(1)
+        finite = ~(logits.isnan() | logits.isposinf()).any(1)  # minus infinity is the logit of a probability of 0
         return strongest(logits.nan_to_num()), finite
     try:
         classes = torch.as_tensor(target, device=images.device)

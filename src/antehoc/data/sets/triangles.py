@@ -56,7 +56,7 @@ class Look:
         if not 2 <= low <= high or self.size < 2 * high + 4:
             raise DataError(
                 f"triangles: radius is two numbers of pixels, the first 2 or more, and twice the second fits the side "
-                f"less 4; got {[low, high]} for a side of {self.size}."
+                f"minus 4; got {[low, high]} for a side of {self.size}."
             )
         if not 4 <= self.vertices[0] <= self.vertices[1]:
             raise DataError(f"triangles: vertices are two numbers, the first 4 or more; got {[*self.vertices]}.")
