@@ -15,7 +15,9 @@ import torch
 from antehoc.calibration import Policy, calibrate
 from antehoc.data.sets.shapes import ATTRIBUTES, CLASS_ATTRIBUTES, CLASSES, EXCLUSIVE
 from antehoc.model.decision import decide
+from antehoc.schema import build
 from antehoc.systems import Mirror
+from antehoc.systems.settings import regrouped
 from antehoc.types import DataSpec
 
 PAPER: dict[str, Any] = {
@@ -33,7 +35,8 @@ def built(arguments: dict[str, Any], channels: int, side: int) -> tuple[Mirror, 
     """A system with new weights and a policy from random doubts: costs do not depend on what was learned."""
     torch.manual_seed(0)
     matrix = tuple(tuple(float(value) for value in row) for row in CLASS_ATTRIBUTES)
-    system = Mirror(DataSpec(CLASSES, channels, side, side, ATTRIBUTES, matrix, EXCLUSIVE), **arguments).eval()
+    spec = DataSpec(CLASSES, channels, side, side, ATTRIBUTES, matrix, EXCLUSIVE)
+    system = build(Mirror, regrouped(arguments, Mirror.earlier), "benchmark", spec=spec).eval()
     names = ("margin", "likelihood", "distance")
     doubts = {name: torch.randn(1000) for name in names}
     wrong = torch.rand(1000) < 0.1
