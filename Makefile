@@ -24,7 +24,7 @@ pictures:  # the pictures of README.md, from recorded decisions
 	python docs/pictures.py
 
 bench:
-	pytest benchmarks -n 0 --benchmark-only --benchmark-columns=min,median,rounds --benchmark-sort=name -q
+	pytest benchmarks -o addopts= --benchmark-only --benchmark-columns=min,median,rounds --benchmark-sort=name -q
 
 lowest:  # a fresh environment with the lower bound of every dependency, and the tests in it
 	python tools/lowest.py

@@ -1,6 +1,6 @@
 """Cost of decide, explain and doubt over the bare classifier's forward pass, both timed in turn.
 
-`pytest benchmarks --benchmark-only -q` times them. Before each round of `whole` and `objects` the bare pass is timed:
+`pytest benchmarks -o addopts= --benchmark-only -q` times them. Before each round of `whole` and `objects` the bare pass is timed:
 `extra_info` has its median and the ratio of the two medians.
 """
 
@@ -47,7 +47,7 @@ def built(arguments: dict[str, Any], channels: int, side: int) -> tuple[Mirror, 
 def whole(system: Mirror, policy: Policy, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Decision, explanans, every doubt and the verdict's score: all that a decision needs, as tensors."""
     output = system(image)
-    score = policy.score(system.doubts(output))
+    score = policy.score(system.all_doubts(output))
     return output.logits.softmax(1), system.attribute_probabilities(output), score, score > policy.threshold
 
 

@@ -1,6 +1,6 @@
 """Measures of maps against Quantus (same maps, classifier, batch and steps), and over the bare forward passes.
 
-`pytest benchmarks/test_maps.py -n 0 --benchmark-only -q` times ours; `extra_info` holds the largest difference to
+`pytest benchmarks/test_maps.py -o addopts= --benchmark-only -q` times ours; `extra_info` holds the largest difference to
 Quantus, how many times faster ours is, and the time over that of the forward passes that the definition needs.
 """
 

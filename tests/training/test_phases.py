@@ -53,6 +53,12 @@ def test_a_flip_goes_left_to_right():
     assert view(IMAGE, "flip", 1)[0, 0, 0].tolist() == [3, 2, 1, 0]
 
 
+def test_orientations_are_quarter_turns_and_from_the_fourth_on_their_mirror_images():
+    for number in range(8):
+        turned = torch.rot90(IMAGE, number % 4, (2, 3))
+        assert torch.equal(view(IMAGE, "orientations", number), turned.flip(3) if number >= 4 else turned)
+
+
 def test_orientations_are_closed_under_turning():
     square = {tuple(view(IMAGE, "orientations", number).flatten().tolist()) for number in range(8)}
     turned = {tuple(torch.rot90(view(IMAGE, "orientations", n), 1, (2, 3)).flatten().tolist()) for n in range(8)}
@@ -129,7 +135,7 @@ def rates_by_depth(**given):
     parameters = {depth: [nn.Parameter(torch.zeros(depth + 1))] for depth in (0, 2, 1, 3)}
     optimizer, _ = build_optimizer(Phase(("main",), 1, learning_rate=0.8, **given), parameters, 100)
     name = "max_lr" if "schedule" in given else "lr"
-    return {len(own["params"][0]) - 1: own[name] for own in optimizer.param_groups}
+    return {len(weight) - 1: own[name] for own in optimizer.param_groups for weight in own["params"]}
 
 
 @pytest.mark.parametrize("schedule", [{}, {"schedule": "one-cycle"}])

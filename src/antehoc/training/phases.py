@@ -76,6 +76,10 @@ class Phase:
         if not self.train:
             raise RecipeError("a phase trains at least one part; `train` is empty.")
 
+_ORIENTATIONS: tuple[tuple[tuple[int, ...], bool], ...] = (  # number quarter turns, from 4 on mirrored as well
+    ((), False), ((3,), True), ((2, 3), False), ((2,), True), ((3,), False), ((2, 3), True), ((2,), False), ((), True),
+)  # fmt: skip
+
 
 def views(augment: Augment) -> int:
     """How many versions of an image a step chooses from; 1 where they are drawn when it is fetched."""
@@ -86,8 +90,9 @@ def view(image: Tensor, augment: Augment, number: int) -> Tensor:
     """Version `number` of images (B, C, H, W); number 0 is the image itself."""
     if augment == "flip":
         return image.flip(3) if number else image
-    turned = torch.rot90(image, number % 4, (2, 3))
-    return turned.flip(3) if number >= 4 else turned
+    flipped, transposed = _ORIENTATIONS[number]
+    turned = image.flip(flipped) if flipped else image
+    return turned.transpose(2, 3) if transposed else turned
 
 
 def freeze(system: nn.Module, parts: tuple[str, ...]) -> None:
@@ -124,8 +129,10 @@ def build_optimizer(
         steps: of the optimizer, in all.
     """
     decay = phase.weight_decay
-    rates = {depth: _rate(phase, depth) for depth in parameters}
-    groups = [{"params": own, "lr": rates[depth]} for depth, own in parameters.items()]
+    shared: dict[float, list[nn.Parameter]] = {}  # one group per rate: an optimizer steps through groups one by one
+    for depth, own in parameters.items():
+        shared.setdefault(_rate(phase, depth), []).extend(own)
+    groups = [{"params": own, "lr": rate} for rate, own in shared.items()]
     optimizer: torch.optim.Optimizer
     if phase.optimizer == "nadam":
         optimizer = torch.optim.NAdam(groups, phase.learning_rate, weight_decay=decay, foreach=True)
@@ -136,7 +143,7 @@ def build_optimizer(
     if phase.schedule == "one-cycle":
         return optimizer, OneCycleLR(
             optimizer,
-            list(rates.values()),
+            list(shared),
             total_steps=steps,
             pct_start=max(0.1, min(1.5 / steps, 0.6)),  # of few steps a tenth would be none
             cycle_momentum=False,
