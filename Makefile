@@ -23,8 +23,9 @@ docs:  # the site, without a warning
 pictures:  # the pictures of README.md, from recorded decisions
 	python docs/pictures.py
 
-bench:
-	pytest benchmarks -o addopts= --benchmark-only --benchmark-columns=min,median,rounds --benchmark-sort=name -q
+bench:  # minutes; alone on the machine
+	pytest benchmarks -o addopts= -q --benchmark-only --benchmark-columns=min,median,rounds --benchmark-sort=name \
+	  --benchmark-json benchmarks.json
 
 lowest:  # a fresh environment with the lower bound of every dependency, and the tests in it
 	python tools/lowest.py

@@ -1,7 +1,7 @@
 """Cost of decide, explain and doubt over the bare classifier's forward pass, both timed in turn.
 
-`pytest benchmarks -o addopts= --benchmark-only -q` times them. Before each round of `whole` and `objects` the bare pass is timed:
-`extra_info` has its median and the ratio of the two medians.
+`pytest benchmarks -o addopts= --benchmark-only -q` times them. The bare pass is timed before each round: `extra_info`
+has its median and the ratio of the two medians.
 """
 
 import statistics
@@ -52,7 +52,7 @@ def whole(system: Mirror, policy: Policy, image: torch.Tensor) -> tuple[torch.Te
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("what", ["bare", "whole", "objects"])
+@pytest.mark.parametrize("what", ["whole", "objects"])
 def test_cost(benchmark: Any, case: str, what: str) -> None:
     arguments, channels, side, batch = CASES[case]
     system, policy = built(arguments, channels, side)
@@ -64,13 +64,9 @@ def test_cost(benchmark: Any, case: str, what: str) -> None:
             return logits
 
     calls: dict[str, Callable[[], object]] = {
-        "bare": bare,
         "whole": lambda: whole(system, policy, image),
         "objects": lambda: decide(system, policy, image),  # typed decisions with reasons in words
     }
-    if what == "bare":
-        benchmark.pedantic(bare, rounds=10, warmup_rounds=2)
-        return
     beside: list[float] = []
 
     def time_bare() -> None:

@@ -1,7 +1,7 @@
 """Measures of maps against Quantus (same maps, classifier, batch and steps), and over the bare forward passes.
 
-`pytest benchmarks/test_maps.py -o addopts= --benchmark-only -q` times ours; `extra_info` holds the largest difference to
-Quantus, how many times faster ours is, and the time over that of the forward passes that the definition needs.
+`pytest benchmarks/test_maps.py -o addopts= --benchmark-only -q` times ours; `extra_info` holds the largest difference
+to Quantus, how many times faster ours is, and the time over that of the forward passes that the definition needs.
 """
 
 import warnings

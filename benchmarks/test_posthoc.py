@@ -1,6 +1,7 @@
 """Cost of every post-hoc method as a ratio to the bare forward pass of the same images: ResNet-18, 224 px, 4 images.
 
-`pytest benchmarks/test_posthoc.py -o addopts= --benchmark-only -q` times them; ratio and counted passes stand in `extra_info`.
+`pytest benchmarks/test_posthoc.py -o addopts= --benchmark-only -q` times them; `extra_info` holds ratio and
+counted passes.
 """
 
 import time

@@ -2,7 +2,7 @@
 
 `python docs/tables.py` rewrites what stands between `<!-- table: NAME -->` and `<!-- end -->`; `--check` writes nothing
 and exits with 1 where a file is out of date; `--add FILE...` takes what `antehoc reproduce --json` or
-`pytest benchmarks -o addopts= --benchmark-json` wrote into docs/measured/, without what it says of the machine's name and
+`make bench` wrote into docs/measured/, without what it says of the machine's name and
 folders.
 """
 

@@ -22,7 +22,7 @@ def benchmarks(*, explanations: bool = False) -> str:
     """Every benchmark but those of explanations, or these: median, fastest, and what it says beside."""
     path = measured.MEASURED / "benchmarks.json"
     if not path.exists():
-        lines = "pytest benchmarks -o addopts= --benchmark-only --benchmark-json run.json\npython docs/tables.py --add run.json"
+        lines = "make bench\npython docs/tables.py --add benchmarks.json"
         return f"Not measured yet. From the repository's folder these make it:\n\n```sh\n{lines}\n```"
     content = json.loads(path.read_text(encoding="utf-8"))
     rows = [

@@ -76,6 +76,7 @@ class Phase:
         if not self.train:
             raise RecipeError("a phase trains at least one part; `train` is empty.")
 
+
 _ORIENTATIONS: tuple[tuple[tuple[int, ...], bool], ...] = (  # number quarter turns, from 4 on mirrored as well
     ((), False), ((3,), True), ((2, 3), False), ((2,), True), ((3,), False), ((2, 3), True), ((2,), False), ((), True),
 )  # fmt: skip
