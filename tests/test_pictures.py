@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 from antehoc.doubts import DOUBTS
@@ -32,6 +33,7 @@ def test_the_readme_shows_each_recorded_picture_and_no_other(pictures):
     assert [path.stem for path in pictures.records()] == sorted(path.stem for path in (ROOT / "docs/images").iterdir())
 
 
+@pytest.mark.skipif(matplotlib.__version_info__ < (3, 11), reason="matplotlib 3.11 changed the layout of text")
 def test_no_picture_is_out_of_date(pictures):
     assert list(pictures.stale()) == [], "run `make pictures`"
 

@@ -23,7 +23,8 @@ def main() -> int:
     """Install, run pytest, give its exit code."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["parquet"], *extras["dev"]]
+    own = [name for extra in ("parquet", "ood", "posthoc", "segmentation", "dev") for name in extras[extra]]
+    wanted = [*project["dependencies"], *own]
     pins = [lowest(r) for r in wanted if ">=" in r and not r.startswith(TOOLS)]
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp())
     python = folder / "bin" / "python"

@@ -52,8 +52,13 @@ def normalized(net, image):
 # The row
 
 
+OLD = tuple(int(part) for part in timm.__version__.split(".")[:3]) < (1, 0, 31)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_from_a_file_gives_what_timm_gives(name, tmp_path):
+    if OLD and "swin" in name:
+        pytest.skip("before timm 1.0.31 a Swin of another width has other parameters where it gives its features")
     net = trained(timm.create_model(name, **NETWORKS[name]))
     backbone = build_backbone(name, 3, weights=write(net, tmp_path / "net.safetensors"), options=NETWORKS[name]).eval()
     image = normalized(net, pictures())
@@ -101,6 +106,7 @@ def convolutions(stage):
     return sum(isinstance(part, nn.Conv2d) for part in stage.modules())
 
 
+@pytest.mark.skipif(OLD, reason="before timm 1.0.31 ConvMixer has no taps")
 def test_a_tap_for_every_block_becomes_four_at_equal_depths():
     backbone = build_backbone("convmixer_768_32", 3)  # a convolution, and 32 blocks of two
     assert [convolutions(stage) for stage in backbone.stages] == [1 + 8 * 2, 8 * 2, 8 * 2, 8 * 2]

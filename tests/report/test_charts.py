@@ -39,6 +39,7 @@ def test_strips_say_what_share_of_each_set_lies_above_the_threshold(threshold):
 
 def test_strips_of_nothing_are_still_a_picture():
     parse(charts.strips(Strips({}, 1.0, "score"), "a"))
+    parse(charts.strips(Strips({}, 2e-313, "score"), "a"))
     parse(charts.strips(Strips({"same": (0.0, 0.0)}, 0.0, "score"), "a"))
 
 

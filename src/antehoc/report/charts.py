@@ -14,6 +14,7 @@ from antehoc.report.look import BLUE, GREEN, GREY, INK, ORANGE, RED, drawing, sh
 
 _PERCENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 _NO_THRESHOLD = 1e300  # the largest float stands for infinity
+_SMALLEST = 1e-30  # on an axis of a smaller scale divisions overflow
 _NAMED_CELLS, _NAMED_CLASSES = 12, 40  # up to so many classes a matrix shows counts, and names
 _COLORS = (BLUE, ORANGE, GREEN, RED, GREY)
 
@@ -54,6 +55,8 @@ def strips(block: Strips, key: str) -> str:
     finite = {name: np.array([one for one in values if math.isfinite(one)]) for name, values in block.sets.items()}
     sets = {name: values for name, values in finite.items() if len(values)} or {"": np.zeros(1)}
     threshold = None if block.threshold is None or block.threshold >= _NO_THRESHOLD else block.threshold
+    if threshold is not None and abs(threshold) < _SMALLEST:
+        threshold = 0.0
     edges, scale = _edges(np.concatenate(list(sets.values())), threshold)
     with drawing(7.2, 0.6 + 0.42 * len(sets), f"{block.x} by set of images, with the threshold", key) as (figure, out):
         rows = figure.subplots(len(sets), 1, sharex=True, squeeze=False)[:, 0]
@@ -73,7 +76,8 @@ def strips(block: Strips, key: str) -> str:
 
 def _edges(values: np.ndarray, threshold: float | None) -> tuple[np.ndarray, float]:
     """Edges of the bins, the threshold among them, and up to where the axis is linear."""
-    scale = abs(threshold) if threshold else float(np.abs(values).max()) or 1.0
+    scale = abs(threshold) if threshold else float(np.abs(values).max())
+    scale = scale if scale > _SMALLEST else 1.0
     low, high = min(float(values.min()), 0.0), max(float(values.max()), scale)
     edges = np.sinh(np.linspace(np.arcsinh(low / scale), np.arcsinh(1.04 * high / scale), 72)) * scale
     return np.unique(np.append(edges, low if threshold is None else threshold)), scale

@@ -11,6 +11,7 @@ from threading import Lock
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from antehoc.data.images import shown
 
@@ -66,6 +67,8 @@ def drawing(width_in: float, height_in: float, description: str, key: str) -> It
     with styled():
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
         yield figure, out
+        for text in figure.findobj(Text):  # names of files may hold what Matplotlib cannot encode
+            text.set_text(text.get_text().encode("utf-8", "replace").decode())
         file = StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     out.append(_slim(file.getvalue(), description, key))
