@@ -4,6 +4,7 @@ import importlib.util
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from antehoc.errors import DataError, ModelError, RecipeError
@@ -64,6 +65,44 @@ def test_one_bad_image_does_not_spoil_the_others():
 def test_a_map_without_a_place_is_flat():
     even = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     assert "flat" in attributions(even, IMAGE, method="saliency", target=0).why[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "brightness", "scale", "options"),
+    [
+        ("occlusion", 0.5, 1.0, {}),  # painted in its own color
+        ("lime", 0.5, 1e3, {"samples": 40}),
+        ("extremal-perturbation", 0.5, 1.0, {"steps": 5}),  # blurred, it stays as it is
+        ("rise", 0.0, 1.0, {"masks": 40}),  # under any mask it is black
+    ],
+)
+def test_where_no_change_of_the_image_changes_it_the_map_is_rounding(method, brightness, scale, options):
+    pytest.importorskip("captum", reason="captum is not installed")
+    torch.manual_seed(0)
+    classifier = torchvision.models.resnet18(num_classes=5)
+    classifier.fc.weight.data *= scale  # rounding grows with the logits
+    even, other = torch.full((1, 3, 32, 32), brightness), torch.rand(1, 3, 32, 32)
+    found = attributions(classifier, torch.cat([even, other]), method=method, **options)
+    assert found.valid.tolist() == [False, True], found.why
+    assert "rounding" in found.why[0] or "flat" in found.why[0]
+    assert found.checks["spread"][0] < 1e-5 < found.checks["spread"][1]
+
+
+def test_the_spread_minds_no_logit_of_minus_infinity():
+    class Never(Curved):  # log-probabilities, of which one is always that of 0
+        def forward(self, image):
+            return torch.cat([super().forward(image), torch.full((len(image), 1), -torch.inf)], 1)
+
+    found = attributions(Never(), IMAGE, method="rise", masks=20)
+    assert found.valid.all(), found.why
+
+
+def test_an_image_that_no_relu_lets_through_does_not_stop_the_others():
+    torch.manual_seed(0)
+    images = torch.stack([torch.zeros(3, 32, 32), torch.rand(3, 32, 32)])
+    found = attributions(torchvision.models.resnet18(num_classes=5), images, method="grad-cam")
+    assert found.valid.tolist() == [False, True]
+    assert "flat" in found.why[0]
 
 
 def test_guided_backprop_without_a_relu_is_not_guided():
