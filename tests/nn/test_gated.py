@@ -86,3 +86,19 @@ def test_a_vgg_may_have_batch_norm_and_takes_no_gate_or_option_that_it_does_not_
         build_gated("vgg", 1, 2, gate_at="stages")
     with pytest.raises(RecipeError, match="takes the options filters and norm; got 'depth'"):
         build_gated("vgg", 1, 2, gate_at="blocks", options={"depth": 3})
+
+
+def drifts(network):
+    norms = [part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    network.train()(torch.rand(4, 3, 64, 64) + 1)
+    return [bool(norm.running_mean.any()) for norm in norms]
+
+
+@pytest.mark.parametrize(
+    ("name", "gate_at", "options"),
+    [("vgg", "image", {"filters": (4, 8), "norm": True}), ("resnet18", "blocks", NARROW), ("tiny", "stages", {})],
+)
+def test_fixed_statistics_stand_still_in_every_gated_network(name, gate_at, options):
+    for mode, moves in (("auto", True), ("update", True), ("fixed", False)):
+        network = build_gated(name, 3, 2, gate_at=gate_at, options=options, batch_norm=mode)
+        assert set(drifts(network)) == {moves}

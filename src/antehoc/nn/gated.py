@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antehoc.errors import RecipeError
-from antehoc.nn.backbones import Backbone, build_backbone
+from antehoc.nn.backbones import Backbone, build_backbone, fix_statistics
 from antehoc.nn.blocks import twice
 
 GateAt = Literal["image", "first", "stages"]
@@ -161,14 +161,19 @@ def build_gated(
     Raises:
         RecipeError: where name, weights and `gate_at` do not fit each other.
     """
-    if (name == "vgg" or gate_at == "blocks") and weights:
+    if name != "vgg" and gate_at != "blocks":
+        backbone = build_backbone(name, image_channels, weights=weights, options=options, batch_norm=batch_norm)
+        return GatedBackbone(backbone, classes, gate_at=gate_at)
+    if weights:
         raise RecipeError(f"backbone {name!r} with gating.at: {gate_at} takes no weights; take `stages` or `image`.")
-    if name == "vgg":
-        return _vgg(image_channels, classes, gate_at, options)
-    if gate_at == "blocks":
-        return GatedResNet(name, image_channels, classes, options=options)
-    backbone = build_backbone(name, image_channels, weights=weights, options=options, batch_norm=batch_norm)
-    return GatedBackbone(backbone, classes, gate_at=gate_at)
+    network = (
+        _vgg(image_channels, classes, gate_at, options)
+        if name == "vgg"
+        else GatedResNet(name, image_channels, classes, options=options)
+    )
+    if batch_norm == "fixed":
+        fix_statistics(network)
+    return network
 
 
 def _vgg(image_channels: int, classes: int, gate_at: str, options: Mapping[str, Any]) -> GatedVgg:
