@@ -5,10 +5,13 @@ import importlib.util
 import pytest
 import torch
 import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from antehoc.errors import DataError, ModelError, RecipeError
 from antehoc.posthoc import METHODS, attributions, gradient_ascent, judge
+from damaged import ODD, said
 
 
 class Curved(nn.Module):
@@ -171,3 +174,45 @@ def test_gradient_ascent_says_what_cannot_be():
         gradient_ascent(Curved(), 2, (2, 4, 4))
     with pytest.raises(RecipeError, match="one step or more"):
         gradient_ascent(Curved(), 0, (2, 4, 4), steps=0)
+
+
+FEW = {"samples": 3, "masks": 3, "steps": 2, "cells": 2}
+VALUES = (
+    st.sampled_from([*ODD, b"x", torch.tensor(3), 1e-12, 1e38, 1e300, -1e300, 10**7])
+    | st.floats()
+    | st.integers(-5, 40)
+)
+
+
+@st.composite
+def calls(draw) -> dict[str, object]:
+    """A method with any values for one or two of its options, or for the class."""
+    method = draw(st.sampled_from(sorted(METHODS)))
+    known = METHODS[method].options
+    odd = draw(st.lists(st.sampled_from([*known, "target"]), min_size=1, max_size=2, unique=True))
+    return {"method": method, **{k: v for k, v in FEW.items() if k in known}, **{name: draw(VALUES) for name in odd}}
+
+
+@settings(max_examples=250)
+@given(calls())
+def test_any_values_of_options_are_refused_in_a_sentence_or_give_maps(call):
+    pytest.importorskip("captum", reason="captum is not installed")
+    torch.manual_seed(0)
+    parts = [nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 2)]
+    image = torch.rand(2, 1, 8, 8)
+    said(lambda: attributions(nn.Sequential(*parts), image, **call))
+
+
+@pytest.mark.parametrize(
+    ("method", "option", "most"),
+    [
+        ("rise", "masks", "1,000,000"),
+        ("lime", "cells", "1,000"),
+        ("rise", "cells", "1,000"),
+        ("integrated-gradients", "steps", "10,000"),
+        ("smoothgrad", "samples", "1,000,000"),
+    ],
+)
+def test_numbers_that_no_machine_can_do_are_refused(method, option, most):
+    with pytest.raises(RecipeError, match=f"option '{option}' must be a whole number in 1..{most}; got 1000"):
+        attributions(Curved(), IMAGE, method=method, **{option: 10**30})

@@ -100,7 +100,7 @@ def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
     recorded, found = config["weights"].get("sha256"), sha256(folder / "model.safetensors")
     if found != recorded:
         raise ModelError(
-            f"{folder}/model.safetensors: its hash is {found[:12]}…, config.json says {str(recorded)[:12]}…; "
+            f"{folder}/model.safetensors: its hash is {found[:12]}…, config.json says {shown(str(recorded)[:12])}…; "
             "the weights were changed or damaged, download the folder again."
         )
     spec = build(DataSpec, config["data"], f"{where}, data")
