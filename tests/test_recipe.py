@@ -2,11 +2,13 @@
 
 import pytest
 import yaml
+from hypothesis import given, settings
 
 from antehoc.errors import RecipeError
 from antehoc.recipe import Recipe, build_recipe, read_recipe, upgrade, variant
 from antehoc.recipes import known_recipes, merge, overridden
 from antehoc.schema import build
+from damaged import damaged, said
 
 MINIMAL = "data: {name: shapes}\nsystem: {name: mirror}\nphases: [{train: [main], epochs: 2}]\n"
 
@@ -222,6 +224,20 @@ def test_a_recipe_as_an_older_version_recorded_it_is_read():
     assert recipe.studies == {"masks": {}}
     assert "faults" in old, "the record itself stays"
     assert upgrade(yaml.safe_load(MINIMAL)) == yaml.safe_load(MINIMAL)
+
+
+OLD = {
+    **yaml.safe_load(MINIMAL),
+    "faults": ["ood-pairing"],
+    "unknown": {"kinds": ["noise"]},
+    "phases": [{"train": ["main"], "epochs": 1, "average": 0.1, "layer_decay": 0.2}],
+}
+
+
+@settings(max_examples=200)
+@given(damaged(OLD))
+def test_a_damaged_recipe_of_an_older_version_is_refused_in_a_sentence_or_is_good(values):
+    said(lambda: build_recipe(upgrade(values), "old.yaml"))
 
 
 @pytest.mark.parametrize(
