@@ -107,7 +107,7 @@ class Asked:
         """From the least to the highest logit of the class, as a share of the largest of any class, () or (B,).
 
         Next to nothing is rounding: no change made a difference. So it is where log-probabilities are all the same,
-        whatever the logits.
+        however far apart the logits lie.
         """
         join = torch.stack if self.target.dim() else torch.cat
         scores, logits, largest = join(self._scores), join(self._logits), join(self._largest)
