@@ -41,6 +41,8 @@ def test_what_was_written_is_read(values):
         ("[" * 5000, "here: is nested too deep."),
         (BOMB, f"here: holds more than {ITEMS:,} values; make it smaller."),
         ("a: !!python/object/apply:os.getcwd []\n", "here, line 1: is not valid YAML ("),
+        ("a: !!timestamp soon\n", "here: is not valid YAML ("),
+        ("a: !!bool perhaps\n", "here: is not valid YAML ("),
     ],
 )
 def test_yaml_that_says_two_things_or_too_much_is_refused(text, message):
@@ -64,6 +66,7 @@ def test_an_alias_is_the_value_that_it_names():
         ('{"policy": {"alpha": 1}, "policy": null}', "here: is not valid JSON (the key 'policy' is given twice)."),
         ('{"alpha": NaN}', "here: is not valid JSON (NaN is not a number in JSON)."),
         ('{"alpha": -Infinity}', "here: is not valid JSON (-Infinity is not a number in JSON)."),
+        ('{"alpha": 1e999}', "here: is not valid JSON (1e999 is too large)."),
         ("[" * 100_000, "here: is nested too deep."),
         ("9" * 5000, "here: is not valid JSON ("),
         ("", "here: is not valid JSON ("),

@@ -2,11 +2,13 @@
 
 import pytest
 import yaml
+from hypothesis import given, settings
 
 from antehoc.errors import RecipeError
 from antehoc.recipe import Recipe, build_recipe, read_recipe, upgrade, variant
 from antehoc.recipes import known_recipes, merge, overridden
 from antehoc.schema import build
+from damaged import damaged, said
 
 MINIMAL = "data: {name: shapes}\nsystem: {name: mirror}\nphases: [{train: [main], epochs: 2}]\n"
 
@@ -77,24 +79,24 @@ def test_an_override_may_hold_an_equals_sign_and_spaces():
     [
         (MINIMAL + "phasess: []\n", "no key 'phasess'. Did you mean 'phases'?"),
         ("data: {name: shapes}\nsystem: {name: mirror}\n", "key 'phases' is missing"),
-        (MINIMAL + "seed: one\n", ".seed: got 'one', needs a whole number."),
-        (MINIMAL + "seed: true\n", ".seed: got True, needs a whole number."),
+        (MINIMAL + "seed: one\n", ", seed: got 'one', needs a whole number."),
+        (MINIMAL + "seed: true\n", ", seed: got True, needs a whole number."),
         (MINIMAL + "seed: -1\n", "a seed must be in 0..2**63 - 1; got -1."),
-        (MINIMAL + "verdict: {alpha: 0}\n", ".verdict: alpha must be between 0 and 1; got 0.0."),
-        (MINIMAL + "verdict: {alpha: .nan}\n", ".verdict.alpha: got nan, needs a finite number."),
-        (MINIMAL + "verdict: {alfa: 0.1}\n", ".verdict: no key 'alfa'. Did you mean 'alpha'?"),
-        (MINIMAL + "verdict: {doubts: []}\n", ".verdict: `doubts` names one or more; got none."),
+        (MINIMAL + "verdict: {alpha: 0}\n", ", verdict: alpha must be between 0 and 1; got 0.0."),
+        (MINIMAL + "verdict: {alpha: .nan}\n", ", verdict.alpha: got nan, needs a finite number."),
+        (MINIMAL + "verdict: {alfa: 0.1}\n", ", verdict: no key 'alfa'. Did you mean 'alpha'?"),
+        (MINIMAL + "verdict: {doubts: []}\n", ", verdict: `doubts` names one or more; got none."),
         (MINIMAL + "verdict: {guarantee: binomal}\n", "Did you mean 'binomial'?"),
-        (MINIMAL + "unknown: {count: 0}\n", ".unknown: count must be 1 or more; got 0."),
-        (MINIMAL + "unknown: {means: {far: disk}}\n", ".unknown.means.far: got 'disk', needs"),
-        (MINIMAL + "targets: {accuracy: high}\n", ": targets.accuracy: 'high' is not a target; write >= or <="),
-        (MINIMAL + "targets: {accuracy: 0.9}\n", ".targets.accuracy: got 0.9, needs text."),
-        (MINIMAL + "studies: 5\n", ".studies: got 5, needs"),
-        (MINIMAL + "studies: {masks: 5}\n", ".studies.masks: got 5, needs"),
-        (MINIMAL.replace("epochs: 2", "epochs: 2.5"), ".phases[0].epochs: got 2.5, needs a whole number."),
-        (MINIMAL.replace("epochs: 2", "epochs: 0"), ".phases[0]: epochs must be above 0; got 0."),
-        (MINIMAL.replace("[main]", "main"), ".phases[0].train: got 'main', needs a list"),
-        (MINIMAL.replace("[main]", "[]"), ".phases[0]: a phase trains at least one part; `train` is empty."),
+        (MINIMAL + "unknown: {count: 0}\n", ", unknown: count must be 1 or more; got 0."),
+        (MINIMAL + "unknown: {means: {far: disk}}\n", ", unknown.means.far: got 'disk', needs"),
+        (MINIMAL + "targets: {accuracy: high}\n", ", targets.accuracy: 'high' is not a target; write >= or <="),
+        (MINIMAL + "targets: {accuracy: 0.9}\n", ", targets.accuracy: got 0.9, needs text."),
+        (MINIMAL + "studies: 5\n", ", studies: got 5, needs"),
+        (MINIMAL + "studies: {masks: 5}\n", ", studies.masks: got 5, needs"),
+        (MINIMAL.replace("epochs: 2", "epochs: 2.5"), ", phases.0.epochs: got 2.5, needs a whole number."),
+        (MINIMAL.replace("epochs: 2", "epochs: 0"), ", phases.0: epochs must be above 0; got 0."),
+        (MINIMAL.replace("[main]", "main"), ", phases.0.train: got 'main', needs a list"),
+        (MINIMAL.replace("[main]", "[]"), ", phases.0: a phase trains at least one part; `train` is empty."),
         (MINIMAL.replace("[{train: [main], epochs: 2}]", "[]"), "a recipe has one phase or more"),
         ("- data\n", "a recipe must be a mapping; got list."),
         ("", "a recipe must be a mapping; got NoneType."),
@@ -222,6 +224,20 @@ def test_a_recipe_as_an_older_version_recorded_it_is_read():
     assert recipe.studies == {"masks": {}}
     assert "faults" in old, "the record itself stays"
     assert upgrade(yaml.safe_load(MINIMAL)) == yaml.safe_load(MINIMAL)
+
+
+OLD = {
+    **yaml.safe_load(MINIMAL),
+    "faults": ["ood-pairing"],
+    "unknown": {"kinds": ["noise"]},
+    "phases": [{"train": ["main"], "epochs": 1, "average": 0.1, "layer_decay": 0.2}],
+}
+
+
+@settings(max_examples=200)
+@given(damaged(OLD))
+def test_a_damaged_recipe_of_an_older_version_is_refused_in_a_sentence_or_is_good(values):
+    said(lambda: build_recipe(upgrade(values), "old.yaml"))
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_a_decision_of_an_earlier_version_is_read():
         ({"explanations": 3}, "explanations is a list"),
         ({"explanans": {"kind": "mask"}, "verdict": "x"}, "this is not a decision written by antehoc"),
         ({"explanations": [{"kind": "attributes", "names": ["red"], "probabilities": []}]}, "a probability each"),
-        ({"explanations": [3]}, r"explanations\[0\]"),
+        ({"explanations": [3]}, r"explanations\.0"),
     ],
 )
 def test_values_that_are_no_decision_are_refused_at_their_place(change, says):

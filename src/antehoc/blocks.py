@@ -179,8 +179,8 @@ class Told(Protocol):
     def headline(self) -> str:
         """What was found, in a few sentences."""
 
-    def blocks(self, name: str = "") -> Sequence[Section]:
-        """All that a page shows of it; the name tells its charts from those of another."""
+    def blocks(self) -> Sequence[Section]:
+        """All that a page shows of it."""
 
     def brief(self) -> Sequence[Block]:
         """What a terminal shows of it."""

@@ -60,6 +60,19 @@ def install(extra: str) -> str:
     return f"install the extra `{extra}` (in a checkout of antehoc: pip install '.[{extra}]')"
 
 
+def inside(where: str, key: object) -> str:
+    """The place of a key, or of the item of that number, in a place of a YAML or JSON file, as every error names it.
+
+    Example:
+        >>> inside(inside("birds.yaml", "phases"), 0)
+        'birds.yaml, phases.0'
+    """
+    return f"{where}{', ' if where.endswith(_FILES) else '.'}{key}"
+
+
+_FILES = (".yaml", ".yml", ".json")
+
+
 def shown(name: object) -> str:
     """A name as a message can hold it: on one line, with unusual characters escaped."""
     return text if (text := str(name)).isprintable() else repr(text)

@@ -1,6 +1,7 @@
 """YAML and JSON from users and strangers as plain values: no key twice, no surprises in numbers, bounded size."""
 
 import json
+import math
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -50,7 +51,8 @@ def read_yaml(text: str, where: str) -> Any:
         values = yaml.load(text, _Loader)
     except RecursionError:
         raise RecipeError(f"{where}: is nested too deep.") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist, a number of 5,000 digits
+    # ValueError: a date that does not exist, a number of 5,000 digits; the others: text that is not what its tag says
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         said = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -66,7 +68,7 @@ def read_json(text: str, where: str) -> Any:
         RecipeError: it is not JSON, gives a key twice, holds NaN or infinity, or is too large or nested too deep.
     """
     try:
-        values = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+        values = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise RecipeError(f"{where}: is nested too deep.") from None
     except ValueError as error:  # also a number of 5,000 digits
@@ -86,6 +88,13 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number in JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"{digits[:20]} is too large")
+    return value
 
 
 def _check_size(values: Any, where: str) -> None:

@@ -162,13 +162,15 @@ def upgrade(values: Mapping[str, Any]) -> dict[str, Any]:
         {'unknown': {'kinds': ['noise'], 'paired': ['noise']}}
     """
     upgraded = {key: value for key, value in values.items() if key != "faults"}
-    if "ood-pairing" in (values.get("faults") or ()):  # until 0.1 a key of its own
-        upgraded["unknown"] = {**(upgraded.get("unknown") or {}), "paired": ["noise"]}
+    faults, unknown = values.get("faults"), upgraded.get("unknown") or {}
+    if isinstance(faults, list) and "ood-pairing" in faults and isinstance(unknown, Mapping):
+        upgraded["unknown"] = {**unknown, "paired": ["noise"]}  # until 0.1 a key of its own
     if isinstance(upgraded.get("system"), Mapping):
         upgraded["system"] = grouped_arguments(upgraded["system"])
     if isinstance(upgraded.get("phases"), list):
         upgraded["phases"] = [
-            {key: value for key, value in phase.items() if key not in _REMOVED} for phase in upgraded["phases"]
+            {key: value for key, value in phase.items() if key not in _REMOVED} if isinstance(phase, Mapping) else phase
+            for phase in upgraded["phases"]
         ]
     return upgraded
 

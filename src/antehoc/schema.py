@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from beartype.door import is_bearable
 
-from antehoc.errors import RecipeError, choose, near_miss
+from antehoc.errors import RecipeError, choose, inside, near_miss
 
 T = TypeVar("T")
 
@@ -34,6 +34,9 @@ def build(target: Callable[..., T], values: object, where: str, **given: object)
     try:
         return target(**arguments, **given)
     except RecipeError as error:
+        key, colon, rest = str(error).partition(": ")
+        if colon and key.partition(".")[0] in arguments:  # it names the argument
+            raise RecipeError(f"{inside(where, key)}: {rest}") from None
         raise RecipeError(f"{where}: {error}") from None
 
 
@@ -48,7 +51,7 @@ def build_named(kind: str, table: Mapping[str, Callable[..., T]], values: object
     try:
         target = choose(kind, values["name"], table)
     except RecipeError as error:
-        raise RecipeError(f"{where}.name: {error}") from None
+        raise RecipeError(f"{inside(where, 'name')}: {error}") from None
     return build(target, {key: value for key, value in values.items() if key != "name"}, where, **given)
 
 
@@ -70,7 +73,7 @@ def check_arguments(
         if parameter.default is inspect.Parameter.empty and name not in values:
             raise RecipeError(f"{where}: key {name!r} is missing; it has no default.")
     hints = _hints(target)
-    return {key: convert(value, hints.get(key, Any), f"{where}.{key}") for key, value in values.items()}
+    return {key: convert(value, hints.get(key, Any), inside(where, key)) for key, value in values.items()}
 
 
 def convert(value: object, hint: Any, where: str) -> object:
@@ -110,11 +113,11 @@ def _collection(value: object, hint: Any, where: str) -> object:
         inner = arguments[:1] * len(value) if arguments[-1:] == (...,) else arguments
         if len(inner) != len(value):
             raise RecipeError(f"{where}: needs {len(inner)} values; got {len(value)}.")
-        return tuple(convert(v, h, f"{where}[{i}]") for i, (v, h) in enumerate(zip(value, inner, strict=True)))
+        return tuple(convert(v, h, inside(where, i)) for i, (v, h) in enumerate(zip(value, inner, strict=True)))
     if origin is Mapping and isinstance(value, Mapping):
-        return {_plain(k, arguments[0], where): convert(v, arguments[1], f"{where}.{k}") for k, v in value.items()}
+        return {_plain(k, arguments[0], where): convert(v, arguments[1], inside(where, k)) for k, v in value.items()}
     if origin is Sequence and isinstance(value, list | tuple):
-        return [convert(v, arguments[0], f"{where}[{i}]") for i, v in enumerate(value)]
+        return [convert(v, arguments[0], inside(where, i)) for i, v in enumerate(value)]
     return _plain(value, hint, where)
 
 

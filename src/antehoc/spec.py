@@ -55,5 +55,7 @@ class DataSpec:
             raise DataError("the class-attribute matrix holds a number outside 0..1; it holds P(attribute | class).")
         for kind, groups in (("exclusive", self.exclusive + self.at_most_one), ("question", self.groups)):
             members = [member for group in groups for member in group]
+            if not all(groups):
+                raise DataError(f"{kind} groups name one attribute or more each; got {groups}.")
             if len(set(members)) != len(members) or not all(0 <= member < len(self.attributes) for member in members):
                 raise DataError(f"{kind} groups name each attribute once, by number; got {groups}.")

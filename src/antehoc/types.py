@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, jaxtyped
 from torch import Tensor
 
 from antehoc.cards import Card, upgraded_card
-from antehoc.errors import DataError, RecipeError
+from antehoc.errors import DataError, RecipeError, inside
 from antehoc.explanations import Explanation, from_plain
 from antehoc.schema import build
 from antehoc.spec import DataSpec
@@ -125,7 +125,7 @@ class Decision:
             listed = plain.pop("explanations", [])
             if not isinstance(listed, list | tuple):
                 raise DataError(f"{where}: explanations is a list; got {type(listed).__name__}.")
-            found = tuple(from_plain(one, f"{where}.explanations[{n}]") for n, one in enumerate(listed))
+            found = tuple(from_plain(one, inside(inside(where, "explanations"), n)) for n, one in enumerate(listed))
             return build(_plain_decision, plain, where, explanations=found)
         except RecipeError as error:
             raise DataError(str(error)) from None

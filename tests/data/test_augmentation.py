@@ -54,6 +54,30 @@ def test_numbers_seeds_and_images_have_versions_of_their_own(files, kind):
     assert len({tuple(image.flatten().tolist()) for image in found}) == 4 * 4 + 3 * 4, "version 0 is the same for both"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("resize", [None, 20])
+def test_masks_go_the_way_of_their_images(tmp_path, kind, resize):
+    """Objects are white on black, so that an image is its own mask, wherever a version puts it."""
+    paths, masks = ([tmp_path / f"{what}{n}.png" for n in range(2)] for what in ("image", "mask"))
+    for path, mask, (width, height) in zip(paths, masks, [(40, 30), (20, 50)], strict=True):
+        sheet = np.zeros((height, width), dtype=np.uint8)
+        sheet[height // 3 :, : width // 2] = 255
+        for place in (path, mask):
+            Image.fromarray(sheet).save(place)
+    files = Files(paths, Preprocessing(1, 12, 16, "crop", resize=resize), masks=masks)
+    batch = Versions(files, kind, 3).batch([0, 1, 2, 3, 4, 9, 12, 15])
+    assert batch.mask is not None
+    assert batch.mask.equal(batch.image)
+    assert batch.mask[:2].equal(files.batch([0, 1]).mask)
+    assert len({tuple(mask.flatten().tolist()) for mask in batch.mask}) > 4
+
+
+def test_boxes_are_masks_of_versions_and_images_without_objects_have_none(files):
+    boxed = Files(files.paths, FRAME, boxes=torch.tensor([[0.0, 0.0, 9.0, 9.0]]).expand(5, 4))
+    assert Versions(boxed, "crops", 0).batch([0, 5]).mask.shape == (2, 1, 12, 16)
+    assert Versions(files, "crops", 0).batch([0, 5]).mask is None
+
+
 def test_a_version_of_one_content_is_the_same_wherever_it_lies(files, tmp_path):
     copy = tmp_path / "copy.png"
     copy.write_bytes(files.paths[0].read_bytes())

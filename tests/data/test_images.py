@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from torch.testing import assert_close
@@ -22,6 +22,7 @@ from antehoc.data.geometry import LIMIT_PX
 from antehoc.data.images import _quiet, load_image, mask_to_tensor, read_image, to_tensor
 from antehoc.data.preprocessing import Preprocessing, check_tensor
 from antehoc.errors import ImageError
+from damaged import said
 
 FORMATS = {"PNG": {}, "JPEG": {"quality": 95}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}}
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "I;16", "I;16B", "I", "F")
@@ -450,3 +451,40 @@ def test_a_file_is_loaded_as_it_is_read(tmp_path):
 def test_a_mask_is_laid_on_nothing_where_its_image_is_laid_on_white():
     mask = mask_to_tensor(Image.new("L", (4, 2), 255), Preprocessing(3, 4, 4, background=1.0))
     assert mask[0].tolist() == [[0] * 4, [1] * 4, [1] * 4, [0] * 4]
+
+
+FRAME = Preprocessing(3, 8, 8)
+WHOLE = {
+    f"{kind} {mode}": encoded(noise(11, 9).convert(mode), kind)
+    for kind, mode in [
+        ("PNG", "RGB"), ("PNG", "P"), ("PNG", "RGBA"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("GIF", "P"), ("WEBP", "RGB"),
+        ("BMP", "RGB"),
+    ]
+}  # fmt: skip
+
+
+@st.composite
+def damaged_files(draw) -> tuple[str, bytes]:
+    """A file that was cut off, has bits turned over or bytes put in, or begins like one of another kind; its name."""
+    kind = draw(st.sampled_from(sorted(WHOLE)))
+    content = bytearray(WHOLE[kind])
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, max(0, len(content) - 1)))
+        match draw(st.sampled_from(["cut", "flipped", "flipped", "inserted", "begins"])):
+            case "cut":
+                del content[at:]
+            case "flipped" if content:
+                content[at] ^= 1 << draw(st.integers(0, 7))
+            case "inserted":
+                content[at:at] = draw(st.binary(max_size=9))
+            case "begins":
+                content[:8] = WHOLE[draw(st.sampled_from(sorted(WHOLE)))][:8]
+    return draw(st.sampled_from(["a.png", "a.jpg", "a.gif", "a", "a.txt"])), bytes(content)
+
+
+@settings(max_examples=400)
+@given(damaged_files())
+def test_a_damaged_file_is_refused_in_a_sentence_or_is_an_image(tmp_path_factory, file):
+    path = tmp_path_factory.getbasetemp() / file[0]
+    path.write_bytes(file[1])
+    said(lambda: check_tensor(load_image(path, FRAME)[None], FRAME, "the image"))

@@ -1,5 +1,8 @@
 """What an evaluation found, in a sentence and as blocks."""
 
+import inspect
+
+from antehoc.blocks import Note, Section
 from antehoc.evaluation import Evaluation
 from antehoc.figure import Figure
 
@@ -26,3 +29,9 @@ def test_the_headline_is_made_of_the_figures():
 
 def test_an_evaluation_without_unknown_sets_has_no_table_of_them():
     assert Evaluation([]).brief() == []
+
+
+def test_its_blocks_are_its_sections_and_take_no_name_to_ignore():
+    section = Section("Curves", (Note("none"),))
+    assert Evaluation([], sections=(section,)).blocks() == [section]
+    assert list(inspect.signature(Evaluation.blocks).parameters) == ["self"]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -19,6 +21,7 @@ from antehoc.model import FILES, Model, build_system, grouped_arguments, load
 from antehoc.model.folder import model_card, sha256
 from antehoc.systems import Mirror
 from antehoc.types import DataSpec
+from damaged import damaged, said
 
 SPEC = DataSpec(("cat", "fox"), 1, 8, 8, ("red",), ((0.0,), (1.0,)))
 
@@ -296,7 +299,7 @@ def test_weights_that_lack_one_tensor_are_refused(folder):
     ("path", "value", "message"),
     [
         (("policy", "threshold"), "high", "/config.json, policy.threshold: got 'high', needs a number."),
-        (("policy", "weights"), [1.0, True, 1.0], "/config.json, policy.weights[1]: got True, needs a number."),
+        (("policy", "weights"), [1.0, True, 1.0], "/config.json, policy.weights.1: got True, needs a number."),
         (("policy", "guarantee"), "binomal", "/config.json, policy.guarantee: 'binomal' is not one of its choices."),
         (("policy", "evidence"), [], "one weight and one evidence per doubt"),
         (("policy", "class_thresholds"), [1.0], "class_thresholds needs one for each class, or none"),
@@ -376,3 +379,31 @@ def test_what_a_model_says_of_itself_is_plain(tiny_run):
     about = load(tiny_run.model).about
     assert {"recipe", "scale", "seed", "values", "torch", "antehoc"} <= set(about)
     assert "name: small" in about["values"]
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_config_with_one_thing_wrong_is_refused_in_a_sentence_or_decides(tiny_run, folder, data):
+    config = json.loads((tiny_run.model / "config.json").read_text())
+    changed = data.draw(damaged(config))
+    (folder / "config.json").write_text(json.dumps(changed))
+
+    def use() -> None:
+        model = load(folder)
+        model.decide(torch.zeros(1, model.spec.channels, model.spec.height, model.spec.width))
+
+    said(use)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "says"),
+    [
+        ("data", {"exclusive": [[]]}, "exclusive groups name one attribute or more each; got ((),)."),
+        ("data", {"groups": [[0], []]}, "question groups name one attribute or more each; got ((0,), ())."),
+        ("weights", {"sha256": "\n"}, r"config.json says '\n'…; the weights were changed or damaged"),
+    ],
+)
+def test_what_damaged_configs_led_to_is_said(folder, part, changes, says):
+    config = json.loads((folder / "config.json").read_text())
+    change(folder, **{part: config[part] | changes})
+    assert says in refused(folder)

@@ -86,3 +86,37 @@ def test_a_vgg_may_have_batch_norm_and_takes_no_gate_or_option_that_it_does_not_
         build_gated("vgg", 1, 2, gate_at="stages")
     with pytest.raises(RecipeError, match="takes the options filters and norm; got 'depth'"):
         build_gated("vgg", 1, 2, gate_at="blocks", options={"depth": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("vgg", {"filters": 8}, r"^backbone\.options\.filters: got 8, needs a list of whole numbers\.$"),
+        ("vgg", {"filters": [4, None]}, r"^backbone\.options\.filters\.1: got None, needs a whole number\.$"),
+        ("vgg", {"filters": []}, r"^backbone\.options\.filters: every level has 1 or more; got \[\]\.$"),
+        ("vgg", {"filters": [4, -8]}, r"every level has 1 or more; got \[4, -8\]"),
+        ("vgg", {"norm": "yes"}, r"^backbone\.options\.norm: got 'yes', needs true or false\.$"),
+        ("resnet18", {"channels": []}, "^backbone 'resnet18': cannot be built"),
+        ("resnet18", {"channels": [8, 8, 16], "stem_width": 8}, "is none, take `stages`"),
+        ("resnet18", {"channels": [8, 8, 16, 0.5], "stem_width": 8}, "^backbone 'resnet18': cannot be built"),
+    ],
+)
+def test_options_that_no_network_can_have_are_refused(name, options, says):
+    with pytest.raises(RecipeError, match=says):
+        build_gated(name, 3, 2, gate_at="blocks", options=options)
+
+
+def drifts(network):
+    norms = [part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    network.train()(torch.rand(4, 3, 64, 64) + 1)
+    return [bool(norm.running_mean.any()) for norm in norms]
+
+
+@pytest.mark.parametrize(
+    ("name", "gate_at", "options"),
+    [("vgg", "image", {"filters": (4, 8), "norm": True}), ("resnet18", "blocks", NARROW), ("tiny", "stages", {})],
+)
+def test_fixed_statistics_stand_still_in_every_gated_network(name, gate_at, options):
+    for mode, moves in (("auto", True), ("update", True), ("fixed", False)):
+        network = build_gated(name, 3, 2, gate_at=gate_at, options=options, batch_norm=mode)
+        assert set(drifts(network)) == {moves}

@@ -4,10 +4,14 @@ import importlib.util
 
 import pytest
 import torch
+import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from antehoc.errors import DataError, ModelError, RecipeError
 from antehoc.posthoc import METHODS, attributions, gradient_ascent, judge
+from damaged import ODD, said
 
 
 class Curved(nn.Module):
@@ -64,6 +68,44 @@ def test_one_bad_image_does_not_spoil_the_others():
 def test_a_map_without_a_place_is_flat():
     even = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     assert "flat" in attributions(even, IMAGE, method="saliency", target=0).why[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "brightness", "scale", "options"),
+    [
+        ("occlusion", 0.5, 1.0, {}),  # painted in its own color
+        ("lime", 0.5, 1e3, {"samples": 40}),
+        ("extremal-perturbation", 0.5, 1.0, {"steps": 5}),  # blurred, it stays as it is
+        ("rise", 0.0, 1.0, {"masks": 40}),  # under any mask it is black
+    ],
+)
+def test_where_no_change_of_the_image_changes_it_the_map_is_rounding(method, brightness, scale, options):
+    pytest.importorskip("captum", reason="captum is not installed")
+    torch.manual_seed(0)
+    classifier = torchvision.models.resnet18(num_classes=5)
+    classifier.fc.weight.data *= scale  # rounding grows with the logits
+    even, other = torch.full((1, 3, 32, 32), brightness), torch.rand(1, 3, 32, 32)
+    found = attributions(classifier, torch.cat([even, other]), method=method, **options)
+    assert found.valid.tolist() == [False, True], found.why
+    assert "rounding" in found.why[0] or "flat" in found.why[0]
+    assert found.checks["spread"][0] < 1e-5 < found.checks["spread"][1]
+
+
+def test_the_spread_minds_no_logit_of_minus_infinity():
+    class Never(Curved):  # log-probabilities, of which one is always that of 0
+        def forward(self, image):
+            return torch.cat([super().forward(image), torch.full((len(image), 1), -torch.inf)], 1)
+
+    found = attributions(Never(), IMAGE, method="rise", masks=20)
+    assert found.valid.all(), found.why
+
+
+def test_an_image_that_no_relu_lets_through_does_not_stop_the_others():
+    torch.manual_seed(0)
+    images = torch.stack([torch.zeros(3, 32, 32), torch.rand(3, 32, 32)])
+    found = attributions(torchvision.models.resnet18(num_classes=5), images, method="grad-cam")
+    assert found.valid.tolist() == [False, True]
+    assert "flat" in found.why[0]
 
 
 def test_guided_backprop_without_a_relu_is_not_guided():
@@ -132,3 +174,45 @@ def test_gradient_ascent_says_what_cannot_be():
         gradient_ascent(Curved(), 2, (2, 4, 4))
     with pytest.raises(RecipeError, match="one step or more"):
         gradient_ascent(Curved(), 0, (2, 4, 4), steps=0)
+
+
+FEW = {"samples": 3, "masks": 3, "steps": 2, "cells": 2}
+VALUES = (
+    st.sampled_from([*ODD, b"x", torch.tensor(3), 1e-12, 1e38, 1e300, -1e300, 10**7])
+    | st.floats()
+    | st.integers(-5, 40)
+)
+
+
+@st.composite
+def calls(draw) -> dict[str, object]:
+    """A method with any values for one or two of its options, or for the class."""
+    method = draw(st.sampled_from(sorted(METHODS)))
+    known = METHODS[method].options
+    odd = draw(st.lists(st.sampled_from([*known, "target"]), min_size=1, max_size=2, unique=True))
+    return {"method": method, **{k: v for k, v in FEW.items() if k in known}, **{name: draw(VALUES) for name in odd}}
+
+
+@settings(max_examples=250)
+@given(calls())
+def test_any_values_of_options_are_refused_in_a_sentence_or_give_maps(call):
+    pytest.importorskip("captum", reason="captum is not installed")
+    torch.manual_seed(0)
+    parts = [nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 2)]
+    image = torch.rand(2, 1, 8, 8)
+    said(lambda: attributions(nn.Sequential(*parts), image, **call))
+
+
+@pytest.mark.parametrize(
+    ("method", "option", "most"),
+    [
+        ("rise", "masks", "1,000,000"),
+        ("lime", "cells", "1,000"),
+        ("rise", "cells", "1,000"),
+        ("integrated-gradients", "steps", "10,000"),
+        ("smoothgrad", "samples", "1,000,000"),
+    ],
+)
+def test_numbers_that_no_machine_can_do_are_refused(method, option, most):
+    with pytest.raises(RecipeError, match=f"option '{option}' must be a whole number in 1..{most}; got 1000"):
+        attributions(Curved(), IMAGE, method=method, **{option: 10**30})

@@ -130,6 +130,61 @@ def test_lrp_merges_batch_norm_as_if_the_convolution_had_learned_it(images):
     assert_close(*two)
 
 
+class Tokens(nn.Module):
+    """Four tokens of four values, with a batch norm on axis 1, as it is or by hand."""
+
+    def __init__(self, layout, by_hand):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.norm, self.head = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(16, 2)
+        for values in (self.norm.weight.data, self.norm.bias.data, self.norm.running_mean, self.norm.running_var):
+            values.uniform_(0.5, 2)
+        self.layout, self.by_hand = layout, by_hand
+
+    def forward(self, image):
+        state = self.layer(image.flatten(2).transpose(1, 2))  # (N, L, C)
+        state = state.transpose(1, 2) if self.layout == "N, C, L" else state
+        norm = self.norm
+        if self.by_hand:
+            scale = norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
+            state = state * scale[:, None] + (norm.bias.detach() - norm.running_mean * scale)[:, None]
+        else:
+            state = norm(state)
+        return self.head(F.relu(state).flatten(1))
+
+
+@pytest.mark.parametrize("layout", ["N, L, C", "N, C, L"])
+def test_lrp_merges_no_batch_norm_of_tokens_along_another_axis(layout):
+    image = torch.rand(2, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    found, expected = (attributions(Tokens(layout, hand), image, method="lrp", target=0) for hand in (False, True))
+    assert_close(found.maps, expected.maps)
+    assert_close(found.checks, expected.checks)
+    assert found.checks["conservation"].max() < 1e-3
+
+
+def test_lrp_merges_a_batch_norm_into_the_dense_layer_before_it():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 2)).eval()
+    net[2].running_mean.uniform_(0.1, 0.3)
+    merged = nn.Sequential(net[0], torch.nn.utils.fusion.fuse_linear_bn_eval(net[1], net[2]), *net[3:])
+    image = torch.rand(2, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    assert_close(*(attributions(one, image, method="lrp", target=0).maps for one in (net, merged)))
+
+
+def test_lrp_refuses_layers_whose_first_axis_is_not_the_images():
+    class Folded(nn.Module):  # every pixel is an image of its own for the first layer
+        def __init__(self):
+            super().__init__()
+            self.layer, self.head = nn.Linear(1, 3), nn.Linear(12, 2)
+
+        def forward(self, image):
+            return self.head(F.relu(self.layer(image.reshape(-1, 1))).reshape(len(image), -1))
+
+    images = torch.rand(2, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ModelError, match=r"one has \(8, 3\); explain them one by one \(chunk=1\)\.$"):
+        attributions(Folded(), images, method="lrp", target=0)
+    assert attributions(Folded(), images, method="lrp", target=0, chunk=1).maps.isfinite().all()
+
+
 def test_lrp_merges_no_batch_norm_when_something_was_added_before_it(images):
     class Added(nn.Module):
         def __init__(self):

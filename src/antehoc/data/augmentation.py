@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from antehoc.data.examples import THREADS, Examples, Files
-from antehoc.data.images import read_image, to_tensor
+from antehoc.data.images import mask_to_tensor, read_image, to_tensor
+from antehoc.data.instances import union
 from antehoc.errors import RecipeError
 from antehoc.types import Batch
 
@@ -87,7 +88,7 @@ class Versions:
     """Image files that come in as many versions as one likes: number v * count + i is version v of image i.
 
     Version 0 is the image as its preprocessing gives it; each other one depends only on the seed, its number and the
-    file's bytes, so that it is the same in every part of a data set.
+    file's bytes, so that it is the same in every part of a data set. The mask of its objects is drawn with it.
     """
 
     def __init__(self, examples: Examples, kind: str, seed: int) -> None:
@@ -95,22 +96,33 @@ class Versions:
             raise RecipeError(f"augment: {kind!r} draws from image files, and these images are in memory; take `flip`.")
         self.examples, self.kind, self.seed = examples, kind, seed
         self.labels, self.attributes = examples.labels, examples.attributes
+        self._masked = examples.object_masks(()) is not None
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """These versions, in this order, with their images' labels and attributes."""
+        """These versions, in this order, with their images' labels and attributes and masks of their own.
+
+        Raises:
+            ImageError: if an image or a mask cannot be read.
+            DataError: if a mask file has not the size of its image, or is not white where the object is.
+        """
         versions, rows = ([divide(int(index), len(self)) for index in indices] for divide in (floordiv, mod))
         hashes = self.examples.content_hashes()
         with ThreadPoolExecutor(THREADS) as pool:
-            images = list(pool.map(self._image, versions, rows, [hashes[row] for row in rows]))
-        return Batch(torch.stack(images), self.examples.labels[rows], self.examples.attributes[rows])
+            drawn = list(pool.map(self._drawn, versions, rows, [hashes[row] for row in rows]))
+        mask = torch.stack([mask for _, mask in drawn]) if self._masked else None
+        image = torch.stack([image for image, _ in drawn])
+        return Batch(image, self.examples.labels[rows], self.examples.attributes[rows], mask=mask)
 
-    def _image(self, version: int, row: int, digest: bytes) -> Tensor:
+    def _drawn(self, version: int, row: int, digest: bytes) -> tuple[Tensor, Tensor]:
+        """One version of an image and of its mask; the mask is empty where the data have none."""
         picture, frame = read_image(self.examples.paths[row]), self.examples.preprocessing
+        mask = union(self.examples.objects([row])[0], picture.size) if self._masked else None
         if version:
             seed = int.from_bytes(blake2b(repr((self.seed, version, digest)).encode(), digest_size=7).digest())
             picture = augment(picture, self.kind, frame.height, frame.width, seed)
+            mask = mask and augment(mask, self.kind, frame.height, frame.width, seed)  # of one size: the same draws
             frame = replace(frame, resize=None)  # it has its size
-        return to_tensor(picture, frame)
+        return to_tensor(picture, frame), mask_to_tensor(mask, frame) if mask else torch.empty(0)

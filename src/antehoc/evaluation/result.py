@@ -48,12 +48,8 @@ class Evaluation:
         found = {said: value_of(self.figures, name) for name, said in named.items()}
         return [f"{percent(share)} of {said}" for said, share in found.items() if share is not None]
 
-    def blocks(self, name: str = "") -> list[Block]:
-        """All that a page shows but figures and cases.
-
-        Args:
-            name: of the variant, to tell its charts from those of another.
-        """
+    def blocks(self) -> list[Block]:
+        """All that a page shows but figures and cases."""
         return [*self.sections]
 
     def brief(self) -> list[Block]:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from antehoc.calibration import Policy
 from antehoc.cards import Card, upgraded_card
 from antehoc.data.preprocessing import Preprocessing
-from antehoc.errors import AntehocError, ModelError, OutputError, RecipeError
+from antehoc.errors import AntehocError, ModelError, OutputError, RecipeError, shown
 from antehoc.figure import number, percent
 from antehoc.model.decision import decide
 from antehoc.model.model import Model
@@ -100,7 +100,7 @@ def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
     recorded, found = config["weights"].get("sha256"), sha256(folder / "model.safetensors")
     if found != recorded:
         raise ModelError(
-            f"{folder}/model.safetensors: its hash is {found[:12]}…, config.json says {str(recorded)[:12]}…; "
+            f"{folder}/model.safetensors: its hash is {found[:12]}…, config.json says {shown(str(recorded)[:12])}…; "
             "the weights were changed or damaged, download the folder again."
         )
     spec = build(DataSpec, config["data"], f"{where}, data")
@@ -190,9 +190,9 @@ def _check_moved(arguments: Mapping[str, Any], where: str) -> None:
         assert system is not None
         group, _, inner = system.earlier.get(key, "").partition(".")
         if group and key not in inspect.signature(system).parameters:
-            raise RecipeError(f"{where}: {key!r} is now a key of {group!r}: {group}: {{{inner}: {value}}}.")
+            raise RecipeError(f"{where}: {key!r} is now a key of {group!r}: {group}: {{{inner}: {shown(value)}}}.")
         if group and inner != "name" and not isinstance(value, Mapping):
-            raise RecipeError(f"{where}.{key}: needs a mapping, such as {{{inner}: {value}}}; got {value!r}.")
+            raise RecipeError(f"{where}.{key}: needs a mapping, such as {{{inner}: {shown(value)}}}; got {value!r}.")
 
 
 def sha256(path: Path) -> str:

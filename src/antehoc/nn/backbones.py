@@ -61,10 +61,15 @@ class Backbone(nn.Module, ABC):
 
     def fix_statistics(self) -> None:
         """Keep every batch norm on its running statistics, also in train mode and in copies of stages."""
-        for part in self.modules():
-            if isinstance(part, _BatchNorm):
-                part.register_forward_pre_hook(_stand_still)
+        fix_statistics(self)
         self.fixed_statistics = True
+
+
+def fix_statistics(network: nn.Module) -> None:
+    """Keep every batch norm of a network on its running statistics, also in train mode."""
+    for part in network.modules():
+        if isinstance(part, _BatchNorm):
+            part.register_forward_pre_hook(_stand_still)
 
 
 class PaperShapes(Backbone):

@@ -9,9 +9,11 @@ import timm
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from antehoc.errors import RecipeError
-from antehoc.nn.backbones import Backbone, build_backbone
+from antehoc.errors import RecipeError, shown
+from antehoc.nn.backbones import Backbone, build_backbone, fix_statistics
 from antehoc.nn.blocks import twice
+from antehoc.nn.rows import FAILURES
+from antehoc.schema import build
 
 GateAt = Literal["image", "first", "stages"]
 
@@ -58,6 +60,8 @@ class GatedVgg(Gated):
         norm: bool = False,
     ) -> None:
         super().__init__()
+        if not filters or min(filters) < 1:
+            raise RecipeError(f"filters: every level has 1 or more; got {[*filters]}.")
         inputs = (image_channels, *filters[:-1])
         self.levels = nn.ModuleList(twice(i, o, norm=norm) for i, o in zip(inputs, filters, strict=True))
         dense = [nn.Linear(filters[-1], 128), nn.Linear(128, 128)]
@@ -86,9 +90,10 @@ class GatedResNet(Gated):
         super().__init__()
         try:
             network: Any = timm.create_model(name, in_chans=image_channels, num_classes=classes, **options)
-        except (RuntimeError, TypeError) as error:
-            raise RecipeError(f"backbone {name!r}: cannot be built ({' '.join(str(error).split())[:200]}).") from error
-        if not hasattr(network, "layer1") or not hasattr(network, "maxpool"):
+        except FAILURES as error:
+            said = " ".join(str(error).split())[:200]
+            raise RecipeError(f"backbone {shown(name)!r}: cannot be built ({said}).") from error
+        if not hasattr(network, "layer4") or not hasattr(network, "maxpool"):
             raise RecipeError(f"gating.at: blocks is for the ResNets of timm; {name!r} is none, take `stages`.")
         self.stem = nn.Sequential(network.conv1, network.bn1, network.act1, network.maxpool)
         self.blocks = nn.ModuleList(
@@ -161,14 +166,19 @@ def build_gated(
     Raises:
         RecipeError: where name, weights and `gate_at` do not fit each other.
     """
-    if (name == "vgg" or gate_at == "blocks") and weights:
+    if name != "vgg" and gate_at != "blocks":
+        backbone = build_backbone(name, image_channels, weights=weights, options=options, batch_norm=batch_norm)
+        return GatedBackbone(backbone, classes, gate_at=gate_at)
+    if weights:
         raise RecipeError(f"backbone {name!r} with gating.at: {gate_at} takes no weights; take `stages` or `image`.")
-    if name == "vgg":
-        return _vgg(image_channels, classes, gate_at, options)
-    if gate_at == "blocks":
-        return GatedResNet(name, image_channels, classes, options=options)
-    backbone = build_backbone(name, image_channels, weights=weights, options=options, batch_norm=batch_norm)
-    return GatedBackbone(backbone, classes, gate_at=gate_at)
+    network = (
+        _vgg(image_channels, classes, gate_at, options)
+        if name == "vgg"
+        else GatedResNet(name, image_channels, classes, options=options)
+    )
+    if batch_norm == "fixed":
+        fix_statistics(network)
+    return network
 
 
 def _vgg(image_channels: int, classes: int, gate_at: str, options: Mapping[str, Any]) -> GatedVgg:
@@ -176,4 +186,5 @@ def _vgg(image_channels: int, classes: int, gate_at: str, options: Mapping[str, 
         raise RecipeError(f"backbone 'vgg' takes gating.at: blocks or image; got {gate_at}.")
     if foreign := set(options) - {"filters", "norm"}:
         raise RecipeError(f"backbone 'vgg' takes the options filters and norm; got {min(foreign)!r}.")
-    return GatedVgg(image_channels, classes, **options)
+    given = {"image_channels": image_channels, "classes": classes}
+    return build(GatedVgg, options, "backbone.options", **given)

@@ -20,7 +20,16 @@ _OURS = {  # options of timm and torchvision that a backbone sets itself, or tha
     *("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path"),
 }
 _TORCHVISION = ("alexnet", "convnext", "densenet", "efficientnet", "mobilenet", "squeezenet", "vgg")
-_FAILURES = (RuntimeError, AttributeError, TypeError, ValueError, AssertionError, LookupError, NotImplementedError)
+FAILURES = (
+    RuntimeError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    AssertionError,
+    LookupError,
+    NotImplementedError,
+    ArithmeticError,
+)
 
 
 class Row(NamedTuple):
@@ -47,7 +56,7 @@ def timm_row(name: str, image_channels: int, *, weights: str | bool, options: Ma
     try:
         height, width = (side, side) if isinstance(side, int) else side
         return _cut(net.eval(), image_channels, (height, width) if fixed else None)
-    except _FAILURES as error:
+    except FAILURES as error:
         raise RecipeError(f"timm's {name!r} is not a sequence of stages that return maps; {SUCH_AS}.") from error
 
 
@@ -73,7 +82,7 @@ def _timm_net(name: str, image_channels: int, *, weights: str | bool, options: M
     wanted = source if source.startswith(HUB) else f"{plain}.{source}" if source else name
     try:
         net: Any = timm.create_model(wanted, pretrained=bool(weights), in_chans=image_channels, **options)
-    except (*_FAILURES, OSError) as error:
+    except (*FAILURES, OSError) as error:
         raise _refused("timm", wanted, options, its, error) from error
     if source.startswith(HUB) and (found := net.pretrained_cfg.get("architecture")) != plain:
         raise RecipeError(f"weights {source!r} belong to {found!r}; name that as the backbone instead of {name!r}.")
@@ -90,7 +99,7 @@ def _refused(library: str, name: str, options: Mapping[str, Any], weights: str, 
 
 @torch.no_grad()
 def _cut(net: Any, image_channels: int, size: tuple[int, int] | None) -> Row:
-    """The stages of a timm network; any of `_FAILURES` if it is not a sequence of stages."""
+    """The stages of a timm network; any of `FAILURES` if it is not a sequence of stages."""
     height, width = size or (96, 96)
     image = torch.linspace(-1, 1, image_channels * height * width).view(1, image_channels, height, width)
     wanted, last = net.forward_features(image), getattr(net, "output_fmt", "NCHW") == "NHWC"
@@ -223,7 +232,7 @@ def _torchvision_net(name: str, image_channels: int, *, weights: str | bool, opt
     own = None if file or not weights else "DEFAULT" if weights is True else weights
     try:
         net: Any = torchvision.models.get_model(name, weights=own, **options)
-    except (*_FAILURES, OSError) as error:
+    except (*FAILURES, OSError) as error:
         raise _refused("torchvision", name, options, f" and weights {own!r}", error) from error
     key, conv = next((key, part) for key, part in net.named_modules() if isinstance(part, nn.Conv2d))
     if image_channels != conv.in_channels:

@@ -151,8 +151,8 @@ def _named(method: str, classifier: nn.Module) -> Iterator[None]:
 _FOREIGN = (RuntimeError, NotImplementedError, TypeError, AttributeError, ValueError, IndexError, KeyError)
 
 _RANGES: dict[str, tuple[float, float, bool]] = {  # of options: the least, the largest, and whether they are whole
-    "samples": (1, math.inf, True), "steps": (1, math.inf, True), "cells": (1, math.inf, True),
-    "masks": (1, math.inf, True), "window": (1e-9, 1, False), "area": (1e-9, 1, False), "shown": (1e-9, 1, False),
+    "samples": (1, 10**6, True), "masks": (1, 10**6, True), "steps": (1, 10**4, True), "cells": (1, 10**3, True),
+    "window": (1e-9, 1, False), "area": (1e-9, 1, False), "shown": (1e-9, 1, False),
     "noise": (0, math.inf, False), "fill": (-math.inf, math.inf, False), "baseline": (-math.inf, math.inf, False),
 }  # fmt: skip
 
@@ -168,6 +168,8 @@ def _check_option(method: str, name: str, value: object) -> None:
         if least == -math.inf
         else f", {least:g} or more"
         if largest == math.inf
+        else f" in 1..{largest:,}"
+        if whole
         else f" above 0, at most {largest:g}"
     )
     raise RecipeError(f"method {method!r}: option {name!r} must be {kind}{span}; got {value!r}.")

@@ -100,10 +100,10 @@ def last_map(probe: Probe, image: Tensor, target: Tensor) -> tuple[nn.Module, in
     probe.backward += 1
     slopes = torch.autograd.grad(scores.sum(), [output for _, output in seen], allow_unused=True) if seen else ()
     reached = [(pair, slope) for pair, slope in zip(seen, slopes, strict=True) if slope is not None]
-    # a branch of another label may be joined to the logits: its slopes are there, and all of them are 0
-    used = [pair for pair, slope in reached if slope.any()] or [pair for pair, _ in reached]
-    maps = [i for i, (module, output) in enumerate(used) if _is_map(output) and _convolves(module)]
-    later = used[maps[-1] :] if maps else []
+    # a branch of another label may be joined to the logits: its slopes are there, and all of them are 0;
+    # so they are everywhere on an image that no ReLU lets through
+    moved, every_map = [pair for pair, slope in reached if slope.any()], [pair for pair, _ in reached]
+    later = _from_last_map(moved) or _from_last_map(every_map)
     if not later or any(isinstance(module, nn.Linear) and output.dim() > 2 for module, output in later):
         raise ModelError(
             f"class activation maps need a convolutional feature map of more than one pixel just before the pooling; "
@@ -111,6 +111,12 @@ def last_map(probe: Probe, image: Tensor, target: Tensor) -> tuple[nn.Module, in
         )
     module, output = [pair for pair in later if pair[1].shape == later[0][1].shape][-1]
     return module, [o is output for m, o in every if m is module].index(True)
+
+
+def _from_last_map(used: Seen) -> Seen:
+    """From the last feature map of a module with a convolution on; nothing where there is none."""
+    maps = [i for i, (module, output) in enumerate(used) if _is_map(output) and _convolves(module)]
+    return used[maps[-1] :] if maps else []
 
 
 def _is_map(output: Tensor) -> bool:

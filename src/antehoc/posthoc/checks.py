@@ -34,6 +34,11 @@ class Bound(NamedTuple):
 BOUNDS = {
     "finite": Bound(1.0, inf, "only {:.3g} of the map's pixels are finite numbers."),
     "range": Bound(1e-6, inf, "the map is flat: its values differ by {:.2g} of the largest, so it points nowhere."),
+    "spread": Bound(
+        1e-5,
+        inf,
+        "no change of the image moved the logit by more than {:.2g} of the largest one: this is rounding.",
+    ),
     "completeness": Bound(
         0.0,
         0.05,

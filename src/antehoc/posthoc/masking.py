@@ -8,11 +8,13 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur  # type: ignore[import-untyped]
 
 from antehoc.posthoc.checks import Made
-from antehoc.posthoc.probe import Probe
+from antehoc.posthoc.probe import Asked, Probe
 
 
 def occlusion(probe: Probe, images: Tensor, target: Tensor, *, window: float = 1 / 7, fill: float = 0.5) -> Made:
     """How far the logit falls when a square is painted over, as the mean over all squares that cover a pixel.
+
+    Check `spread`: how far the logits lie apart, which is not at all where the paint has the image's own color.
 
     Args:
         window: the square's side, as a share of the image's; squares lie half a window apart.
@@ -24,10 +26,11 @@ def occlusion(probe: Probe, images: Tensor, target: Tensor, *, window: float = 1
 
     channels, *sides = images.shape[1:]
     size = [max(1, round(window * side)) for side in sides]
-    maps = []
+    maps, spreads = [], []
     for image, label in zip(images, target, strict=True):
+        asked = Asked(probe, label)
         maps.append(
-            Occlusion(lambda rows, label=label: probe.scores(rows, label.expand(len(rows)))).attribute(
+            Occlusion(asked).attribute(
                 image[None],
                 sliding_window_shapes=(channels, *size),
                 strides=(channels, *(max(1, side // 2) for side in size)),
@@ -35,13 +38,16 @@ def occlusion(probe: Probe, images: Tensor, target: Tensor, *, window: float = 1
                 perturbations_per_eval=probe.chunk,
             )[:, :1]  # a square covers all channels: they share one value
         )
-    return Made(torch.cat(maps).detach())
+        spreads.append(asked.spread())
+    return Made(torch.cat(maps).detach(), {"spread": torch.stack(spreads)})
 
 
 def lime(
     probe: Probe, images: Tensor, target: Tensor, *, cells: int = 7, samples: int = 500, fill: float = 0.5, seed: int
 ) -> Made:
     """The weight of each cell in a linear model of the logit, fitted on images with half the cells painted over.
+
+    Check `spread`: how far these logits lie apart.
 
     Differs: the parts are cells of a grid, not superpixels, which would need a segmentation library.
 
@@ -55,28 +61,30 @@ def lime(
     """
     rows, columns = (torch.arange(side) * min(cells, side) // side for side in images.shape[-2:])
     parts = (rows[:, None] * min(cells, images.shape[-1]) + columns)[None, None].to(images.device)
-    maps = []
+    maps, spreads = [], []
     for image, label in zip(images, target, strict=True):
-        model = _linear(probe, label, torch.Generator().manual_seed(seed))
+        asked = Asked(probe, label)
+        model = _linear(asked, torch.Generator().manual_seed(seed))
         maps.append(
             model.attribute(
                 image[None], baselines=fill, feature_mask=parts, n_samples=samples, perturbations_per_eval=probe.chunk
             )[:, :1]
         )
-    return Made(torch.cat(maps).detach().to(images))
+        spreads.append(asked.spread())
+    return Made(torch.cat(maps).detach().to(images), {"spread": torch.stack(spreads)})
 
 
-def _linear(probe: Probe, label: Tensor, generator: torch.Generator) -> Any:
+def _linear(asked: Asked, generator: torch.Generator) -> Any:
     """captum's LIME of one label's logit, which draws from the generator."""
     from captum._utils.models.linear_model import SkLearnRidge
     from captum.attr import Lime
 
     def draw(_: Tensor, **known: Any) -> Tensor:
         count = known["num_interp_features"]
-        return torch.randint(0, 2, (1, count), generator=generator).to(label.device)
+        return torch.randint(0, 2, (1, count), generator=generator).to(asked.target.device)
 
     return Lime(
-        lambda rows: probe.scores(rows, label.expand(len(rows))),
+        asked,
         interpretable_model=SkLearnRidge(alpha=1.0),
         similarity_func=_kernel,
         perturb_func=draw,
@@ -94,6 +102,8 @@ def rise(
 ) -> Made:
     """The mean of random smooth masks, each weighted by the class's probability on what it shows.
 
+    Check `spread`: how far the logits lie apart; where they do not, the map is that of the masks alone.
+
     Args:
         masks: for each image; every image gets the same.
         cells: on each side of the coarse grid that is drawn at random.
@@ -105,13 +115,14 @@ def rise(
     grids = (torch.rand(masks, 1, cells, cells, generator=generator) < shown).to(images)
     shifts = torch.rand(masks, 2, generator=generator)
     maps = torch.zeros_like(images[:, :1])
+    asked = [Asked(probe, label, log_probability=True) for label in target]
     for part in probe.parts(masks):
         drawn = _shifted(grids[part], shifts[part], images.shape[-2:])
-        for row, (image, label) in enumerate(zip(images, target, strict=True)):
+        for row, image in enumerate(images):
             with torch.no_grad():
-                probabilities = probe.scores(image * drawn, label.expand(len(drawn)), log_probability=True).exp()
+                probabilities = asked[row](image * drawn).exp()
             maps[row] += (probabilities[:, None, None, None] * drawn).sum(0)
-    return Made(maps / (masks * shown))
+    return Made(maps / (masks * shown), {"spread": torch.stack([each.spread() for each in asked])})
 
 
 def _shifted(grids: Tensor, shifts: Tensor, size: torch.Size) -> Tensor:
@@ -128,6 +139,8 @@ def extremal_perturbation(
     probe: Probe, images: Tensor, target: Tensor, *, area: float = 0.1, steps: int = 100, cells: int = 14
 ) -> Made:
     """The smooth mask of a given area that, the rest blurred, keeps the class's probability highest.
+
+    Check `spread`: how far the logits lie apart under the masks tried; where they do not, any mask will do.
 
     Differs: the mask is a coarse grid, smoothly enlarged, in place of the paper's smooth maximum of a kernel; the score
     is the log-probability, which makes the weight of the area the same for every classifier; one area, one blur.
@@ -147,13 +160,17 @@ def extremal_perturbation(
     wanted[pixels - round(area * pixels) :] = 1
     grid = torch.zeros(len(images), 1, cells, cells).to(images).requires_grad_()
     optimizer = torch.optim.Adam([grid], lr=0.3)
+    asked = Asked(probe, target, log_probability=True)
     for step in range(steps):
         mask = _enlarged(grid, images.shape[-2:])
-        surprise = -probe.scores(mask * images + (1 - mask) * blurred, target, log_probability=True)
+        surprise = -asked(mask * images + (1 - mask) * blurred)
         misfit = (mask.flatten(1).sort(1).values - wanted).square().mean(1)
         grid.grad = probe.slopes(surprise + 0.3 * 300 ** (step / steps) * misfit, grid)[0]
         optimizer.step()
-    return Made(_enlarged(grid.detach(), images.shape[-2:]))
+    mask = _enlarged(grid.detach(), images.shape[-2:])
+    with torch.no_grad():
+        asked(mask * images + (1 - mask) * blurred)
+    return Made(mask, {"spread": asked.spread()})
 
 
 def _blurred(images: Tensor) -> Tensor:

@@ -38,7 +38,14 @@ class Probe:
         Raises:
             DataError: if there is no such class.
         """
-        logits = self.logits(images)
+        return self.chosen(self.logits(images), target, log_probability=log_probability)
+
+    def chosen(self, logits: Tensor, target: Tensor, *, log_probability: bool = False) -> Tensor:
+        """Of logits (B, K) the one (B,) of each target, or its log-probability.
+
+        Raises:
+            DataError: if there is no such class.
+        """
         classes = logits.shape[1]
         if not bool(((target >= 0) & (target < classes)).all()):
             raise DataError(f"a target must be a class in 0..{classes - 1}; got {target.tolist()}.")
@@ -68,6 +75,48 @@ class Probe:
     def parts(self, count: int) -> Iterator[slice]:
         """`count` rows in chunks."""
         return (slice(start, min(start + self.chunk, count)) for start in range(0, count, self.chunk))
+
+
+class Asked:
+    """The scores of a class on changed versions of an image, and how far apart they lie.
+
+    Args:
+        probe: of the classifier.
+        target: the class of one image () whose versions come in any number, or of B images (B,) that come together.
+        log_probability: whether a score is the class's log-probability; else it is its logit.
+    """
+
+    def __init__(self, probe: Probe, target: Tensor, *, log_probability: bool = False) -> None:
+        self.probe, self.target, self.log_probability = probe, target, log_probability
+        self._scores: list[Tensor] = []
+        self._logits: list[Tensor] = []
+        self._largest: list[Tensor] = []
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """The scores (B,) of at most a chunk of versions."""
+        logits, target = self.probe.logits(images), self.target.expand(len(images))
+        scores = self.probe.chosen(logits, target, log_probability=self.log_probability)
+        known = logits.detach()
+        known = known.masked_fill(~known.isfinite(), 0)  # minus infinity is the logit of a probability of 0
+        self._scores.append(scores.detach())
+        self._logits.append(self.probe.chosen(known, target))
+        self._largest.append(known.abs().amax(1))
+        return scores
+
+    def spread(self) -> Tensor:
+        """From the least to the highest logit of the class, as a share of the largest of any class, () or (B,).
+
+        Next to nothing is rounding: no change made a difference. So it is where log-probabilities are all the same,
+        however far apart the logits lie.
+        """
+        join = torch.stack if self.target.dim() else torch.cat
+        scores, logits, largest = join(self._scores), join(self._logits), join(self._largest)
+        return torch.minimum(_extent(logits, largest), _extent(scores, scores.abs()))
+
+
+def _extent(values: Tensor, sizes: Tensor) -> Tensor:
+    """From the least to the highest value along the first dimension, as a share of the largest size."""
+    return (values.amax(0) - values.amin(0)) / sizes.amax(0).clamp(min=torch.finfo(values.dtype).tiny)
 
 
 @contextmanager

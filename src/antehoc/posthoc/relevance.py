@@ -80,6 +80,11 @@ class Relevance(TorchFunctionMode):
 
     def biases(self, values: Tensor | float, like: Tensor) -> Tensor:
         """A constant as a signal of its own, to be added to one like `like`."""
+        if len(self.one) > 1 and like.shape[:1] != self.one.shape:
+            raise ModelError(
+                f"lrp needs the {len(self.one)} images on the first axis of every layer, and one has "
+                f"{tuple(like.shape)}; explain them one by one (chunk=1)."
+            )
         return values * self.one.view(-1, *[1] * (like.dim() - 1))
 
 
@@ -121,13 +126,14 @@ def _batch_norm(
     mode: Relevance, function: Any, input: Tensor, mean: Any, variance: Any, weight: Any = None, bias: Any = None,
     training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
-    """Merged into the layer before it, else a scale and a bias."""
+    """Merged into the layer before it where both have their channels on axis 1, else a scale and a bias."""
     if training or mean is None:
         raise _no_rule("batch_norm by statistics of the batch")
     scale = (variance + eps).rsqrt() * (1 if weight is None else weight)
     shift = (0 if bias is None else bias) - mean * scale
     version, *source = getattr(input, "made_by", (None,))
-    if version == input._version:  # nothing was added in place since
+    fits = bool(source) and (source[0].__name__ != "linear" or input.dim() == 2)  # tokens (N, L, C): axis 1 is L
+    if fits and version == input._version:  # nothing was added in place since
         layer, before, filters, offset, a, k = source
         offset = shift if offset is None else shift + offset * scale
         return _layer(mode, layer, before, filters * scale.view(-1, *[1] * (filters.dim() - 1)), offset, *a, **k)

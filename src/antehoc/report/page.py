@@ -110,7 +110,7 @@ def card(card: Card) -> Html:
 
 def _evaluation(evaluation: Evaluation, model: Model, name: str = "") -> Html:
     """All that an evaluation shows but its figures; the name tells its charts from those of another."""
-    sections = [*evaluation.blocks(name), reading(model.policy)]
+    sections = [*evaluation.blocks(), reading(model.policy)]
     return join([_cases(evaluation, model.spec, name), blocks_html.render(sections, f"evaluation of {name}")])
 
 

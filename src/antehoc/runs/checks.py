@@ -71,6 +71,6 @@ def check_run(recipe: Recipe, source: Source, where: str, seed: int, *, ood: Map
                 hint = near_miss(name, doubts)
                 raise RecipeError(f"{where}, {key}: no doubt is called {name!r}.{hint} Known: {', '.join(doubts)}.")
         for number, phase in enumerate(recipe.phases):
-            check_phase(system, phase, source.roles, number=number)
+            check_phase(system, phase, source.roles, number=number, where=f"{where}, phases.{number}")
     if ood is not None:
         unknown_sets(recipe, source, where, seed, ood)

@@ -29,7 +29,8 @@ def recipe_of(model: Model, overrides: Sequence[str] = ()) -> tuple[Recipe, str,
         values = None
     if not isinstance(values, dict):
         raise RecipeError("the recipe recorded in the model is damaged; name one with --recipe.")
-    return build_recipe(overridden(upgrade(values), overrides), name), name, seed
+    where = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+    return build_recipe(overridden(upgrade(values), overrides), where), name, seed
 
 
 def evaluate_model(

@@ -246,13 +246,21 @@ def _epochs_behind(checkpoint: Path) -> int:
         return 0
 
 
-def check_phase(system: Trainable[Any], phase: Phase, roles: Mapping[Role, Examples], *, number: int = 0) -> None:
+def check_phase(
+    system: Trainable[Any], phase: Phase, roles: Mapping[Role, Examples], *, number: int = 0, where: str = ""
+) -> None:
     """Refuse a phase that does not fit its system or data, before it trains.
 
+    Args:
+        system: to be trained.
+        phase: of its training.
+        roles: of the data.
+        number: of the phase, from 0.
+        where: what an error names first, such as `birds.yaml, phases.0`; without it the phase's number.
     Raises:
         RecipeError: with one sentence that says what to change.
     """
-    where = f"phase {number + 1}"
+    where = where or f"phase {number + 1}"
     try:
         freeze(system, phase.train)
     except RecipeError as error:

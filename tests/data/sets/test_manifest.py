@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from antehoc.data.sets.manifest import manifest
 from antehoc.data.splits import leaks
 from antehoc.errors import DataError, ImageError
+from damaged import ODD, said
 
 Row = dict[str, Any]
 
@@ -286,3 +289,57 @@ def test_a_truncated_image_is_named_when_it_is_fetched(rows, tmp_path):
     (tmp_path / "images/50.png").write_bytes(content[: len(content) // 2])
     with pytest.raises(ImageError, match=r"50\.png: this PNG file is truncated"):
         source.roles["test"].batch([0])
+
+
+CELLS = ["", " ", "\n", "nan", "inf", "-1", "1e999", "x,y", '"', "..", "/", "\0", "a\0b", "9" * 5000, "fox", "val", "~"]
+
+
+@st.composite
+def damaged_rows(draw, rows: list[Row], cells: list[Any]) -> list[Row]:
+    """Rows with one or two things wrong: a cell or a whole column, a row or a column too many or too few."""
+    rows = [dict(row) for row in rows]
+    for _ in range(draw(st.integers(1, 2))):
+        column, cell = draw(st.sampled_from(sorted(rows[0]))), draw(st.sampled_from(cells))
+        row = draw(st.integers(0, len(rows) - 1))
+        match draw(st.sampled_from(["cell", "cell", "all", "missing", "renamed", "twice", "gone"])):
+            case "cell":
+                rows[row][column] = cell
+            case "all":
+                rows = [{**each, column: cell} for each in rows]
+            case "missing":
+                rows = [{key: each[key] for key in each if key != column} for each in rows]
+            case "renamed":
+                new = draw(
+                    st.sampled_from([f"{column}s", column.upper(), "", "\n", "attribute:", "attribute:::", "path"])
+                )
+                rows = [{new if key == column else key: value for key, value in each.items()} for each in rows]
+            case "twice":
+                rows.append({**rows[row], column: cell} if draw(st.booleans()) else dict(rows[row]))
+            case "gone":
+                del rows[row]
+    return rows
+
+
+@pytest.mark.parametrize(("form", "examples"), [("csv", 120), ("parquet", 80)])
+def test_a_damaged_table_is_refused_in_a_sentence_or_gives_its_images(rows, tmp_path, form, examples):
+    if form == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    few = [row for n, row in enumerate(rows) if n % 10 < 4]
+    cells = CELLS if form == "csv" else [*CELLS, *ODD]
+
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.nested_given])
+    @given(damaged_rows(few, cells))
+    def check(changed):
+        table = tmp_path / f"table.{form}"
+        try:
+            (write if form == "csv" else write_parquet)(table, changed)
+        except (ValueError, TypeError, OverflowError, csv.Error):  # the writer's: a column cannot hold such values
+            return
+        said(lambda: [part.batch(range(len(part))) for part in manifest(table, size=8).roles.values()])
+
+    check()
+
+
+def test_a_name_of_several_lines_stays_on_one_line_of_the_message(rows, tmp_path):
+    renamed = [{"\n" if key == "path" else key: value for key, value in row.items()} for row in rows]
+    assert "'path' is missing" in refusal(write_parquet(tmp_path / "table.parquet", renamed))

@@ -107,9 +107,10 @@ def _check_columns(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for wanted in ("path", "label"):
         if wanted not in table.columns:
             hint = near_miss(wanted, table.columns).replace("Did you mean", "Is it")
+            found = ", ".join(map(shown, table.columns))
             raise DataError(
-                f"{table.where}: the column {wanted!r} is missing.{hint} Found: {', '.join(table.columns)}; fields are "
-                f"separated by commas."
+                f"{table.where}: the column {wanted!r} is missing.{hint} Found: {found}; "
+                "fields are separated by commas."
             )
     if 0 < len(boxes := [name for name in BOX if name in table.columns]) < 4:
         raise DataError(f"{table.where}: a box needs the four columns {', '.join(BOX)}; found {', '.join(boxes)}.")
