@@ -229,7 +229,7 @@ def model_card(model: Model) -> str:
             f"Score `{policy.method}` of {', '.join(policy.doubts)}; "
             f"questioned above {number(policy.threshold, 'quantity')}.",
             f"At most {percent(policy.alpha)} of correct decisions are questioned ({policy.guarantee}), as set on "
-            f"{policy.threshold_rows} correct calibration images.",
+            f"{policy.threshold_rows} correct decisions on calibration images.",
         ]
     else:
         lines += ["Never calibrated: its decisions carry no verdict."]

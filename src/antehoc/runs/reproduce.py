@@ -198,5 +198,6 @@ def policy_notes(model: Model) -> list[str]:
         notes.append(f"{policy.fit_errors} errors are too few to fit weights: the doubts count equally")
     if policy.alpha > policy.asked_alpha:
         rows = policy.threshold_rows
-        notes.append(f"{rows} correct calibration images keep alpha {number(policy.alpha)}, not {policy.asked_alpha}")
+        kept, asked = number(policy.alpha), policy.asked_alpha
+        notes.append(f"{rows} correct decisions on calibration images keep alpha {kept}, not {asked}")
     return notes
