@@ -87,6 +87,14 @@ def test_train_makes_a_model_that_explains(call, tiny_run, png, tmp_path):
     assert call("explain", written["model"], png, "--device", "cpu")[0] == 0
 
 
+def test_a_training_that_diverges_saves_no_model(refused, tiny_run, tmp_path):
+    phases = "phases=[{train: [main, mirror], epochs: 2, learning_rate: 1.0e+30}]"
+    for command in ("train", "reproduce"):
+        said = refused(command, tiny_run.recipe, "--out", tmp_path / command, *ONE_EPOCH, "--set", phases)
+        assert said.startswith("antehoc: phase 1, epoch 1: the loss became NaN or infinite")
+        assert not list((tmp_path / command).rglob("*.safetensors"))
+
+
 def test_reproduce_writes_figures_report_and_model(call, tiny_run, tmp_path):
     path, page, out = tmp_path / "r.json", tmp_path / "r.html", tmp_path / "r"
     code, printed, complaint = call(

@@ -11,6 +11,7 @@ from timm.models import adapt_input_conv
 from torch import Tensor
 
 from antehoc.errors import RecipeError
+from antehoc.nn.files import not_finite
 
 HUB = "hf-hub:"
 _PICKLES = {".pth", ".pt", ".bin", ".tar", ".ckpt", ".pkl"}
@@ -69,6 +70,8 @@ def load_weights(
     if resize and convert:  # timm's own way to bring position embeddings to another image size
         given = convert(given, net)
     _check_shapes(given, own, file, name)
+    if bad := not_finite(given):
+        raise RecipeError(f"{file}: {bad!r} holds NaN or infinity; download or convert the weights again.")
     net.load_state_dict(given, strict=False)
 
 
