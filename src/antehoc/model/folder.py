@@ -81,7 +81,8 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
         config = read_json((folder / "config.json").read_text(encoding="utf-8"), f"{folder}/config.json")
     except (OSError, UnicodeDecodeError) as error:
         said = getattr(error, "strerror", None) or "not text"
-        raise ModelError(f"{folder}/config.json: cannot be read ({said}); save the model again.") from error
+        cure = "check its permissions" if isinstance(error, OSError) else "save the model again"
+        raise ModelError(f"{folder}/config.json: cannot be read ({said}); {cure}.") from error
     except RecipeError as error:
         raise ModelError(f"{str(error).removesuffix('.')}; save the model again.") from error
     try:
@@ -99,7 +100,11 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
 def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
     where = f"{folder}/config.json"
     config = _checked(config, where)
-    recorded, found = config["weights"].get("sha256"), sha256(folder / "model.safetensors")
+    try:
+        recorded, found = config["weights"].get("sha256"), sha256(folder / "model.safetensors")
+    except OSError as error:
+        said = error.strerror or type(error).__name__
+        raise ModelError(f"{folder}/model.safetensors: cannot be read ({said}); check its permissions.") from error
     if found != recorded:
         raise ModelError(
             f"{folder}/model.safetensors: its hash is {found[:12]}…, config.json says {str(recorded)[:12]}…; "
