@@ -113,6 +113,14 @@ def test_reproduce_writes_figures_report_and_model(call, tiny_run, tmp_path):
     assert load(out / "main" / "model").about["seed"] == 5
 
 
+def test_a_run_of_another_command_is_not_resumed(refused, tiny_run):
+    said = refused("train", tiny_run.recipe, "--out", tiny_run.folder, "--resume", "--device", "cpu", "--quiet")
+    assert said == (
+        f"antehoc: {tiny_run.folder}: holds a run of `reproduce`, which `train` cannot continue; resume it with"
+        " `reproduce`, or start a new run without --resume."
+    )
+
+
 def test_the_path_of_data_reaches_the_recipe_as_it_is(refused, tiny_run, tmp_path):
     text = tiny_run.recipe.read_text()
     start = text.index("data: ")

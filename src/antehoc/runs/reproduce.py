@@ -69,7 +69,7 @@ def reproduce(
     for name, (own, _) in variants.items():
         study_options(own, f"{recipe}, variants.{name}" if name else recipe)
     seed = parsed.seed if seed is None else seed
-    with run_folder(recipe, scale, seed, out, resume=resume, values=values) as folder:
+    with run_folder(recipe, scale, seed, out, command="reproduce", resume=resume, values=values) as folder:
         loaded = _loaded(variants, recipe, seed, ood or {})
     parts = _parts(variants, loaded, Job(recipe, folder, seed, scale, runner, resume), ood or {})
     return Reproduction(
