@@ -40,9 +40,40 @@ def test_evaluate_takes_images_of_no_known_class_from_disk(call, tiny_run, squar
 
 def test_evaluate_takes_changes_to_the_recorded_recipe(call, tiny_run, tmp_path):
     path = tmp_path / "f.json"
-    changes = ("--set", "unknown.kinds=[noise]", "--set", "data.test=40")
+    changes = ("--set", "unknown={kinds: [noise]}", "--set", "data.test=40")
     assert call("evaluate", tiny_run.model, *changes, "--json", path, "--device", "cpu")[0] == 0
     assert not any("star" in name for name in json.loads(path.read_text())["figures"])
+
+
+@pytest.mark.parametrize(
+    ("command", "change", "key"),
+    [
+        ("evaluate", "system.mirror.width=9", "system.mirror.width"),
+        ("evaluate", "verdict.alpha=0.2", "verdict.alpha"),
+        ("evaluate", "verdict={alpha: 0.2}", "verdict.alpha"),
+        ("evaluate", "phases=[]", "phases"),
+        ("evaluate", "draws=5", "draws"),
+        ("evaluate", "studies=[leakage]", "studies"),
+        ("evaluate", "unknown.peers=true", "unknown.peers"),
+        ("evaluate", "unknown={kinds: [noise], paired: [noise]}", "unknown.paired"),
+        ("compare", "unknown.count=5", "unknown.count"),
+        ("compare", "verdict.alpha=0.2", "verdict.alpha"),
+    ],
+)
+@pytest.mark.parametrize("named", [False, True], ids=["the recorded recipe", "another one"])
+def test_what_a_saved_model_would_not_follow_is_refused(refused, tiny_run, command, change, key, named):
+    recipe = ("--recipe", tiny_run.recipe) if named else ()
+    takes = {"evaluate": "data, unknown.kinds, unknown.count, unknown.from_disk, unknown.only, unknown.exclude"}
+    assert refused(command, tiny_run.model, *recipe, "--set", change, "--device", "cpu") == (
+        f"antehoc: --set {key}: `{command}` measures a saved model as it is, and this would change nothing;"
+        f" `{command}` takes {takes.get(command, 'data')}."
+    )
+
+
+def test_another_seed_is_no_change_of_the_recipe(refused, tiny_run):
+    for command in ("evaluate", "compare"):
+        said = refused(command, tiny_run.model, "--set", "seed=3", "--device", "cpu")
+        assert said.endswith("this would change nothing; give --seed.")
 
 
 def test_compare_sets_every_explanation_of_a_model_on_one_table(call, tiny_run, tmp_path):
