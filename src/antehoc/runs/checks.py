@@ -12,6 +12,7 @@ from antehoc.model import build_system
 from antehoc.recipe import Recipe
 from antehoc.runs.unknown import unknown_sets
 from antehoc.training.loop import check_phase
+from antehoc.types import Role
 
 
 def check_same_data(folder: Path, source: Source, where: str) -> None:
@@ -51,6 +52,16 @@ def check_same_data(folder: Path, source: Source, where: str) -> None:
         )
 
 
+def check_filled(source: Source, where: str, *roles: Role) -> None:
+    """Refuse data without images in one of these roles.
+
+    Raises:
+        DataError: naming the first such role.
+    """
+    if empty := [role for role in roles if not len(source.roles[role])]:
+        raise DataError(f"{where}: there are no {empty[0]} images; give the role {empty[0]!r} one or more.")
+
+
 def check_run(recipe: Recipe, source: Source, where: str, seed: int, *, ood: Mapping[str, Path] | None = None) -> None:
     """Refuse a recipe whose phases, doubts or unknown images cannot work, before anything is trained.
 
@@ -79,4 +90,5 @@ def check_run(recipe: Recipe, source: Source, where: str, seed: int, *, ood: Map
         for number, phase in enumerate(recipe.phases):
             check_phase(system, phase, source.roles, number=number)
     if ood is not None:
+        check_filled(source, where, "test")
         unknown_sets(recipe, source, where, seed, ood)
