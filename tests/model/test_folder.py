@@ -344,7 +344,7 @@ def test_values_of_wrong_types_are_refused_at_their_place(folder, path, value, m
 
 def test_a_system_without_a_name_is_refused(folder):
     change(folder, system={"backbone": "tiny"})
-    assert "system: key 'name' is missing; known systems: joint, mirror." in refused(folder)
+    assert "system: key 'name' is missing; it names the system. Known: joint, mirror." in refused(folder)
 
 
 def test_loading_fetches_no_published_weights():
