@@ -68,7 +68,7 @@ def shown(name: object) -> str:
 
 
 def out_of_reach(path: str | Path) -> str | None:
-    """Why nobody can say what is at a path, such as "Permission denied"; None where something or nothing is there.
+    """Why it is unknown what is at a path, such as "Permission denied"; None where something or nothing is there.
 
     Example:
         >>> out_of_reach("here/is/nothing"), out_of_reach("a" * 5000)
