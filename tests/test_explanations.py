@@ -1,9 +1,13 @@
 """The kinds of explanation describe themselves: in words, as blocks, as maps and as plain data."""
 
 import json
+import re
+from base64 import b64encode
+from io import BytesIO
 
 import pytest
 import torch
+from PIL import Image
 
 from antehoc.blocks import Bars, Overlay
 from antehoc.errors import RecipeError
@@ -34,6 +38,55 @@ def test_every_kind_reads_itself_back_from_json(kind, explained):
     assert from_plain(written, "a decision") == explained[kind]
     with pytest.raises(RecipeError, match="no key 'color'"):
         from_plain({**written, "color": 1}, "a decision")
+
+
+def png(mode="L", size=(64, 64), cut=0) -> str:
+    buffer = BytesIO()
+    Image.new(mode, size).save(buffer, "PNG")
+    return b64encode(buffer.getvalue()[: len(buffer.getvalue()) - cut]).decode()
+
+
+GIF = b64encode(b"GIF89a").decode()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("!!", r"PNG in base64; got '!!', which is none; decide on the image again\."),
+        ("", "PNG in base64; got '', which is none"),
+        ("é", "PNG in base64; got 'é', which is none"),
+        (GIF, f"PNG in base64; got '{GIF}', which is none"),
+        (png(cut=30), r"PNG in base64; got '.{37}\.\.\.', which is none"),
+        (f"{png()[:40]}\n{png()[40:]}", "PNG in base64"),
+        (png("RGB"), "gray PNG of 64 x 64 pixels, .*; got 64 x 64 pixels of mode RGB"),
+        (png(size=(64, 3)), "gray PNG of 64 x 64 pixels, .*; got 64 x 3 pixels of mode L"),
+    ],
+)
+def test_a_mask_that_is_no_picture_is_not_read_back(explained, given, says):
+    written = explained["mask"].to_plain()
+    assert from_plain({**written, "png": png()}, "here").values().sum() == 0
+    with pytest.raises(RecipeError, match=f"^a decision: png holds a {says}"):
+        from_plain({**written, "png": given}, "a decision")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"kind": "masks"}, "here.kind: no kind of explanation is called 'masks'. Did you mean 'mask'?"),
+        ({"kind": None}, "here.kind: no kind of explanation is called None."),
+        ({"name": "attributes"}, "here: no key 'name'."),
+        ({"kind": "attributes", "probabilities": []}, "here: attributes need a probability each; got 5 and 0."),
+    ],
+)
+def test_an_error_names_the_key_that_was_given(explained, change, says):
+    with pytest.raises(RecipeError, match=f"^{re.escape(says)}"):
+        from_plain(explained["attributes"].to_plain() | change, "here")
+
+
+def test_an_explanation_without_a_kind_is_refused():
+    says = "here: key 'kind' is missing; it names the kind of explanation. Known: attributes, mask."
+    with pytest.raises(RecipeError, match=f"^{re.escape(says)}$"):
+        from_plain({"height": 3}, "here")
 
 
 @pytest.mark.parametrize("kind", KINDS)

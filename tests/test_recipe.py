@@ -138,7 +138,7 @@ def test_an_unknown_name_gets_a_hint():
         read_recipe("shape")
     with pytest.raises(RecipeError, match=r"no data set is called 'shape'\. Did you mean 'shapes'"):
         read_recipe("shapes", overrides=["data.name=shape"])[0].source("shapes", 0)
-    with pytest.raises(RecipeError, match="data: key 'name' is missing; known data sets: "):
+    with pytest.raises(RecipeError, match=r"data: key 'name' is missing; it names the data set\. Known: "):
         build(Recipe, {"data": {}, "system": {}, "phases": [{"train": ["main"], "epochs": 1}]}, "w").source("w", 0)
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 from typing import get_args
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from antehoc.cli.output import _finite
 from antehoc.errors import DataError
 from antehoc.explanations import AttributeScores, SaliencyMask
 from antehoc.systems import Joint
@@ -117,6 +119,25 @@ def test_a_decision_is_read_back_as_it_was_written(decision):
     assert Decision.from_plain({"path": "a.png", **plain}) == decision, "a row of `explain --json`"
 
 
+def test_what_json_writes_as_null_is_nan_again():
+    nan, verdict = math.nan, Verdict("questioned", math.nan, 1.0, 0.01)
+    decision = Decision(
+        "cat", {"cat": nan, "fox": 0.5}, doubts={"margin": nan, "softmax": 0.5}, verdict=verdict,
+        by_explanation={"cat": nan}, labels={"cat": LabelDecision(True, nan, {"margin": math.inf}, verdict)},
+    )  # fmt: skip
+    written = json.loads(json.dumps(_finite(decision.to_plain()), allow_nan=False))
+    assert written["doubts"] == {"margin": None, "softmax": 0.5}
+    for plain in (written, decision.to_plain()):
+        read = Decision.from_plain(plain)
+        assert math.isnan(read.doubts["margin"])
+        assert (read.doubts["softmax"], read.probabilities["fox"]) == (0.5, 0.5)
+        own = read.labels["cat"]
+        found = (read.probabilities["cat"], read.by_explanation["cat"], read.verdict.score, own.probability)
+        assert all(map(math.isnan, (*found, own.doubts["margin"], own.verdict.score)))
+    with pytest.raises(DataError, match=r"decision\.verdict\.alpha: got None, needs a number"):
+        Decision.from_plain({**written, "verdict": {**written["verdict"], "alpha": None}})
+
+
 def test_a_decision_of_an_earlier_version_is_read():
     card = {key: value for key, value in dataclasses.asdict(Joint.card).items() if key != "explanation"}
     reasons = [
@@ -145,10 +166,17 @@ def test_a_decision_of_an_earlier_version_is_read():
     [
         ({"labels": {"cat": {"present": 1}}}, "labels.cat"),
         ({"color": 1}, "no key 'color'"),
-        ({"explanations": [{"kind": "attribute"}]}, "no kind of explanation is called 'attribute'. Did you mean"),
+        ({"labels": 3}, r"^decision\.labels: needs a mapping; got 3"),
+        (
+            {"explanations": [{"kind": "attribute"}]},
+            r"^decision\.explanations\.0\.kind: no kind of explanation is called 'attribute'. Did you mean",
+        ),
         ({"explanations": 3}, "explanations is a list"),
         ({"explanans": {"kind": "mask"}, "verdict": "x"}, "this is not a decision written by antehoc"),
-        ({"explanations": [{"kind": "attributes", "names": ["red"], "probabilities": []}]}, "a probability each"),
+        (
+            {"explanations": [{"kind": "attributes", "names": ["red"], "probabilities": []}]},
+            r"explanations\.0: .* a probability each",
+        ),
         ({"explanations": [3]}, r"explanations\.0"),
     ],
 )

@@ -1,7 +1,9 @@
 """What a caller may catch. Every message says where the problem is, what was received, and how to fix it."""
 
+import os
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -76,3 +78,19 @@ _FILES = (".yaml", ".yml", ".json")
 def shown(name: object) -> str:
     """A name as a message can hold it: on one line, with unusual characters escaped."""
     return text if (text := str(name)).isprintable() else repr(text)
+
+
+def out_of_reach(path: str | Path) -> str | None:
+    """Why it is unknown what is at a path, such as "Permission denied"; None where something or nothing is there.
+
+    Example:
+        >>> out_of_reach("here/is/nothing"), out_of_reach("a" * 5000)
+        (None, 'File name too long')
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        return getattr(error, "strerror", None) or str(error)
+    return None

@@ -5,7 +5,7 @@ To add a kind, write a frozen dataclass here and add it to `KINDS`.
 
 from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from typing import Any, ClassVar, TypeVar
@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from antehoc.blocks import Bar, Bars, Overlay, Section
-from antehoc.errors import DataError
+from antehoc.errors import DataError, RecipeError
 from antehoc.figure import number, percent
 from antehoc.schema import build_named
 from antehoc.spec import DataSpec
@@ -56,6 +56,14 @@ class Explanation(ABC):
 
     def resampled(self, change: Callable[[Tensor], Tensor]) -> "Explanation":
         """The same with each of its maps changed, such as brought to the pixels of the source image."""
+        return self
+
+    def checked(self) -> "Explanation":
+        """Itself, where values read from outside are such an explanation; their types are right already.
+
+        Raises:
+            DataError: naming the value.
+        """
         return self
 
     def to_plain(self) -> dict[str, Any]:
@@ -165,6 +173,24 @@ class SaliencyMask(Explanation):
         with Image.open(BytesIO(b64decode(self.png))) as picture:
             return torch.from_numpy(np.array(picture)).float() / 255
 
+    def checked(self) -> "SaliencyMask":
+        try:
+            with Image.open(BytesIO(b64decode(self.png, validate=True)), formats=("PNG",)) as picture:
+                found = (*picture.size, picture.mode)
+                if found == (self.width, self.height, "L"):
+                    picture.load()
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            text = self.png if len(self.png) < 40 else f"{self.png[:37]}..."
+            raise DataError(
+                f"png holds a PNG in base64; got {text!r}, which is none; decide on the image again."
+            ) from error
+        if found != (self.width, self.height, "L"):
+            raise DataError(
+                f"png holds a gray PNG of {self.width} x {self.height} pixels, as the mask's width and height say; got"
+                f" {found[0]} x {found[1]} pixels of mode {found[2]}; decide on the image again."
+            )
+        return self
+
     def blocks(self, spec: DataSpec, label: str, image: Tensor | Image.Image | None = None) -> list[Section]:
         values = self.values()
         mean = f"the mask shows {percent(float(values.mean()))} of the image"
@@ -198,14 +224,12 @@ def from_plain(values: object, where: str) -> Explanation:
     """An explanation from the plain values of `to_plain`, checked.
 
     Raises:
-        RecipeError: an unknown kind, unknown keys, values of the wrong type.
+        RecipeError: an unknown kind, unknown keys, values of the wrong type, or that are no such explanation.
     """
-    named = {"name": values.get("kind"), **_without_kind(values)} if isinstance(values, Mapping) else values
-    return build_named("kind of explanation", KINDS, named, where)
-
-
-def _without_kind(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != "kind"}
+    try:
+        return build_named("kind of explanation", KINDS, values, where, key="kind").checked()
+    except DataError as error:
+        raise RecipeError(f"{where}: {error}") from error
 
 
 def plain(name: str) -> str:

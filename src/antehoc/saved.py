@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from antehoc.errors import ModelError
+from antehoc.errors import ModelError, out_of_reach
 
 FILES = ("README.md", "config.json", "model.safetensors")  #: of a saved model
 _IN_A_RUN = ("main/model", "model")  # where `reproduce` and `train` save one
@@ -15,6 +15,17 @@ def check_files(folder: str | Path) -> Path:
         ModelError: it does not; where the folder is that of a run, the message names the model in it.
     """
     folder = Path(folder)
+    try:
+        return _checked(folder)
+    except OSError as error:
+        raise ModelError(
+            f"{folder}: the model cannot be read ({error.strerror}); check the path and its permissions."
+        ) from error
+
+
+def _checked(folder: Path) -> Path:
+    if said := out_of_reach(folder):
+        raise ModelError(f"{folder}: the model cannot be read ({said}); check the path and its permissions.")
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such model folder; name one that holds {', '.join(FILES)}.")
     present = {path.name for path in folder.iterdir()}

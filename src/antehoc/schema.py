@@ -40,19 +40,28 @@ def build(target: Callable[..., T], values: object, where: str, **given: object)
         raise RecipeError(f"{where}: {error}") from None
 
 
-def build_named(kind: str, table: Mapping[str, Callable[..., T]], values: object, where: str, **given: object) -> T:
-    """Build the entry of a table that `values` name by their key `name`, from the other keys.
+def build_named(
+    kind: str, table: Mapping[str, Callable[..., T]], values: object, where: str, *, key: str = "name", **given: object
+) -> T:
+    """Build the entry of a table that `values` name by one key, from the other keys.
 
+    Args:
+        kind: what the entries are.
+        table: the entries by name.
+        values: a mapping with that key.
+        where: what an error names first.
+        key: the one that names the entry.
+        given: arguments that do not come from the values.
     Raises:
         RecipeError: no name or an unknown one, and all that `build` raises.
     """
-    if not isinstance(values, Mapping) or "name" not in values:
-        raise RecipeError(f"{where}: key 'name' is missing; known {kind}s: {', '.join(sorted(table))}.")
+    if not isinstance(values, Mapping) or key not in values:
+        raise RecipeError(f"{where}: key {key!r} is missing; it names the {kind}. Known: {', '.join(sorted(table))}.")
     try:
-        target = choose(kind, values["name"], table)
+        target = choose(kind, values[key], table)
     except RecipeError as error:
-        raise RecipeError(f"{inside(where, 'name')}: {error}") from None
-    return build(target, {key: value for key, value in values.items() if key != "name"}, where, **given)
+        raise RecipeError(f"{inside(where, key)}: {error}") from None
+    return build(target, {name: value for name, value in values.items() if name != key}, where, **given)
 
 
 def check_arguments(

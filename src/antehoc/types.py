@@ -1,5 +1,6 @@
 """What goes in and what comes out: batches, reasons, verdicts, decisions, and the check of tensor shapes."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
@@ -112,6 +113,8 @@ class Decision:
     def from_plain(values: object, where: str = "decision") -> "Decision":
         """A decision from the plain values of `to_plain`, or of an earlier version's JSON, checked.
 
+        JSON knows no NaN and no infinity: doubts, scores and probabilities that are null there are NaN again.
+
         Args:
             values: as `json.loads` gives them.
             where: what an error names first.
@@ -126,7 +129,9 @@ class Decision:
             if not isinstance(listed, list | tuple):
                 raise DataError(f"{where}: explanations is a list; got {type(listed).__name__}.")
             found = tuple(from_plain(one, inside(inside(where, "explanations"), n)) for n, one in enumerate(listed))
-            return build(_plain_decision, plain, where, explanations=found)
+            verdict = _read_verdict(plain.pop("verdict", None), inside(where, "verdict"))
+            labels = _read_labels(plain.pop("labels", None), inside(where, "labels"))
+            return build(_plain_decision, _nulls(plain), where, explanations=found, verdict=verdict, labels=labels)
         except RecipeError as error:
             raise DataError(str(error)) from None
         except (KeyError, TypeError, AttributeError):
@@ -136,26 +141,77 @@ class Decision:
 def _plain_decision(
     *,
     label: str,
-    probabilities: Mapping[str, float],
+    probabilities: Mapping[str, float | None],
     explanations: tuple[Explanation, ...],
-    doubts: Mapping[str, float] | None = None,
-    verdict: Verdict | None = None,
+    doubts: Mapping[str, float | None] | None = None,
+    verdict: Verdict | None,
     card: Card | None = None,
-    by_explanation: Mapping[str, float] | None = None,
+    by_explanation: Mapping[str, float | None] | None = None,
     corrected: Mapping[str, float] | None = None,
-    labels: Mapping[str, LabelDecision] | None = None,
+    labels: dict[str, LabelDecision],
 ) -> Decision:
     return Decision(
         label,
-        dict(probabilities),
+        _numbers(probabilities),
         explanations,
-        dict(doubts or {}),
+        _numbers(doubts or {}),
         verdict,
         card,
-        dict(by_explanation or {}),
+        _numbers(by_explanation or {}),
         dict(corrected or {}),
-        dict(labels or {}),
+        labels,
     )
+
+
+def _read_verdict(values: object, where: str) -> Verdict | None:
+    return None if values is None else build(_plain_verdict, _nulls(values), where)
+
+
+def _plain_verdict(
+    *,
+    outcome: Literal["accepted", "questioned"],
+    score: float | None,
+    threshold: float,
+    alpha: float,
+    reasons: tuple[Reason, ...] = (),
+) -> Verdict:
+    return Verdict(outcome, _number(score), threshold, alpha, reasons)
+
+
+def _read_labels(values: object, where: str) -> dict[str, LabelDecision]:
+    if not isinstance(values, Mapping):
+        if values is None:
+            return {}
+        raise RecipeError(f"{where}: needs a mapping; got {values!r}.")
+    found = {}
+    for name, own in values.items():
+        rest = dict(own) if isinstance(own, Mapping) else own
+        verdict = _read_verdict(rest.pop("verdict", None), inside(inside(where, name), "verdict")) if rest is not own else None
+        found[str(name)] = build(_plain_label, _nulls(rest), inside(where, name), verdict=verdict)
+    return found
+
+
+def _plain_label(
+    *, present: bool, probability: float | None, doubts: Mapping[str, float | None], verdict: Verdict | None
+) -> LabelDecision:
+    return LabelDecision(present, _number(probability), _numbers(doubts), verdict)
+
+
+def _nulls(values: object) -> Any:
+    """Plain values with null for NaN and infinity, as JSON has them."""
+    if isinstance(values, float) and not math.isfinite(values):
+        return None
+    if not isinstance(values, Mapping):
+        return values
+    return {key: _nulls(value) for key, value in values.items()}
+
+
+def _numbers(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: _number(value) for name, value in values.items()}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 _AGREED = frozenset({"attribute-agrees", "mask-enough", "mask-needed", "whole-agrees"})

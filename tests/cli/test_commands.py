@@ -40,9 +40,40 @@ def test_evaluate_takes_images_of_no_known_class_from_disk(call, tiny_run, squar
 
 def test_evaluate_takes_changes_to_the_recorded_recipe(call, tiny_run, tmp_path):
     path = tmp_path / "f.json"
-    changes = ("--set", "unknown.kinds=[noise]", "--set", "data.test=40")
+    changes = ("--set", "unknown={kinds: [noise]}", "--set", "data.test=40")
     assert call("evaluate", tiny_run.model, *changes, "--json", path, "--device", "cpu")[0] == 0
     assert not any("star" in name for name in json.loads(path.read_text())["figures"])
+
+
+@pytest.mark.parametrize(
+    ("command", "change", "key"),
+    [
+        ("evaluate", "system.mirror.width=9", "system.mirror.width"),
+        ("evaluate", "verdict.alpha=0.2", "verdict.alpha"),
+        ("evaluate", "verdict={alpha: 0.2}", "verdict.alpha"),
+        ("evaluate", "phases=[]", "phases"),
+        ("evaluate", "draws=5", "draws"),
+        ("evaluate", "studies=[leakage]", "studies"),
+        ("evaluate", "unknown.peers=true", "unknown.peers"),
+        ("evaluate", "unknown={kinds: [noise], paired: [noise]}", "unknown.paired"),
+        ("compare", "unknown.count=5", "unknown.count"),
+        ("compare", "verdict.alpha=0.2", "verdict.alpha"),
+    ],
+)
+@pytest.mark.parametrize("named", [False, True], ids=["the recorded recipe", "another one"])
+def test_what_a_saved_model_would_not_follow_is_refused(refused, tiny_run, command, change, key, named):
+    recipe = ("--recipe", tiny_run.recipe) if named else ()
+    takes = {"evaluate": "data, unknown.kinds, unknown.count, unknown.from_disk, unknown.only, unknown.exclude"}
+    assert refused(command, tiny_run.model, *recipe, "--set", change, "--device", "cpu") == (
+        f"antehoc: --set {key}: `{command}` measures a saved model as it is, and this would change nothing;"
+        f" `{command}` takes {takes.get(command, 'data')}."
+    )
+
+
+def test_another_seed_is_no_change_of_the_recipe(refused, tiny_run):
+    for command in ("evaluate", "compare"):
+        said = refused(command, tiny_run.model, "--set", "seed=3", "--device", "cpu")
+        assert said.endswith("this would change nothing; give --seed.")
 
 
 def test_compare_sets_every_explanation_of_a_model_on_one_table(call, tiny_run, tmp_path):
@@ -87,6 +118,14 @@ def test_train_makes_a_model_that_explains(call, tiny_run, png, tmp_path):
     assert call("explain", written["model"], png, "--device", "cpu")[0] == 0
 
 
+def test_a_training_that_diverges_saves_no_model(refused, tiny_run, tmp_path):
+    phases = "phases=[{train: [main, mirror], epochs: 2, learning_rate: 1.0e+30}]"
+    for command in ("train", "reproduce"):
+        said = refused(command, tiny_run.recipe, "--out", tmp_path / command, *ONE_EPOCH, "--set", phases)
+        assert said.startswith("antehoc: phase 1, epoch 1: the loss became NaN or infinite")
+        assert not list((tmp_path / command).rglob("*.safetensors"))
+
+
 def test_reproduce_writes_figures_report_and_model(call, tiny_run, tmp_path):
     path, page, out = tmp_path / "r.json", tmp_path / "r.html", tmp_path / "r"
     code, printed, complaint = call(
@@ -103,6 +142,14 @@ def test_reproduce_writes_figures_report_and_model(call, tiny_run, tmp_path):
     assert page.read_text() == (out / "report.html").read_text()
     assert str(out / "main" / "model") in printed
     assert load(out / "main" / "model").about["seed"] == 5
+
+
+def test_a_run_of_another_command_is_not_resumed(refused, tiny_run):
+    said = refused("train", tiny_run.recipe, "--out", tiny_run.folder, "--resume", "--device", "cpu", "--quiet")
+    assert said == (
+        f"antehoc: {tiny_run.folder}: holds a run of `reproduce`, which `train` cannot continue; resume it with"
+        " `reproduce`, or start a new run without --resume."
+    )
 
 
 def test_the_path_of_data_reaches_the_recipe_as_it_is(refused, tiny_run, tmp_path):

@@ -97,7 +97,7 @@ def test_labels_are_no_images(tmp_path):
     (tmp_path / "labels").write_bytes(idx(np.arange(5)))
     assert "got uint8 (5,); is it a file of labels?" in refusal(idx_images, tmp_path / "labels")
     (tmp_path / "none").write_bytes(idx(digits(0)))
-    assert "got uint8 (0, 28, 28)" in refusal(idx_images, tmp_path / "none")
+    assert "this idx file holds no image; give one with images." in refusal(idx_images, tmp_path / "none")
 
 
 def test_two_sets_in_a_folder_are_refused(tmp_path):

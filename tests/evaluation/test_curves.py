@@ -29,3 +29,11 @@ def test_the_largest_float_is_no_threshold(found):
     free = replace(found.model.policy, threshold=1.7e308)
     (strips,) = curves.scores_section(scored, free, {}).blocks
     assert strips.threshold is None
+
+
+def test_the_line_is_said_to_hold_for_classes_without_a_threshold_of_their_own(found):
+    scored, policy = score(found.model.system, found.test.select(range(10))), found.model.policy
+    (strips,) = curves.scores_section(scored, replace(policy, class_thresholds=(None, 1.0, 2.0)), {}).blocks
+    assert strips.caption.endswith("classes with a threshold of their own are questioned by that.")
+    (strips,) = curves.scores_section(scored, policy, {}).blocks
+    assert strips.caption.endswith("What lies right of the line is questioned.")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from antehoc.errors import DataError
 from antehoc.evaluation import Scored, _of_classes, evaluate
 from antehoc.figure import grouped, intervals, values
 from antehoc.types import DataSpec
@@ -15,6 +16,15 @@ def test_the_tiny_run_has_errors_to_find(found):
     assert 20 < found.wrong.sum() < 200
     assert found.evaluation.wrong == found.wrong.sum()
     assert found.evaluation.images == 400
+
+
+def test_an_empty_set_is_refused_before_any_image_is_decided(found, monkeypatch):
+    monkeypatch.setattr("antehoc.evaluation.score", lambda *_, **__: pytest.fail("an image was decided"))
+    none = found.test.select([])
+    with pytest.raises(DataError, match=r"^the unknown images 'mine' are none; give a set with one or more, or leave"):
+        evaluate(found.model, found.test, unknown={"others": found.test, "mine": none})
+    with pytest.raises(DataError, match=r"^there are no test images to measure the model on; give one or more\.$"):
+        evaluate(found.model, none, unknown={})
 
 
 def test_every_figure_says_what_it_is_and_which_direction_is_better(found):

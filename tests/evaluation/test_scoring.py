@@ -1,7 +1,9 @@
 """What is kept of every image of a set."""
 
+import pytest
 import torch
 
+from antehoc.errors import DataError
 from antehoc.evaluation import Scored, score
 
 
@@ -12,6 +14,11 @@ def test_a_scored_set_is_the_same_in_batches_of_any_size(found, monkeypatch):
     assert one.predicted.equal(other.predicted)
     assert one.label.equal(found.test.labels)
     torch.testing.assert_close(one.columns["attributes"], other.columns["attributes"], rtol=1e-3, atol=1e-5)
+
+
+def test_no_image_is_no_set(found):
+    with pytest.raises(DataError, match=r"^there are no images to decide on; give a set that holds one or more\.$"):
+        score(found.model.system, found.test.select([]))
 
 
 def test_features_of_the_dense_layer_are_kept_when_asked_for(found):

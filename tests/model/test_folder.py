@@ -111,6 +111,23 @@ def test_a_flat_argument_is_told_where_it_went(given, said):
     assert str(caught.value) == said
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("name", ["main.head.weight", "distance.mean", "main.backbone.stages.0.0.1.running_var"])
+def test_weights_that_are_not_finite_are_refused(folder, name, value):
+    weights = load_file(folder / "model.safetensors")
+    weights[name].flatten()[-1] = value
+    save_file(weights, folder / "model.safetensors")
+    change(folder, weights={"file": "model.safetensors", "sha256": sha256(folder / "model.safetensors")})
+    assert refused(folder) == f"/model.safetensors: {name!r} holds NaN or infinity; train the model again."
+
+
+def test_a_model_of_nan_is_not_saved(untrained, tmp_path):
+    untrained.system.main.head.bias.data[1] = torch.nan
+    with pytest.raises(ModelError, match=r"m: the weights 'main\.head\.bias' are NaN or infinite, so nothing is saved"):
+        untrained.save(tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
 def test_an_uncalibrated_model_goes_round_too(untrained, tmp_path):
     untrained.save(tmp_path / "m")
     image = torch.rand(3, 1, 8, 8)
@@ -330,7 +347,7 @@ def test_values_of_wrong_types_are_refused_at_their_place(folder, path, value, m
 
 def test_a_system_without_a_name_is_refused(folder):
     change(folder, system={"backbone": "tiny"})
-    assert "system: key 'name' is missing; known systems: joint, mirror." in refused(folder)
+    assert "system: key 'name' is missing; it names the system. Known: joint, mirror." in refused(folder)
 
 
 def test_loading_fetches_no_published_weights():

@@ -46,6 +46,12 @@ def test_weights_that_do_not_fit_are_refused_by_their_first_key(tmp_path):
     assert says == f"{path}: the weights have no 'bn1.bias', which {RESNET} wants; {cure}"
 
 
+def test_weights_that_are_not_finite_are_refused_by_their_key(tmp_path):
+    path = tmp_path / "net.safetensors"
+    says = refusal(RESNET, weights=write(timm.create_model(RESNET), path, **{"bn1.bias": torch.full((32,), torch.nan)}))
+    assert says == f"{path}: 'bn1.bias' holds NaN or infinity; download or convert the weights again."
+
+
 def test_the_classifier_of_the_file_may_be_any_or_missing(tmp_path):
     net = timm.create_model(RESNET, num_classes=7)
     assert build_backbone(RESNET, 3, weights=write(net, tmp_path / "seven.safetensors"))

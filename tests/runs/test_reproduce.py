@@ -109,7 +109,7 @@ def test_notes_say_where_a_promise_could_not_be_kept(tiny_run, tmp_path):
         str(tiny_run.recipe), out=tmp_path / "n", runner=CPU, overrides=[*SMALL, "verdict.alpha=0.0001"]
     )  # fmt: skip
     rows = result.models[str(tiny_run.recipe)].policy.threshold_rows
-    assert f"{rows} correct calibration images keep alpha {1 / (rows + 1):.4f}, not 0.0001" in result.notes
+    assert f"{rows} correct decisions on calibration images keep alpha {1 / (rows + 1):.4f}, not 0.0001" in result.notes
 
 
 def test_too_few_calibration_images_are_said_before_the_training(tiny_run, tmp_path):

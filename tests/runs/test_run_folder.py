@@ -1,6 +1,7 @@
 """Run folders: never taken twice, found again to resume."""
 
 import datetime
+import json
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,15 @@ from antehoc.errors import OutputError, RecipeError
 from antehoc.runs.folder import run_folder
 
 
-def folder_of(out, *, resume=False, recipe="shapes", seed=0, values=None):
-    with run_folder(recipe, "small", seed, out, resume=resume, values=values or {"a": 1}) as folder:
+def folder_of(out, *, resume=False, recipe="shapes", seed=0, values=None, command="train"):
+    with run_folder(recipe, "small", seed, out, command=command, resume=resume, values=values or {"a": 1}) as folder:
         return folder
+
+
+def refused(out, resume, values):
+    """A run whose checks fail once its folder is there."""
+    with run_folder("shapes", "small", 0, out, command="train", resume=resume, values=values):
+        raise RecipeError("no")
 
 
 def test_a_run_folder_is_never_taken_twice(tmp_path):
@@ -50,15 +57,40 @@ def test_resume_finds_the_last_run_and_no_other(tmp_path):
             folder_of(tmp_path / "run", resume=True, **other)
 
 
+@pytest.mark.parametrize(("command", "other"), [("train", "reproduce"), ("reproduce", "train")])
+def test_a_run_is_resumed_by_the_command_that_started_it(tmp_path, command, other):
+    first = folder_of(tmp_path / "run", command=command)
+    message = rf"run: holds a run of `{command}`, which `{other}` cannot continue; resume it with `{command}`, or"
+    with pytest.raises(OutputError, match=message):
+        folder_of(tmp_path / "run", command=other, resume=True)
+    second = folder_of(tmp_path / "run", command=other)
+    assert folder_of(tmp_path / "run", command=other, resume=True) == second
+    assert folder_of(tmp_path / "run", command=command, resume=True) == first
+
+
+@pytest.mark.parametrize(("file", "command", "other"), [("data.txt", "train", "reproduce"),
+                                                        ("main/data.txt", "reproduce", "train")])  # fmt: skip
+def test_a_run_of_an_earlier_version_is_told_by_what_lies_in_it(tmp_path, file, command, other):
+    folder = folder_of(tmp_path / "run")
+    mark = json.loads((folder / "run.json").read_text())
+    assert mark.pop("command") == "train"
+    (folder / "run.json").write_text(json.dumps(mark))
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).touch()
+    with pytest.raises(OutputError, match=f"holds a run of `{command}`, which `{other}` cannot continue"):
+        folder_of(tmp_path / "run", command=other, resume=True)
+    assert folder_of(tmp_path / "run", command=command, resume=True) == folder
+
+
 def test_a_run_that_is_refused_leaves_its_name_to_the_next(tmp_path):
     (tmp_path / "empty").mkdir()
     for name in ("run", "empty"):
-        with pytest.raises(RecipeError), run_folder("shapes", "small", 0, tmp_path / name, resume=False, values={}):
-            raise RecipeError("no")
+        with pytest.raises(RecipeError, match="no"):
+            refused(tmp_path / name, resume=False, values={})
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
     assert folder_of(tmp_path / "run").name == "run"
-    with pytest.raises(RecipeError), run_folder("shapes", "small", 0, tmp_path / "run", resume=True, values={"a": 1}):
-        raise RecipeError("no")
+    with pytest.raises(RecipeError, match="no"):
+        refused(tmp_path / "run", resume=True, values={"a": 1})
     assert (tmp_path / "run/run.json").exists()  # a resumed run keeps what it has
 
 

@@ -1,10 +1,14 @@
 """Sets of images of no known class, and what is measured over several of them."""
 
+import dataclasses
+
 import pytest
 
-from antehoc.errors import RecipeError
+from antehoc.errors import DataError, RecipeError
 from antehoc.figure import Figure, values
 from antehoc.model import load
+from antehoc.recipe import Recipe
+from antehoc.runs.checks import check_run
 from antehoc.runs.recorded import evaluate_model, recipe_of
 from antehoc.runs.unknown import means_of_sets, with_aliases
 
@@ -14,6 +18,37 @@ def test_an_unknown_set_may_not_take_the_name_of_another(tiny_run, tmp_path):
     recipe, where, _ = recipe_of(model, ["data.train=20", "data.test=20", "data.calibration=80"])
     with pytest.raises(RecipeError, match=r"--ood noise=.*: the recipe has a set of that name; choose another"):
         evaluate_model(model, recipe, where, seed=0, ood={"noise": tmp_path})
+
+
+@pytest.fixture
+def few(tiny_run):
+    """The tiny model's recipe, cut down to few images, and what errors call it."""
+    recipe, where, _ = recipe_of(load(tiny_run.model), ["data.train=20", "data.test=20", "data.calibration=80"])
+    return recipe, where
+
+
+def test_an_empty_set_is_refused_before_the_training(few, tmp_path, monkeypatch):
+    recipe, where = few
+    source = recipe.source(where, 0)
+    none = source.roles["test"].select([])
+    monkeypatch.setattr("antehoc.runs.unknown.open_outliers", lambda *_, **__: none)
+    with pytest.raises(DataError, match=rf"^{where}: the unknown images 'mine' are none; leave the set out, or give"):
+        check_run(recipe, source, where, 0, ood={"mine": tmp_path})
+
+
+@pytest.mark.parametrize("role", ["test", "calibration"])
+def test_a_role_without_images_is_refused(few, tiny_run, monkeypatch, role):
+    recipe, where = few
+    source = recipe.source(where, 0)
+    source = dataclasses.replace(source, roles={**source.roles, role: source.roles[role].select([])})
+    monkeypatch.setattr(Recipe, "source", lambda *_: source)
+    message = rf"^{where}: there are no {role} images; give the role '{role}' one or more\.$"
+    with pytest.raises(DataError, match=message):
+        evaluate_model(load(tiny_run.model), recipe, where, seed=0)
+    if role == "test":
+        with pytest.raises(DataError, match=message):
+            check_run(recipe, source, where, 0, ood={})
+        check_run(recipe, source, where, 0)  # training alone needs none
 
 
 FIGURES = {

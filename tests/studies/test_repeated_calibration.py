@@ -1,5 +1,7 @@
 """The guarantee of a threshold over many calibration sets, each draw by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from antehoc.blocks import Histogram
 from antehoc.calibration import Policy
 from antehoc.data import Source
 from antehoc.errors import DataError, RecipeError
-from antehoc.evaluation import score
+from antehoc.evaluation import Scored, score
 from antehoc.figure import value_of
 from antehoc.seeds import mix
 from antehoc.studies import STUDIES
@@ -45,7 +47,7 @@ def test_a_promise_that_too_few_rows_cannot_keep_is_told():
     found = repeated_calibration(POLICY, {"doubt": doubt}, wrong, rows=9, alpha=0.01, draws=5, seed=0)
     assert found.alpha == pytest.approx(0.1)
     assert found.questioned_wrong is None
-    with pytest.raises(DataError, match="more correct decisions than the rows"):
+    with pytest.raises(DataError, match="more images with correct decisions than the rows"):
         repeated_calibration(POLICY, {"doubt": doubt}, doubt > 8, rows=9, alpha=0.1, seed=0)
 
 
@@ -63,6 +65,49 @@ def test_it_draws_from_the_calibration_and_test_images_of_a_source(tmp_path):
     assert found == by_hand
     with pytest.raises(RecipeError, match="calibrated"):
         of_scored(wired(decide_by(0), first_pixel), scored, scored, seed=0)
+
+
+def test_thresholds_of_classes_are_set_again_in_each_draw():
+    generator = torch.Generator().manual_seed(0)
+    about = torch.arange(400) % 2
+    doubt = torch.rand(400, generator=generator) + 10 * about  # the second class doubts more than the first
+    wrong = torch.rand(400, generator=generator) < 0.2
+    policy = dataclasses.replace(POLICY, class_thresholds=(0.0, None))
+    found = repeated_calibration(policy, {"doubt": doubt}, wrong, rows=200, alpha=0.1, about=about, draws=3, seed=3)
+    order = torch.randperm(400, generator=torch.Generator().manual_seed(3))
+    own, rest = order[:200], order[200:]
+    questioned = torch.zeros(400, dtype=torch.bool)
+    for label in (0, 1):
+        correct = np.sort(doubt[own][~wrong[own] & (about[own] == label)].numpy())
+        questioned |= (about == label) & (doubt > correct[int(np.ceil((len(correct) + 1) * 0.9 - 1e-9)) - 1])
+    assert found.each[0] == pytest.approx(float(questioned[rest][~wrong[rest]].float().mean()))
+    assert found.per_class
+    assert "Each class has a threshold of its own" in said(found.blocks())
+    assert "Each class has a threshold of its own" not in said(FOUND.blocks())
+
+
+def test_images_are_drawn_with_all_their_labels():
+    generator = torch.Generator().manual_seed(0)
+    doubt, wrong = torch.rand(100, 3, generator=generator), torch.rand(100, 3, generator=generator) < 0.2
+    found = repeated_calibration(POLICY, {"doubt": doubt}, wrong, rows=40, alpha=0.1, draws=4, seed=3)
+    assert (found.rows, found.correct, found.wrong) == (40, int((~wrong).sum()), int(wrong.sum()))
+    order = torch.randperm(100, generator=torch.Generator().manual_seed(3))
+    own, rest = order[:40], order[40:]
+    correct = np.sort(doubt[own][~wrong[own]].numpy())
+    threshold = correct[int(np.ceil((len(correct) + 1) * 0.9 - 1e-9)) - 1]
+    assert found.each[0] == pytest.approx(np.mean(doubt[rest][~wrong[rest]].numpy() > threshold))
+    share, images = found.questioned_correct, int((~wrong).any(1).sum())
+    assert found.pool_standard_error == pytest.approx((share * (1 - share) / images) ** 0.5)
+    with pytest.raises(DataError, match="100 rows from 100 images"):
+        repeated_calibration(POLICY, {"doubt": doubt}, wrong & False, rows=100, alpha=0.1, seed=3)
+
+
+def test_scored_images_of_several_labels_count_as_images():
+    label, logits = torch.zeros(30, 2), torch.linspace(-3, 1, 60).reshape(30, 2)
+    scored = Scored(label, torch.zeros(30, 0), logits, {"doubt": torch.rand(30, 2)}, {}, "multi-label")
+    policy = dataclasses.replace(POLICY, class_thresholds=(0.0, 0.0))
+    found = of_scored(wired(decide_by(0), first_pixel, policy=policy), scored, scored, seed=0, draws=2)
+    assert (found.rows, found.correct + found.wrong, found.per_class) == (30, 120, True)
 
 
 def test_its_figures_say_which_direction_is_better():

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from antehoc.cli import compare, evaluate, explain, reproduce, train
 from antehoc.cli.options import add_common
 from antehoc.cli.output import check_outputs
-from antehoc.errors import AntehocError
+from antehoc.errors import AntehocError, shown
 
 BAD_INPUT = 2  #: the exit code
 
@@ -60,10 +60,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AntehocError as error:
         sys.stderr.write(f"antehoc: {' '.join(str(error).split())}\n")
         return BAD_INPUT
+    except OSError as error:  # such as a disk that is full in the middle of a training
+        sys.stderr.write(f"antehoc: {_unusable(error)}\n")
+        return BAD_INPUT
     except KeyboardInterrupt:
         sys.stderr.write("antehoc: stopped; continue a training run with --resume.\n")
         return 130
     return code
+
+
+def _unusable(error: OSError) -> str:
+    """An error of the machine's files as a sentence."""
+    said = error.strerror or (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+    what = shown(error.filename) if error.filename else "a file or folder"
+    return f"{what}: cannot be used ({said}); check the path, its permissions and the space on its disk."
 
 
 def build_parser() -> argparse.ArgumentParser:

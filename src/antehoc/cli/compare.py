@@ -9,6 +9,7 @@ from antehoc.cli.output import write, write_json
 from antehoc.cli.saved import check, recipe_for
 from antehoc.errors import RecipeError
 
+CHANGES = ("data",)  #: what `--set` may change
 TEXT = "measure every explanation of a saved model in one table"
 
 
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare the explanations and print the table."""
-    check(options)
+    check(options, "compare", CHANGES)
     from antehoc import comparison
     from antehoc.model import load
     from antehoc.posthoc import METHODS

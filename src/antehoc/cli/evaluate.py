@@ -8,6 +8,7 @@ from antehoc.cli.options import add_changes, add_unknown, named_paths
 from antehoc.cli.output import write, write_json
 from antehoc.cli.saved import check, recipe_for
 
+CHANGES = ("data", *(f"unknown.{key}" for key in ("kinds", "count", "from_disk", "only", "exclude")))  #: by `--set`
 TEXT = "measure a saved model on a recipe's test images"
 
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure the model and print its figures."""
     ood = named_paths(options.ood)
-    check(options)
+    check(options, "evaluate", CHANGES)
     from antehoc.figure import intervals, values
     from antehoc.model import load
     from antehoc.report import page, text

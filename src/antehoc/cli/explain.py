@@ -1,6 +1,7 @@
 """`antehoc explain`: decide, explain and question images."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from antehoc.cli.device import check_device, device
 from antehoc.cli.output import write, write_json
-from antehoc.errors import AntehocError, ImageError
+from antehoc.errors import AntehocError, ImageError, out_of_reach
 from antehoc.saved import check_files
 
 if TYPE_CHECKING:
@@ -54,8 +55,11 @@ def run(options: argparse.Namespace) -> int:
 def _check_images(paths: Sequence[str]) -> None:
     """Refuse paths of which none exists; an image may also be a member of a zip archive."""
     places = [Path(path) for path in paths]
-    if not any(place.exists() or any(parent.is_file() for parent in place.parents) for place in places):
-        more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+    more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+    said = [out_of_reach(place) for place in places]
+    if said[0] and all(said):
+        raise ImageError(f"{paths[0]}{more}: it cannot be read ({said[0]}); give the path of a readable image.")
+    if not any(os.path.exists(place) or any(map(os.path.isfile, place.parents)) for place in places):
         raise ImageError(f"{paths[0]}{more}: there is no such file; give the path of an image.")
 
 

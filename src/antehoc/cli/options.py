@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from antehoc.errors import RecipeError
+from antehoc.errors import RecipeError, out_of_reach
 
 
 def add_common(parser: argparse.ArgumentParser, *, page: bool) -> None:
@@ -69,15 +69,22 @@ def overrides(options: argparse.Namespace) -> list[str]:
     """Changes to the recipe: `--set`, and `--data` and `--weights` as paths, quoted for YAML.
 
     Raises:
-        RecipeError: one of these paths does not exist.
+        RecipeError: one of these paths does not exist, or cannot be reached.
     """
     weights = getattr(options, "weights", None)
+    for option, path in (("--data", options.data), ("--weights", weights)):
+        _check_reach(f"{option} {path}", path)
     if options.data and not Path(options.data).exists():
         raise RecipeError(f"--data {options.data}: there is no such file or folder; give the path of the data.")
     if weights and weights.endswith(".safetensors") and not Path(weights).is_file():
         raise RecipeError(f"--weights {weights}: there is no such file; give the .safetensors file of the weights.")
     paths = {"data.path": options.data, "system.backbone.weights": weights}
     return [*options.set, *(f"{key}={json.dumps(path)}" for key, path in paths.items() if path)]
+
+
+def _check_reach(where: str, path: str | None) -> None:
+    if path and (said := out_of_reach(path)):
+        raise RecipeError(f"{where}: the path cannot be opened ({said}); check it and its permissions.")
 
 
 def named_paths(pairs: Sequence[str]) -> dict[str, Path]:
@@ -91,6 +98,7 @@ def named_paths(pairs: Sequence[str]) -> dict[str, Path]:
         name, equals, path = pair.partition("=")
         if not (name and equals and path):
             raise RecipeError(f"--ood {pair}: needs NAME=PATH, such as mnist=data/mnist.")
+        _check_reach(f"--ood {pair}", path)
         if not Path(path).exists():
             raise RecipeError(f"--ood {pair}: there is nothing at {path}; give a folder, a zip or an idx file.")
         if name in named:

@@ -86,8 +86,17 @@ def subfolders(top: Path) -> list[Path]:
     Raises:
         DataError: if it cannot be listed.
     """
+    return [entry for entry in listed(top) if _visible(entry.name) and os.path.isdir(entry)]
+
+
+def listed(top: Path) -> list[Path]:
+    """What is in a folder, sorted.
+
+    Raises:
+        DataError: if it cannot be listed.
+    """
     try:
-        return sorted(entry for entry in top.iterdir() if _visible(entry.name) and entry.is_dir())
+        return sorted(top.iterdir())
     except OSError as error:
         _refuse_listing(error, top)
     raise AssertionError  # not reached
@@ -147,7 +156,9 @@ def _members(path: Path) -> list[Member]:
     except FileNotFoundError as error:
         raise DataError(f"{shown(path)}: there is no such file or folder; give one with images.") from error
     except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{shown(path)}: it cannot be opened ({error}); give a folder or a zip of images.") from error
+        raise DataError(
+            f"{shown(path)}: it cannot be opened ({reason(error)}); give a folder or a zip of images."
+        ) from error
     return [Member(path, name) for name in names if not name.endswith("/") and _is_image(PurePosixPath(name))]
 
 

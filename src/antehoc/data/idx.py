@@ -81,6 +81,8 @@ def idx_images(path: str | Path) -> NDArray[np.uint8]:
             )
         path = found[0]
     images = read_idx(path)
+    if images.ndim == 3 and not len(images):
+        raise DataError(f"{shown(path)}: this idx file holds no image; give one with images.")
     if images.ndim != 3 or images.dtype != np.uint8 or not images.size:
         raise DataError(
             f"{shown(path)}: images in idx are uint8 (n, height, width); got {images.dtype} {images.shape}; "

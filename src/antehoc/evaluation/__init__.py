@@ -7,6 +7,7 @@ from torch import Tensor
 from antehoc.blocks import Section
 from antehoc.calibration import Policy
 from antehoc.data.examples import Examples, Fetched
+from antehoc.errors import DataError
 from antehoc.evaluation import attributes, cases, curves, decisions, expected, faults, peers, verdicts
 from antehoc.evaluation import unknown as sets
 from antehoc.evaluation.cases import Shown
@@ -46,9 +47,11 @@ def evaluate(
         seed: of the bootstrap.
     Raises:
         ValueError: where the model is not calibrated.
+        DataError: where the test set, or one of no known class, is empty.
     """
     if (policy := model.policy) is None:
         raise ValueError("evaluate needs a calibrated model.")
+    _check_sets(test, unknown)
     features, spec = train is not None, model.spec
     scored = score(model.system, test, features=features) if scored is None else scored
     others = {name: score(model.system, examples, features=features) for name, examples in unknown.items()}
@@ -73,6 +76,14 @@ def evaluate(
         ),
         sets=sets.table(of_sets, _counts(unknown), brief=True) if unknown else None,
     )
+
+
+def _check_sets(test: Examples, unknown: Mapping[str, Examples]) -> None:
+    """Refuse an empty set before any image is decided."""
+    if not len(test):
+        raise DataError("there are no test images to measure the model on; give one or more.")
+    if empty := [name for name, examples in unknown.items() if not len(examples)]:
+        raise DataError(f"the unknown images {empty[0]!r} are none; give a set with one or more, or leave it out.")
 
 
 def _verdicts(

@@ -27,6 +27,8 @@ def scores_section(scored: Scored, policy: Policy, unknown: Mapping[str, Scored]
     said = (
         "Each strip holds a sample of one set, of 2,000 decisions at most. What lies right of the line is questioned."
     )
+    if any(limit is not None for limit in policy.class_thresholds):
+        said += " The line is the threshold for all; classes with a threshold of their own are questioned by that."
     threshold = policy.threshold if policy.threshold < _FREE else None
     return Section("Verdict scores", (Strips(sets, threshold, _SCORE, said, "questioned"),))
 

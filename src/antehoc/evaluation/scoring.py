@@ -9,6 +9,7 @@ from torch import Tensor
 
 from antehoc import task
 from antehoc.data.examples import Fetched
+from antehoc.errors import DataError
 from antehoc.systems.base import System
 from antehoc.task import Task
 
@@ -56,6 +57,8 @@ def score(system: System[Any], examples: Fetched, *, features: bool = False) -> 
         system: in eval mode.
         examples: images with their labels, or their cached activations.
         features: whether the columns also hold what the classifier's dense layer reads, as `features`.
+    Raises:
+        DataError: there is no example.
     """
     parts: list[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]] = []
     for output in outputs(system, examples):
@@ -74,7 +77,13 @@ def score(system: System[Any], examples: Fetched, *, features: bool = False) -> 
 
 
 def outputs(system: System[Any], examples: Fetched) -> Iterator[Any]:
-    """A system's output on examples, a batch at a time; from their activations where these were cached."""
+    """A system's output on examples, a batch at a time; from their activations where these were cached.
+
+    Raises:
+        DataError: there is no example.
+    """
+    if not len(examples):
+        raise DataError("there are no images to decide on; give a set that holds one or more.")
     device = next(system.parameters()).device
     batch_size = max(8, min(64, _PIXELS // (system.spec.height * system.spec.width)))
     for start in range(0, len(examples), batch_size):

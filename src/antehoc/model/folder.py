@@ -19,7 +19,7 @@ from antehoc.errors import AntehocError, ModelError, OutputError, RecipeError, s
 from antehoc.figure import number, percent
 from antehoc.model.decision import decide
 from antehoc.model.model import Model
-from antehoc.nn.files import write_weights
+from antehoc.nn.files import not_finite, write_weights
 from antehoc.plain import read_json
 from antehoc.saved import FILES, check_files
 from antehoc.schema import build, build_named, convert
@@ -34,14 +34,16 @@ _FLAT = 1  # the schema in which a system's arguments had no groups
 
 def save(model: Model, folder: str | Path) -> None:
     """Write a model into a folder: see `Model.save`."""
-    folder = Path(folder)
+    folder, weights = Path(folder), model.system.state_dict()
+    if bad := not_finite(weights):
+        raise ModelError(f"{folder}: the weights {bad!r} are NaN or infinite, so nothing is saved; train again.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if strangers := sorted(path.name for path in folder.iterdir() if path.name not in FILES):
             raise OutputError(
                 f"{folder}: holds {strangers[0]!r}, which is not part of a model; choose an empty folder."
             )
-        write_weights(model.system.state_dict(), folder / "model.safetensors")
+        write_weights(weights, folder / "model.safetensors")
         config = _config(model, sha256(folder / "model.safetensors"))
         (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card(model), encoding="utf-8", errors="backslashreplace")
@@ -79,7 +81,8 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
         config = read_json((folder / "config.json").read_text(encoding="utf-8"), f"{folder}/config.json")
     except (OSError, UnicodeDecodeError) as error:
         said = getattr(error, "strerror", None) or "not text"
-        raise ModelError(f"{folder}/config.json: cannot be read ({said}); save the model again.") from error
+        cure = "check its permissions" if isinstance(error, OSError) else "save the model again"
+        raise ModelError(f"{folder}/config.json: cannot be read ({said}); {cure}.") from error
     except RecipeError as error:
         raise ModelError(f"{str(error).removesuffix('.')}; save the model again.") from error
     try:
@@ -97,7 +100,11 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
 def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
     where = f"{folder}/config.json"
     config = _checked(config, where)
-    recorded, found = config["weights"].get("sha256"), sha256(folder / "model.safetensors")
+    try:
+        recorded, found = config["weights"].get("sha256"), sha256(folder / "model.safetensors")
+    except OSError as error:
+        said = error.strerror or type(error).__name__
+        raise ModelError(f"{folder}/model.safetensors: cannot be read ({said}); check its permissions.") from error
     if found != recorded:
         raise ModelError(
             f"{folder}/model.safetensors: its hash is {found[:12]}…, config.json says {shown(str(recorded)[:12])}…; "
@@ -113,12 +120,15 @@ def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
         raise ModelError(f"{where}, policy: class_thresholds needs one for each class, or none; save the model again.")
     system = build_system(spec, config["system"], f"{where}, system", weights=False)
     try:
-        system.load_state_dict(load_file(folder / "model.safetensors"))
+        weights = load_file(folder / "model.safetensors")
+        system.load_state_dict(weights)
     except (SafetensorError, RuntimeError) as error:
         said = " ".join(str(error).split())[:200]
         raise ModelError(
             f"{folder}/model.safetensors: does not fit the system in config.json ({said}); save the model again."
         ) from error
+    if bad := not_finite(weights):
+        raise ModelError(f"{folder}/model.safetensors: {bad!r} holds NaN or infinity; train the model again.")
     try:
         decide(system.eval(), policy, torch.zeros(1, spec.channels, spec.height, spec.width))
     except KeyError as error:
@@ -229,7 +239,7 @@ def model_card(model: Model) -> str:
             f"Score `{policy.method}` of {', '.join(policy.doubts)}; "
             f"questioned above {number(policy.threshold, 'quantity')}.",
             f"At most {percent(policy.alpha)} of correct decisions are questioned ({policy.guarantee}), as set on "
-            f"{policy.threshold_rows} correct calibration images.",
+            f"{policy.threshold_rows} correct decisions on calibration images.",
         ]
     else:
         lines += ["Never calibrated: its decisions carry no verdict."]

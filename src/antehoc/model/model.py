@@ -123,6 +123,7 @@ class Model:
 
         Raises:
             OutputError: where the folder holds something else, or cannot be written.
+            ModelError: where a weight is NaN or infinite.
         """
         from antehoc.model.folder import save  # the folder's side knows models, so it is loaded when asked for
 

@@ -9,6 +9,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 
+def not_finite(weights: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor that holds NaN or infinity; None where all are finite."""
+    return next((name for name, value in weights.items() if not bool(value.isfinite().all())), None)
+
+
 def write_weights(weights: Mapping[str, Tensor], path: Path, facts: Mapping[str, str] | None = None) -> None:
     """Write tensors as safetensors: tied and strided ones as copies, with the permissions of a new file.
 

@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 from timm.models import adapt_input_conv
 from torch import Tensor
 
-from antehoc.errors import RecipeError
+from antehoc.errors import RecipeError, out_of_reach
+from antehoc.nn.files import not_finite
 
 HUB = "hf-hub:"
 _PICKLES = {".pth", ".pt", ".bin", ".tar", ".ckpt", ".pkl"}
@@ -21,7 +22,7 @@ def weights_file(weights: str | bool) -> Path | None:
     """The file that `weights` names, if it names one.
 
     Raises:
-        RecipeError: where it is a pickle, or there is no such file.
+        RecipeError: where it is a pickle, cannot be reached, or there is no such file.
     """
     if not isinstance(weights, str) or weights.startswith(HUB):
         return None
@@ -31,6 +32,8 @@ def weights_file(weights: str | bool) -> Path | None:
             f"{weights}: a pickle can run code when it is read; convert it with safetensors.torch.save_file "
             "and name the .safetensors file."
         )
+    if said := out_of_reach(path):
+        raise RecipeError(f"{weights}: the weights cannot be read ({said}); check the path and its permissions.")
     if path.suffix != ".safetensors":
         if "/" in weights or path.exists():
             raise RecipeError(f"{weights}: weights are a .safetensors file, {HUB}OWNER/NAME or a tag of timm.")
@@ -69,14 +72,23 @@ def load_weights(
     if resize and convert:  # timm's own way to bring position embeddings to another image size
         given = convert(given, net)
     _check_shapes(given, own, file, name)
+    if bad := not_finite(given):
+        raise RecipeError(f"{file}: {bad!r} holds NaN or infinity; download or convert the weights again.")
     net.load_state_dict(given, strict=False)
 
 
 def _read(file: Path) -> dict[str, Tensor]:
     try:
+        with file.open("rb"):  # safetensors says of a file without permission that there is none
+            pass
         return load_file(file)
     except SafetensorError as error:
         raise RecipeError(f"{file}: this is not a safetensors file ({error}); download or convert it again.") from error
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise RecipeError(
+            f"{file}: the weights cannot be read ({said}); check the path and its permissions."
+        ) from error
 
 
 def _check_names(given: Mapping[str, Tensor], own: Mapping[str, Tensor], file: Path, name: str) -> None:

@@ -53,6 +53,26 @@ def overridden(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str,
     return values
 
 
+def changed_keys(override: str) -> list[str]:
+    """The keys that `section.key=value` changes; where the value is a mapping, those in it.
+
+    Raises:
+        RecipeError: it is not of that form.
+    Example:
+        >>> changed_keys("data.test=4"), changed_keys("unknown={kinds: [noise], count: 5}")
+        (['data.test'], ['unknown.kinds', 'unknown.count'])
+    """
+    return _leaves(_override(override))
+
+
+def _leaves(values: Mapping[str, Any], above: str = "") -> list[str]:
+    found: list[str] = []
+    for key, value in values.items():
+        inner = isinstance(value, Mapping) and value
+        found += _leaves(value, f"{above}{key}.") if inner else [f"{above}{key}"]
+    return found
+
+
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`over` laid on `base`, mapping by mapping.
 

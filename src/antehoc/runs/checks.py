@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 
 from antehoc.data import Source
-from antehoc.errors import DataError, RecipeError, near_miss
+from antehoc.errors import DataError, OutputError, RecipeError, near_miss
 from antehoc.model import build_system
 from antehoc.recipe import Recipe
 from antehoc.runs.unknown import unknown_sets
 from antehoc.training.loop import check_phase
+from antehoc.types import Role
 
 
 def check_same_data(folder: Path, source: Source, where: str) -> None:
@@ -25,6 +26,7 @@ def check_same_data(folder: Path, source: Source, where: str) -> None:
         where: what errors call the recipe.
     Raises:
         DataError: images, labels, attributes or roles are not those that the run began with.
+        OutputError: the fingerprint cannot be read, or written.
     """
     digest, counts = blake2b(repr(source.spec.classes).encode(), digest_size=16), []
     for role, examples in source.roles.items():
@@ -33,16 +35,31 @@ def check_same_data(folder: Path, source: Source, where: str) -> None:
         for values in (examples.labels, examples.attributes):
             digest.update(values.numpy().tobytes())
     found, file = f"{digest.hexdigest()} {', '.join(counts)}", folder / "data.txt"
-    if file.exists():
+    try:
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            file.write_text(found, encoding="utf-8")
         began = file.read_text(encoding="utf-8", errors="replace")
-        if began != found:
-            raise DataError(
-                f"{where}: the data are not those that the run in {folder} began with (then"
-                f" {began.partition(' ')[2]}; now {', '.join(counts)}); start a new run without --resume."
-            )
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(found, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"{file}: cannot be read and written ({error.strerror}); check its permissions, or choose another path"
+            " with --out."
+        ) from error
+    if began != found:
+        raise DataError(
+            f"{where}: the data are not those that the run in {folder} began with (then"
+            f" {began.partition(' ')[2]}; now {', '.join(counts)}); start a new run without --resume."
+        )
+
+
+def check_filled(source: Source, where: str, *roles: Role) -> None:
+    """Refuse data without images in one of these roles.
+
+    Raises:
+        DataError: naming the first such role.
+    """
+    if empty := [role for role in roles if not len(source.roles[role])]:
+        raise DataError(f"{where}: there are no {empty[0]} images; give the role {empty[0]!r} one or more.")
 
 
 def check_run(recipe: Recipe, source: Source, where: str, seed: int, *, ood: Mapping[str, Path] | None = None) -> None:
@@ -73,4 +90,5 @@ def check_run(recipe: Recipe, source: Source, where: str, seed: int, *, ood: Map
         for number, phase in enumerate(recipe.phases):
             check_phase(system, phase, source.roles, number=number, where=f"{where}, phases.{number}")
     if ood is not None:
+        check_filled(source, where, "test")
         unknown_sets(recipe, source, where, seed, ood)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from antehoc.data.examples import Fetched
+from antehoc.errors import RecipeError
 from antehoc.evaluation import outputs
 from antehoc.systems import System
 
@@ -15,6 +16,9 @@ def fit_doubts(system: System[Any], examples: Fetched, *, limit: int = 20_000) -
     """Let the doubts know the training images, at most so many of them.
 
     Only `System.doubt_features` is kept of each image: whole outputs, with maps for every class, would fill the memory.
+
+    Raises:
+        RecipeError: where the network gives NaN or infinity on them.
     """
     parts: dict[str, list[Tensor]] = {}
     count = 0
@@ -25,4 +29,9 @@ def fit_doubts(system: System[Any], examples: Fetched, *, limit: int = 20_000) -
         if count >= limit:
             break
     joined = {name: torch.cat(rows)[:limit] for name, rows in parts.items()}
+    if not all(bool(rows.isfinite().all()) for rows in joined.values()):
+        raise RecipeError(
+            "the trained network gives NaN or infinity on training images, so no doubt can be fitted: its training has"
+            " diverged; give its phases a lower learning_rate and start a new run."
+        )
     system.fit_doubts(joined, examples.labels[: min(count, limit)])

@@ -10,6 +10,7 @@ from antehoc.model import Model
 from antehoc.plain import read_yaml
 from antehoc.recipe import Recipe, build_recipe, upgrade
 from antehoc.recipes import overridden
+from antehoc.runs.checks import check_filled
 from antehoc.runs.unknown import unknown_sets
 
 
@@ -46,12 +47,13 @@ def evaluate_model(
         ood: further images of no known class, by name, from disk.
     Raises:
         ModelError: the model was never calibrated.
-        DataError: the data are not of the model's classes, attributes or image size.
+        DataError: the data are not of the model's classes, attributes or image size, or a role or set is empty.
     """
     if model.policy is None:
         raise ModelError("the model was never calibrated, so it has no verdicts to measure; train it by a recipe.")
     source = recipe.source(where, seed)
     _check_same_data(source, model, where)
+    check_filled(source, where, "test", "calibration")
     return evaluate(
         model,
         source.roles["test"],

@@ -69,7 +69,7 @@ def reproduce(
     for name, (own, _) in variants.items():
         study_options(own, f"{recipe}, variants.{name}" if name else recipe)
     seed = parsed.seed if seed is None else seed
-    with run_folder(recipe, scale, seed, out, resume=resume, values=values) as folder:
+    with run_folder(recipe, scale, seed, out, command="reproduce", resume=resume, values=values) as folder:
         loaded = _loaded(variants, recipe, seed, ood or {})
     parts = _parts(variants, loaded, Job(recipe, folder, seed, scale, runner, resume), ood or {})
     return Reproduction(
@@ -198,5 +198,6 @@ def policy_notes(model: Model) -> list[str]:
         notes.append(f"{policy.fit_errors} errors are too few to fit weights: the doubts count equally")
     if policy.alpha > policy.asked_alpha:
         rows = policy.threshold_rows
-        notes.append(f"{rows} correct calibration images keep alpha {number(policy.alpha)}, not {policy.asked_alpha}")
+        kept, asked = number(policy.alpha), policy.asked_alpha
+        notes.append(f"{rows} correct decisions on calibration images keep alpha {kept}, not {asked}")
     return notes

@@ -63,7 +63,7 @@ def train_run(
     parsed, values = read_recipe(recipe, scale=scale, overrides=overrides)
     study_options(parsed, recipe)
     seed = parsed.seed if seed is None else seed
-    with run_folder(recipe, scale, seed, out, resume=resume, values=values) as folder:
+    with run_folder(recipe, scale, seed, out, command="train", resume=resume, values=values) as folder:
         clock = Clock()
         source, _ = load_source(parsed, recipe, seed)
         check_run(parsed, source, recipe, seed)

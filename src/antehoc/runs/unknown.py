@@ -6,7 +6,7 @@ from pathlib import Path
 
 from antehoc.data import Examples, Source
 from antehoc.data.outliers import open_outliers
-from antehoc.errors import RecipeError, choose
+from antehoc.errors import DataError, RecipeError, choose
 from antehoc.evaluation.unknown import GROUP
 from antehoc.figure import Figure, value_of
 from antehoc.recipe import FROM_DISK, Recipe
@@ -38,6 +38,8 @@ def unknown_sets(recipe: Recipe, source: Source, where: str, seed: int, ood: Map
             raise RecipeError(f"--ood {name}={path}: the recipe has a set of that name; choose another.")
         only, exclude = unknown.only.get(name, ()), unknown.exclude.get(name, ())
         found[name] = open_outliers(path, source.preprocessing, only=only, exclude=exclude)
+    if empty := [name for name, examples in found.items() if not len(examples)]:
+        raise DataError(f"{where}: the unknown images {empty[0]!r} are none; leave the set out, or give it images.")
     return found
 
 

@@ -1,11 +1,16 @@
-"""What Lightning does beside training: it keeps the history, and is quiet about itself."""
+"""What Lightning does beside training: it keeps the history, is quiet about itself, and tells errors as they are."""
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from antehoc import errors
 
 
 class History(Callback):
@@ -49,3 +54,19 @@ class quiet:
         self.catch.__exit__(None, None, None)
         for logger, level in zip(self.loggers, self.levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Raise an error that a user can fix as itself where training on several devices raised it in another process.
+
+    PyTorch passes on no more than the text of its traceback.
+    """
+    try:
+        yield
+    except ProcessRaisedException as error:
+        name, _, said = str(error).strip().splitlines()[-1].partition(": ")
+        kind = getattr(errors, name.removeprefix(f"{errors.__name__}."), None)
+        if isinstance(kind, type) and issubclass(kind, errors.AntehocError):
+            raise kind(said) from None
+        raise

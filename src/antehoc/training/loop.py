@@ -23,7 +23,8 @@ from antehoc.seeds import mix
 from antehoc.systems.base import Trainable
 from antehoc.training.activations import Cached, cached
 from antehoc.training.batches import EpochBatches, loader
-from antehoc.training.callbacks import History, quiet
+from antehoc.training.callbacks import History, quiet, told
+from antehoc.training.divergence import Divergence
 from antehoc.training.memory import keep_freed_memory
 from antehoc.training.phases import DRAWN, Phase, build_optimizer, freeze, set_modes, view, views
 from antehoc.training.precision import precision
@@ -146,7 +147,7 @@ def run_phase(
     Returns:
         Every epoch's figures by name.
     Raises:
-        RecipeError: where the phase does not fit the system.
+        RecipeError: where the phase does not fit the system, or its training diverges.
     """
     done = folder / "done.safetensors"
     if resume and done.exists() and (finished := _finished(system, done)) is not None:
@@ -185,7 +186,7 @@ def _fit(
     """
     phase = module.phase
     mode = "min" if phase.monitor == "loss" else "max"
-    callbacks: list[Callback] = [History()]
+    callbacks: list[Callback] = [Divergence(phase, module.number), History()]
     best = ModelCheckpoint(folder, "best", f"val/{phase.monitor}", mode=mode)
     if phase.keep == "best":
         callbacks.append(best)  # before `last`, which records what is best so far
@@ -200,7 +201,7 @@ def _fit(
     batches.set_epoch(behind)  # Lightning tells it of a resumed epoch only when that has drawn its order
     keep_freed_memory()
     computed = precision(phase.precision, runner.accelerator, f"phase {module.number + 1}")
-    with torch.random.fork_rng(), quiet():
+    with torch.random.fork_rng(), quiet(), told():
         trainer = L.Trainer(
             accelerator=runner.accelerator,
             devices=runner.devices,

@@ -346,3 +346,15 @@ def test_the_counts_of_a_copy_of_all_species_are_compared(birds):
         "The copy has all 200 species: 252 images, 236 train, 16 test, where the full set has 11,788 images, "
         "5,994 train, 5,794 test."
     )
+
+
+def test_a_copy_out_of_reach_is_refused(tmp_path, monkeypatch):
+    assert refusal(tmp_path / ("long" * 999)).endswith(
+        "it cannot be opened (File name too long); check the path and its permissions."
+    )
+
+    def locked(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", locked)
+    assert "it cannot be listed (Permission denied); give a folder of images." in refusal(tmp_path)

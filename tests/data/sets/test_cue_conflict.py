@@ -138,3 +138,11 @@ def test_the_published_stimuli_are_read():
         check_disjoint(source)
         assert all(len(files.labels.unique()) == 16 for files in source.roles.values())
     assert sum(len(source.roles["test"]) for source in sources) == 1200
+
+
+def test_a_damaged_zip_beside_the_stimuli_is_passed_over(made_up, tmp_path):
+    (tmp_path / "damaged.zip").write_bytes(b"PK\3\4 and no more")
+    with pytest.raises(DataError, match="it holds no image"):
+        stimuli(tmp_path, label="shape", size=8)
+    with pytest.raises(DataError, match=r"it cannot be opened \(File name too long\); give a folder"):
+        stimuli(tmp_path / ("long" * 999), label="shape", size=8)

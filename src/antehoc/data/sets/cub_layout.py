@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from antehoc.data.archives import FileSource, Member, read_bytes
-from antehoc.errors import DataError, shown
+from antehoc.data.archives import FileSource, Member, listed, read_bytes
+from antehoc.errors import DataError, out_of_reach, shown
 
 Numbers = NDArray[np.float64]
 
@@ -99,11 +99,13 @@ def open_copy(path: Path) -> Copy:
             return packed[0]
         if packed:
             raise DataError(f"{shown(path)}: it holds {len(packed)} zips of CUB-200-2011; give the path of one.")
-        path = next((file for file in sorted(path.iterdir()) if file.name.endswith(_TARS)), path)
+        path = next((file for file in listed(path) if file.name.endswith(_TARS)), path)
     if path.name.endswith(_TARS):
         raise DataError(f"{shown(path)}: images are not read from this archive; unpack it and give the folder.")
     if zipfile.is_zipfile(path) and (copy := _packed(path)):
         return copy
+    if said := out_of_reach(path):
+        raise DataError(f"{shown(path)}: it cannot be opened ({said}); check the path and its permissions.")
     what = "this is no CUB-200-2011" if os.path.exists(path) else "there is no such file or folder"
     raise DataError(
         f"{shown(path)}: {what}; give the folder {_FOLDER} with its images.txt, one that holds it, or a zip of it."

@@ -7,6 +7,7 @@ Source: Geirhos, Rubisch, Michaelis, Bethge, Wichmann and Brendel, "ImageNet-tra
 increasing shape bias improves accuracy and robustness", ICLR 2019; the stimuli are those of its public repository.
 """
 
+import os
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -187,15 +188,18 @@ class _Draw:
 
 
 def _open(path: Path, preprocessing: Preprocessing, label: Cue) -> Stimuli:
-    if path.is_dir() and len(packed := [archive for archive in sorted(path.glob("*.zip")) if _packs(archive)]) == 1:
-        path = packed[0]
+    packed = [archive for archive in sorted(path.glob("*.zip")) if _packs(archive)] if os.path.isdir(path) else []
+    path = packed[0] if len(packed) == 1 else path
     return Stimuli(tuple(named_images(path).values()), preprocessing, label)
 
 
 def _packs(path: Path) -> bool:
     """Whether there are stimuli in a zip archive."""
-    with zipfile.ZipFile(path) as archive:
-        return any(map(_NAME.search, archive.namelist()))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(map(_NAME.search, archive.namelist()))
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _instances(path: FileSource) -> tuple[str, str]:

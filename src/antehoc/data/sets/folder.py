@@ -1,13 +1,14 @@
 """A folder of images, one folder a class, with or without a split into roles."""
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from antehoc.data.archives import SUFFIXES, image_paths, subfolders
+from antehoc.data.archives import SUFFIXES, image_paths, listed, subfolders
 from antehoc.data.examples import Files
 from antehoc.data.groups import attribute_groups, exclusive_groups
 from antehoc.data.preprocessing import Channels, Fit, Preprocessing, preprocess
@@ -121,7 +122,7 @@ def _layout(root: Path) -> tuple[list[tuple[Role, str, Path]], list[Path]]:
 def _loose(root: Path) -> list[Path]:
     """Images beside the class folders, which have no class."""
     places = [root, *(top for top in subfolders(root) if top.name in ROLE_NAMES and subfolders(top))]
-    files = [entry for place in places for entry in sorted(place.iterdir()) if entry.is_file()]
+    files = [entry for place in places for entry in listed(place) if os.path.isfile(entry)]
     return [entry for entry in files if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")]
 
 
