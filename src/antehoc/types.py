@@ -186,7 +186,11 @@ def _read_labels(values: object, where: str) -> dict[str, LabelDecision]:
     found = {}
     for name, own in values.items():
         rest = dict(own) if isinstance(own, Mapping) else own
-        verdict = _read_verdict(rest.pop("verdict", None), inside(inside(where, name), "verdict")) if rest is not own else None
+        verdict = (
+            _read_verdict(rest.pop("verdict", None), inside(inside(where, name), "verdict"))
+            if rest is not own
+            else None
+        )
         found[str(name)] = build(_plain_label, _nulls(rest), inside(where, name), verdict=verdict)
     return found
 
