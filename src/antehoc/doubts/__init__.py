@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from antehoc.doubts import certainty, likelihood, masks, rules
+from antehoc.doubts import certainty, likelihood, masks, neighbors, rules
 from antehoc.doubts.distance import ClassGaussians
+from antehoc.doubts.neighbors import TrainingImages
+from antehoc.doubts.temperature import Temperature
 
 
 class Doubt(NamedTuple):
@@ -103,6 +105,24 @@ DOUBTS: dict[str, Doubt] = {
         "the margin between the two best logits",
         of_decision=True,
     ),
+    "neighbors": Doubt(
+        neighbors.neighbors,
+        "neighbors",
+        "the most similar training images belong to other classes than {name}",
+        "the neighbors (similar training images belong to other classes)",
+    ),
+    "knn": Doubt(
+        neighbors.knn,
+        "unlike-training",
+        "no training image looks like this one",
+        "the distance to the nearest training images",
+    ),
+    "confidence": Doubt(
+        Temperature.forward,
+        "unsure",
+        "the classifier itself is unsure: its second choice is close",
+        "maximum softmax with fitted temperature",
+    ),
     "entropy": Doubt(
         certainty.entropy,
         "unsure",
@@ -119,4 +139,4 @@ DOUBTS: dict[str, Doubt] = {
     ),
 }
 
-__all__ = ["DOUBTS", "ClassGaussians", "Doubt"]
+__all__ = ["DOUBTS", "ClassGaussians", "Doubt", "Temperature", "TrainingImages"]

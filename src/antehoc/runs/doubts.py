@@ -10,12 +10,15 @@ from antehoc.errors import RecipeError
 from antehoc.evaluation import outputs
 from antehoc.systems import System
 
+_DENSE = "(what the dense layer reads)"
+
 
 @torch.no_grad()
 def fit_doubts(system: System[Any], examples: Fetched, *, limit: int = 20_000) -> None:
     """Let the doubts know the training images, at most so many of them.
 
-    Only `System.doubt_features` is kept of each image: whole outputs, with maps for every class, would fill the memory.
+    Only `System.doubt_features` and what the dense layer reads are kept of each image: whole outputs, with maps for
+    every class, would fill the memory. With several labels, no similar training images are kept.
 
     Raises:
         RecipeError: where the network gives NaN or infinity on them.
@@ -23,7 +26,8 @@ def fit_doubts(system: System[Any], examples: Fetched, *, limit: int = 20_000) -
     parts: dict[str, list[Tensor]] = {}
     count = 0
     for output in outputs(system, examples):
-        for name, features in system.doubt_features(output).items():
+        read = system.dense(output) if system.spec.task == "single-label" else None
+        for name, features in (system.doubt_features(output) | ({_DENSE: read[0]} if read else {})).items():
             parts.setdefault(name, []).append(features)
         count += len(output.logits)
         if count >= limit:
@@ -34,4 +38,7 @@ def fit_doubts(system: System[Any], examples: Fetched, *, limit: int = 20_000) -
             "the trained network gives NaN or infinity on training images, so no doubt can be fitted: its training has"
             " diverged; give its phases a lower learning_rate and start a new run."
         )
-    system.fit_doubts(joined, examples.labels[: min(count, limit)])
+    label = examples.labels[: min(count, limit)]
+    if _DENSE in joined:
+        system.training_images.fit(joined.pop(_DENSE), label)
+    system.fit_doubts(joined, label)

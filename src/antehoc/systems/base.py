@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from antehoc import task
 from antehoc.cards import Card
-from antehoc.doubts import DOUBTS
+from antehoc.doubts import DOUBTS, Temperature, TrainingImages
 from antehoc.errors import DataError
 from antehoc.explanations import Explanation
 from antehoc.types import Batch, DataSpec, Reason
@@ -113,6 +113,11 @@ class System(Trainable[SystemOutputT], ABC):
     removed: ClassVar[Mapping[str, object]] = {}  #: arguments of earlier versions that are gone, with their defaults
     spec: DataSpec
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.training_images = TrainingImages()
+        self.temperature = Temperature()
+
     @abstractmethod
     def explain(self, output: SystemOutputT) -> list[Explanations]:
         """One or more explanations for each image."""
@@ -126,11 +131,13 @@ class System(Trainable[SystemOutputT], ABC):
         """
 
     def all_doubts(self, output: SystemOutputT) -> dict[str, Tensor]:
-        """Every doubt by name: the system's own, then those of the decision alone."""
-        alone = {
-            name: doubt.function(self.spec.task, output.logits) for name, doubt in DOUBTS.items() if doubt.of_decision
-        }
-        return {**self.doubts(output), **alone}
+        """Every doubt by name: the system's own, those of the decision alone, and those of similar training images."""
+        logits = output.logits
+        found = {name: doubt.function(self.spec.task, logits) for name, doubt in DOUBTS.items() if doubt.of_decision}
+        found["confidence"] = self.temperature(self.spec.task, logits)
+        read = self.dense(output) if self.training_images.fitted else None
+        near = {} if read is None else self.training_images(read[0], self.predicted(output))
+        return {**self.doubts(output), **found, **near}
 
     def predicted(self, output: SystemOutputT) -> Tensor:
         """What is decided: (B,) class numbers, or with several labels (B, K) bool."""
