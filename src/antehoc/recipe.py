@@ -22,22 +22,24 @@ class Verdicts:
 
     Args:
         alpha: the largest expected share of correct decisions that is questioned.
-        doubts: what enters the combined score.
+        doubts: what the rule may use, or enters the combined score; without it, all that the system has.
         late: those of them that count only where they are rarer than one in ten among correct decisions, and then
             double: for doubts that tell unknown images, but little about errors on known classes.
         folds: into so many parts the training images are split to fit the combined score on decisions by networks
             that were not trained on them; all calibration images then set the threshold. 0: calibration is halved.
         per_class: a threshold of its own for each class with enough correct calibration decisions (1 / alpha - 1).
-        method: `combined`, or one doubt's name to question by it alone.
+        method: `auto` lets the data choose between maximum softmax and products of it with the doubts, see
+            `calibration.choice`; `combined` adds up the evidence of `doubts`, with weights fitted on errors; one
+            doubt's name questions by it alone. With `late`, the default is `combined`.
         guarantee: `expected`, or `binomial` (with probability 0.95 over the calibration data).
     """
 
     alpha: float = 0.01
-    doubts: tuple[str, ...] = ("margin", "likelihood", "distance")
+    doubts: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
     folds: int = 0
     per_class: bool = False
-    method: str = "combined"
+    method: str = "auto"
     guarantee: Guarantee = "expected"
 
     def __post_init__(self) -> None:
@@ -47,8 +49,10 @@ class Verdicts:
             raise RecipeError(f"folds is 0, or 2 and more; got {self.folds}.")
         if foreign := set(self.late) - set(self.doubts):
             raise RecipeError(f"`late` names some of `doubts`; {min(foreign)!r} is not one of them.")
-        if not self.doubts:
-            raise RecipeError("`doubts` names one or more; got none.")
+        if self.method == "combined" and not self.doubts:
+            raise RecipeError("the method `combined` needs `doubts`, one or more; got none.")
+        if self.late and self.method == "auto":  # as recipes of earlier versions have it
+            object.__setattr__(self, "method", "combined")
 
 
 @dataclass(frozen=True)

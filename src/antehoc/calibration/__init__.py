@@ -1,10 +1,13 @@
 """Calibration: doubts to one score, and the score to a threshold with a guarantee, on data held out for it alone."""
 
+from antehoc.calibration.choice import Candidate
 from antehoc.calibration.evidence import Evidence, fit_evidence, fit_weights
-from antehoc.calibration.policy import Policy, calibrate, with_threshold
+from antehoc.calibration.policy import Policy, calibrate, calibrate_products, with_threshold
+from antehoc.calibration.product import Product, Term, fit_product
 from antehoc.calibration.threshold import Guarantee, binomial_threshold, conformal_threshold, least_rows
 
 __all__ = [
-    "Evidence", "Guarantee", "Policy", "binomial_threshold", "calibrate", "conformal_threshold", "fit_evidence",
-    "fit_weights", "least_rows", "with_threshold",
+    "Candidate", "Evidence", "Guarantee", "Policy", "Product", "Term", "binomial_threshold", "calibrate",
+    "calibrate_products", "conformal_threshold", "fit_evidence", "fit_product", "fit_weights", "least_rows",
+    "with_threshold",
 ]  # fmt: skip

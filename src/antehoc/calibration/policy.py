@@ -9,7 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from antehoc.calibration.choice import Candidate, choose
 from antehoc.calibration.evidence import Evidence, fit_evidence, fit_weights
+from antehoc.calibration.product import Product, larger, shares
 from antehoc.calibration.threshold import DELTA, Guarantee, binomial_threshold, conformal_threshold, least_rows
 from antehoc.errors import DataError
 
@@ -20,8 +22,8 @@ _FEW_ERRORS = 10  # fewer errors than this cannot fit the weights
 class Policy:
     """How a model's doubts become a verdict: questioned where the score lies above the threshold.
 
-    `method` is `combined` (weights fitted), `equal-weights` (too few errors to fit them), or the name of the one
-    doubt that is taken as it is.
+    `method` is `softmax`, `softmax-neighbors` or `product` (chosen by `calibrate_products`), `combined` (weights
+    fitted), `equal-weights` (too few errors to fit them), or the name of the one doubt that is taken as it is.
     """
 
     method: str
@@ -36,11 +38,18 @@ class Policy:
     fit_errors: int  #: wrong decisions among them
     threshold_rows: int  #: correct decisions that set the threshold
     class_thresholds: tuple[float | None, ...] = ()  #: of each decided class its own; None: the one for all
+    products: tuple[Product, ...] = ()  #: for errors and for unknown images; the larger one is the score
+    candidates: tuple[Candidate, ...] = ()  #: what each rule gave on the fit rows
 
     def __post_init__(self) -> None:
         counts = {len(self.doubts), len(self.weights), len(self.evidence) or len(self.doubts)}
-        if counts != {len(self.doubts)} or not self.doubts or not (self.evidence or len(self.doubts) == 1):
-            raise DataError("a policy holds one weight and one evidence per doubt, or one doubt and no evidence.")
+        multiplied = {name for product in self.products for name in product.doubts}
+        whole = multiplied == set(self.doubts) if self.products else self.evidence or len(self.doubts) == 1
+        if counts != {len(self.doubts)} or not self.doubts or not whole:
+            raise DataError(
+                "a policy holds one weight and one evidence per doubt, or one doubt and no evidence, or products of its"
+                " doubts."
+            )
         if not all(math.isfinite(weight) and weight > 0 for weight in self.weights):
             raise DataError(f"the weights of a policy must be above 0; got {list(self.weights)}.")
         if not (0 < self.alpha < 1 and 0 < self.asked_alpha < 1):
@@ -51,6 +60,8 @@ class Policy:
 
     def score(self, doubts: Mapping[str, Tensor]) -> Tensor:
         """One score per decision, in the shape of the doubts, float64; higher: questioned sooner."""
+        if self.products:
+            return larger(self.products, doubts)
         if not self.evidence:
             return doubts[self.doubts[0]].double()
         return torch.stack([w * e(doubts[name]) for name, e, w in self._parts()]).sum(0)
@@ -64,6 +75,8 @@ class Policy:
 
     def contributions(self, doubts: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What each doubt adds to the score, by name."""
+        if self.products:
+            return shares(self.products, doubts)
         if not self.evidence:
             return {self.doubts[0]: doubts[self.doubts[0]].double()}
         return {name: w * e(doubts[name]) for name, e, w in self._parts()}
@@ -131,6 +144,45 @@ def calibrate(
     kept = _rows({name: doubts[name] for name in names}, rest)
     decided = None if predicted is None else predicted[rest]
     return with_threshold(draft, kept, wrong[rest], alpha, predicted=decided, classes=classes)
+
+
+def calibrate_products(
+    doubts: Mapping[str, Tensor],
+    wrong: Tensor,
+    *,
+    fit: tuple[Mapping[str, Tensor], Tensor],
+    names: Sequence[str],
+    alpha: float,
+    guarantee: Guarantee = "expected",
+    predicted: Tensor | None = None,
+    classes: int = 0,
+) -> Policy:
+    """The policy whose rule the data choose: `choice.choose` on the fit rows; the other rows set the threshold.
+
+    Args:
+        doubts: (n,) by name, or with several labels (n, K), as `System.all_doubts` gives them.
+        wrong: True where a decision is wrong, (n,) or (n, K).
+        fit: doubts and wrong decisions on rows that trained no network and are not among these.
+        names: of the doubts that may be used.
+        alpha: as in `calibrate`.
+        guarantee: as in `calibrate`.
+        predicted: as in `calibrate`.
+        classes: as in `calibrate`.
+    Raises:
+        DataError: alpha is not between 0 and 1, a doubt is not finite, or fewer than 20 decisions are correct among
+            the fit rows or the others.
+    """
+    for values, flags in ((doubts, wrong), fit):
+        _check(values, flags, [], alpha, least=20)
+    flat, flags = {name: values.flatten() for name, values in fit[0].items()}, fit[1].flatten()
+    found = choose(flat, flags, names)
+    used = tuple(dict.fromkeys(name for product in found.products for name in product.doubts))
+    draft = Policy(
+        found.rule, used, (), (1.0,) * len(used), math.inf, alpha, alpha, guarantee,
+        len(flags), int(flags.sum()), 0, products=found.products, candidates=found.candidates,
+    )  # fmt: skip
+    kept = {name: doubts[name] for name in used}
+    return with_threshold(draft, kept, wrong, alpha, predicted=predicted, classes=classes)
 
 
 class _Fitted(NamedTuple):

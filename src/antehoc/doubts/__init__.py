@@ -24,6 +24,7 @@ class Doubt(NamedTuple):
     sentence: str  #: of its reason; `{name}` is the decided class, in quotes
     words: str  #: what figures call it
     of_decision: bool = False  #: a function of the task and the logits alone, which every system has
+    about: tuple[str, ...] = ()  #: what it helps to find by default: `wrong` decisions, `unknown` images, or both
     alone: bool = False  #: its reason is given only where nothing else speaks against a questioned decision
 
 
@@ -33,24 +34,28 @@ DOUBTS: dict[str, Doubt] = {
         "unlike-training",
         "the image as a whole is unlike the training images",
         "the stages (the image as a whole is unlike the training images)",
+        about=("unknown",),
     ),
     "distance": Doubt(
         ClassGaussians.forward,
         "unlike-training",
         "the image is unlike the training images of the class {name}",
         "the distance of the features from the class",
+        about=("unknown",),
     ),
     "rival": Doubt(
         ClassGaussians.rival,
         "like-another-class",
         "the image is closer to the training images of another class than is usual for {name}",
         "the rival (the features look like another class's)",
+        about=("wrong",),
     ),
     "profile": Doubt(
         ClassGaussians.rival,
         "like-another-class",
         "the attributes as a whole look more like another class than is usual for {name}",
         "the profile (the attributes look like another class's)",
+        about=("wrong",),
     ),
     "likelihood": Doubt(
         likelihood.likelihood,
@@ -58,6 +63,7 @@ DOUBTS: dict[str, Doubt] = {
         "the attributes fit the class {name} less clearly than in correct decisions",
         "the likelihood (another class fits the attributes better)",
         alone=True,
+        about=("wrong",),
     ),
     "support": Doubt(
         rules.support,
@@ -85,18 +91,21 @@ DOUBTS: dict[str, Doubt] = {
         "mask-not-enough",
         "what the mask shows supports the class {name} less by itself than in correct decisions",
         "sufficiency (what the mask shows does not support the decision)",
+        about=("wrong",),
     ),
     "necessity": Doubt(
         masks.necessity,
         "mask-not-needed",
         "without what the mask shows, the class {name} remains more probable than in correct decisions",
         "necessity (the decision stays without what the mask shows)",
+        about=("wrong",),
     ),
     "whole": Doubt(
         masks.whole,
         "whole-disagrees",
         "on the whole image the class {name} is less probable than in correct decisions",
         "the whole image (without its mask the classifier decides otherwise)",
+        about=("wrong",),
     ),
     "margin": Doubt(
         certainty.margin,
@@ -110,12 +119,14 @@ DOUBTS: dict[str, Doubt] = {
         "neighbors",
         "the most similar training images belong to other classes than {name}",
         "the neighbors (similar training images belong to other classes)",
+        about=("wrong", "unknown"),
     ),
     "knn": Doubt(
         neighbors.knn,
         "unlike-training",
         "no training image looks like this one",
         "the distance to the nearest training images",
+        about=("unknown",),
     ),
     "confidence": Doubt(
         Temperature.forward,

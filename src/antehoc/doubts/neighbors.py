@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from antehoc.types import Labels, Scores, checked
@@ -16,7 +16,7 @@ _RANK = 10  # the neighbor whose distance is `knn`
 
 
 @checked
-def neighbors(alike: Float[Tensor, "batch images"], label: Labels, predicted: Labels) -> Scores:
+def neighbors(alike: Float[Tensor, "batch images"], label: Int[Tensor, " images"], predicted: Labels) -> Scores:
     """Whether the most similar training images belong to other classes than the predicted one, (B,) in -2..2.
 
     The mean similarity to the five nearest of other classes, minus that to the five nearest of the predicted class.

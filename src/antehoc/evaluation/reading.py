@@ -2,6 +2,8 @@
 
 from antehoc.blocks import Note, Section
 from antehoc.calibration import Guarantee, Policy
+from antehoc.calibration.choice import why
+from antehoc.calibration.product import CONFIDENCE
 from antehoc.figure import number, percent
 
 _TITLE = "How to read the verdict"
@@ -33,20 +35,38 @@ def reading(policy: Policy | None) -> Section:
 
 def _made(policy: Policy) -> str:
     """What the score is made of."""
+    own = sum(threshold is not None for threshold in policy.class_thresholds)
+    apart = f" Of the {len(policy.class_thresholds)} classes, {own} have a threshold of their own." if own else ""
+    return (_multiplied(policy) if policy.products else _added(policy)) + apart
+
+
+def _multiplied(policy: Policy) -> str:
+    """How a score of products is made, and why by these doubts."""
+    for_errors, *others = policy.products
+    names = [name for name in for_errors.doubts if name != CONFIDENCE]
+    made = "For wrong decisions it is maximum softmax (temperature fitted)"
+    made += f" times a factor for each of {', '.join(names)}, which grows where the doubt is unusual." if names else "."
+    if others:
+        listed = ", ".join(name for name in others[0].doubts if name != CONFIDENCE)
+        made += f" A second score, of {listed}, is for images of no known class; the larger of the two counts."
+    chosen = why(policy.method, policy.candidates, policy.fit_errors)
+    on = f" {policy.fit_rows:,} decisions by networks that were not trained on these images fitted and chose the rule,"
+    return f"{made}{on} {policy.fit_errors:,} of them wrong. {chosen}".rstrip()
+
+
+def _added(policy: Policy) -> str:
+    """What a sum of evidence, or one doubt, is made of."""
     weights = ", ".join(
         f"{name} (weight {number(weight, 'probability')})"
         for name, weight in zip(policy.doubts, policy.weights, strict=True)
     )
-    made = {
+    return {
         "combined": f"It adds up the evidence of several doubts: {weights}. Their weights were fitted on"
         f" {policy.fit_rows:,} decisions by networks that were not trained on these images; {policy.fit_errors:,} of"
         " them were wrong.",
         "equal-weights": f"It adds up the evidence of several doubts, {', '.join(policy.doubts)}, which count equally:"
         f" {policy.fit_errors:,} wrong decisions among {policy.fit_rows:,} were too few to fit weights.",
     }.get(policy.method, f"It is the doubt called {policy.method}, as it is.")
-    if own := sum(threshold is not None for threshold in policy.class_thresholds):
-        made += f" Of the {len(policy.class_thresholds)} classes, {own} have a threshold of their own."
-    return made
 
 
 def _promised(policy: Policy) -> str:

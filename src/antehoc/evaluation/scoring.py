@@ -36,6 +36,11 @@ class Scored:
         """(n,) class numbers, or (n, K) True for each label that is decided to be present."""
         return task.predicted(self.task, self.logits)
 
+    def select(self, rows: Tensor) -> "Scored":
+        """These images alone, in this order."""
+        doubts, columns = ({name: values[rows] for name, values in one.items()} for one in (self.doubts, self.columns))
+        return Scored(self.label[rows], self.attributes[rows], self.logits[rows], doubts, columns, self.task)
+
     @property
     def about(self) -> Tensor:
         """The number of the class that each decision is about, (n,) or (n, K): which of a class's thresholds holds."""

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from antehoc.calibration import Policy
+from antehoc.calibration.choice import why
 from antehoc.cards import Card, upgraded_card
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import AntehocError, ModelError, OutputError, RecipeError, shown
@@ -238,6 +239,7 @@ def model_card(model: Model) -> str:
         lines += [
             f"Score `{policy.method}` of {', '.join(policy.doubts)}; "
             f"questioned above {number(policy.threshold, 'quantity')}.",
+            *([chosen] if (chosen := why(policy.method, policy.candidates, policy.fit_errors)) else []),
             f"At most {percent(policy.alpha)} of correct decisions are questioned ({policy.guarantee}), as set on "
             f"{policy.threshold_rows} correct decisions on calibration images.",
         ]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from antehoc.blocks import Told
+from antehoc.calibration.choice import why
 from antehoc.data.images import shown
 from antehoc.evaluation import Evaluation
 from antehoc.figure import Figure, number, percent
@@ -50,6 +51,8 @@ def trained(trained: Trained) -> str:
             f" alpha {percent(policy.alpha)}, from {policy.threshold_rows} correct decisions on"
             " calibration images"
         )
+        if chosen := why(policy.method, policy.candidates, policy.fit_errors):
+            lines.append(f"verdict: {chosen}")
     parts = [f"{name} {number(seconds, 'score')}" for name, seconds in trained.seconds.items()]
     lines += [f"seconds: {', '.join(parts)}", f"model: {shown(trained.folder / 'model')}"]
     return _joined(lines, ())

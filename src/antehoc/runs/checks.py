@@ -79,12 +79,16 @@ def check_run(recipe: Recipe, source: Source, where: str, seed: int, *, ood: Map
     with torch.random.fork_rng(), torch.no_grad():
         system = build_system(source.spec, recipe.system, f"{where}, system", weights=False).eval()
         image = source.roles["train"].batch([0]).image
-        doubts = system.all_doubts(system.look(image, system(image)))
+        output = system.look(image, system(image))
+        if (read := system.dense(output)) and source.spec.task == "single-label":
+            system.training_images.fit(read[0], system.predicted(output))  # as training leaves them
+        doubts = system.all_doubts(output)
         verdict = recipe.verdict
-        chosen = [*verdict.doubts, *verdict.late] if verdict.method == "combined" else [verdict.method]
+        single = verdict.method not in ("auto", "combined")
+        chosen = [verdict.method] if single else [*verdict.doubts, *verdict.late]
         for name in chosen:
             if name not in doubts:
-                key = "verdict.doubts" if verdict.method == "combined" else "verdict.method"
+                key = "verdict.method" if single else "verdict.doubts"
                 hint = near_miss(name, doubts)
                 raise RecipeError(f"{where}, {key}: no doubt is called {name!r}.{hint} Known: {', '.join(doubts)}.")
         for number, phase in enumerate(recipe.phases):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from antehoc.calibration.choice import why
 from antehoc.data import Source
 from antehoc.evaluation import Evaluation, evaluate, score
 from antehoc.figure import Figure, number, prefixed
@@ -196,6 +197,8 @@ def policy_notes(model: Model) -> list[str]:
     notes = []
     if policy.method == "equal-weights" and len(policy.doubts) > 1:  # one doubt has no weights to fit
         notes.append(f"{policy.fit_errors} errors are too few to fit weights: the doubts count equally")
+    if chosen := why(policy.method, policy.candidates, policy.fit_errors):
+        notes.append(f"verdict: {chosen}")
     if policy.alpha > policy.asked_alpha:
         rows = policy.threshold_rows
         kept, asked = number(policy.alpha), policy.asked_alpha
