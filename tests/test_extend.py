@@ -33,7 +33,7 @@ RECIPE = """
 data: {name: squares, images: 200}
 system: {name: channels}
 phases: [{train: [maps], epochs: 6, batch_size: 16, optimizer: adamw, learning_rate: 0.05}]
-verdict: {alpha: 0.1, doubts: [softmax, flatness]}
+verdict: {alpha: 0.1, method: combined, doubts: [softmax, flatness]}
 unknown: {kinds: [noise], count: 50}
 studies: {recall: {least: 0.4}}
 targets: {recall_red: ">= 0.5"}
@@ -100,7 +100,7 @@ def test_every_label_is_a_decision_with_its_doubts_and_its_verdict(model, images
         assert (decision.verdict.outcome == "questioned") == ("questioned" in outcomes)
         for name, own in decision.labels.items():
             assert own.probability == pytest.approx(decision.probabilities[name])
-            assert set(own.doubts) == {"flatness", "margin", "softmax", "entropy"}
+            assert set(own.doubts) == {"flatness", "margin", "softmax", "entropy", "confidence"}
             assert all(decision.doubts[doubt] >= value for doubt, value in own.doubts.items())
     assert {len(decision.explanations) for decision in decisions} > {1}, "some name several labels"
 

@@ -85,7 +85,10 @@ def test_an_override_may_hold_an_equals_sign_and_spaces():
         (MINIMAL + "verdict: {alpha: 0}\n", ", verdict: alpha must be between 0 and 1; got 0.0."),
         (MINIMAL + "verdict: {alpha: .nan}\n", ", verdict.alpha: got nan, needs a finite number."),
         (MINIMAL + "verdict: {alfa: 0.1}\n", ", verdict: no key 'alfa'. Did you mean 'alpha'?"),
-        (MINIMAL + "verdict: {doubts: []}\n", ", verdict: `doubts` names one or more; got none."),
+        (
+            MINIMAL + "verdict: {method: combined}\n",
+            ", verdict: the method `combined` needs `doubts`",
+        ),
         (MINIMAL + "verdict: {guarantee: binomal}\n", "Did you mean 'binomial'?"),
         (MINIMAL + "unknown: {count: 0}\n", ", unknown: count must be 1 or more; got 0."),
         (MINIMAL + "unknown: {means: {far: disk}}\n", ", unknown.means.far: got 'disk', needs"),

@@ -55,7 +55,7 @@ def test_shown_decisions_of_many_classes_are_what_their_titles_say(found):
     attributes[odd] = (0.8 * rows[logits.argmax(1)] + 0.1)[odd]
     doubts = {"margin": torch.rand(240, generator=generator)}
     scored = Scored(label, rows[label], logits, doubts, {"attributes": attributes})
-    policy = replace(found.model.policy, doubts=("margin",), evidence=(), weights=(1.0,), threshold=0.5)
+    policy = replace(found.model.policy, doubts=("margin",), products=(), weights=(1.0,), threshold=0.5)
     spec = replace(
         found.model.spec,
         classes=tuple("abcdefghijkl"),

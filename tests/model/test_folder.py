@@ -316,9 +316,9 @@ def test_weights_that_lack_one_tensor_are_refused(folder):
     ("path", "value", "message"),
     [
         (("policy", "threshold"), "high", "/config.json, policy.threshold: got 'high', needs a number."),
-        (("policy", "weights"), [1.0, True, 1.0], "/config.json, policy.weights.1: got True, needs a number."),
+        (("policy", "weights"), [1.0, True], "/config.json, policy.weights.1: got True, needs a number."),
         (("policy", "guarantee"), "binomal", "/config.json, policy.guarantee: 'binomal' is not one of its choices."),
-        (("policy", "evidence"), [], "one weight and one evidence per doubt"),
+        (("policy", "doubts"), ["rival"], "one weight and one evidence per doubt"),
         (("policy", "class_thresholds"), [1.0], "class_thresholds needs one for each class, or none"),
         (("policy",), [], "/config.json, policy: needs a mapping; got []."),
         (("system", "name"), "miror", "/config.json, system.name: no system is called 'miror'. Did you mean 'mirror'?"),
@@ -383,10 +383,8 @@ def test_the_model_card_says_what_a_reader_must_know(tiny_run):
     for field in dataclasses.fields(model.system.card):
         assert str(getattr(model.system.card, field.name)) in text, "the explanation card, line by line"
     policy = model.policy
-    assert (
-        f"Score `combined` of margin, likelihood, distance; questioned above {number(policy.threshold, 'quantity')}."
-        in text
-    )
+    limit = number(policy.threshold, "quantity")
+    assert f"Score `{policy.method}` of {', '.join(policy.doubts)}; questioned above {limit}." in text
     assert f"At most 5.0 % of correct decisions are questioned (expected), as set on {policy.threshold_rows}" in text
     for line in (f"- recipe: {tiny_run.recipe}", "- scale: small", "- seed: 0", f"- torch: {torch.__version__}"):
         assert line in text

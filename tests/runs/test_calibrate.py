@@ -47,7 +47,7 @@ def test_a_model_whose_calibration_fails_is_saved_without_a_verdict(tiny_run, tm
     def refuse(*_, **__):
         raise DataError("no threshold keeps the promise.")
 
-    monkeypatch.setattr("antehoc.runs.calibrate.policy_from", refuse)
+    monkeypatch.setattr("antehoc.runs.calibrate.chosen_policy", refuse)
     changes = ["data={name: shapes, side: 32, train: 80, validation: 20, calibration: 200, test: 40}"]
     with pytest.raises(DataError, match=r"keeps the promise\. The trained model is in .*model, without a verdict\."):
         train(str(tiny_run.recipe), out=tmp_path / "t", overrides=changes, runner=CPU)

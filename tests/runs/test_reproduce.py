@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 
+from antehoc.calibration import Evidence
 from antehoc.errors import DataError
 from antehoc.figure import values
 from antehoc.model import load
@@ -92,9 +93,9 @@ def test_a_variant_has_figures_of_its_own_under_its_prefix(tiny_run, tmp_path):
 @pytest.mark.parametrize(("doubts", "said"), [(("margin",), False), (("margin", "entropy"), True)])
 def test_one_doubt_has_no_weights_that_errors_are_too_few_for(tiny_run, doubts, said):
     model = load(tiny_run.model)
-    one = model.policy.evidence[:1] * len(doubts)
-    weights = (1.0,) * len(doubts)
-    policy = dataclasses.replace(model.policy, method="equal-weights", doubts=doubts, evidence=one, weights=weights)
+    one = (Evidence((0.0, 1.0), (0.0, 0.99), 1.0),) * len(doubts)
+    added = {"method": "equal-weights", "evidence": one, "weights": (1.0,) * len(doubts)}
+    policy = dataclasses.replace(model.policy, doubts=doubts, products=(), candidates=(), **added)
     notes = policy_notes(dataclasses.replace(model, policy=policy))
     assert any("too few to fit weights" in note for note in notes) == said
 

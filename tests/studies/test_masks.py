@@ -182,7 +182,7 @@ def test_the_whole_recipe_on_a_few_scenes(tmp_path):
         for phase in phases:
             phase |= {"epochs": 1, "batch_size": 16}
     values |= {
-        "data": values["data"] | {"size": 32, "radius": [4.0, 7.0], "train": 64, "validation": 16, "calibration": 80,
+        "data": values["data"] | {"size": 32, "radius": [4.0, 7.0], "train": 64, "validation": 16, "calibration": 160,
                                   "test": 24},
         "variants": kept, "studies": ["masks"], "unknown": {"kinds": ["noise"], "count": 8},
         "verdict": {"doubts": ["entropy", "whole"], "alpha": 0.2},

@@ -24,7 +24,9 @@ class Doubt(NamedTuple):
     sentence: str  #: of its reason; `{name}` is the decided class, in quotes
     words: str  #: what figures call it
     of_decision: bool = False  #: a function of the task and the logits alone, which every system has
-    about: tuple[str, ...] = ()  #: what it helps to find by default: `wrong` decisions, `unknown` images, or both
+    about: tuple[str, ...] = (
+        "wrong",
+    )  #: what it finds: `wrong` decisions, `unknown` images; or no default doubt
     alone: bool = False  #: its reason is given only where nothing else speaks against a questioned decision
 
 
@@ -48,14 +50,12 @@ DOUBTS: dict[str, Doubt] = {
         "like-another-class",
         "the image is closer to the training images of another class than is usual for {name}",
         "the rival (the features look like another class's)",
-        about=("wrong",),
     ),
     "profile": Doubt(
         ClassGaussians.rival,
         "like-another-class",
         "the attributes as a whole look more like another class than is usual for {name}",
         "the profile (the attributes look like another class's)",
-        about=("wrong",),
     ),
     "likelihood": Doubt(
         likelihood.likelihood,
@@ -63,7 +63,6 @@ DOUBTS: dict[str, Doubt] = {
         "the attributes fit the class {name} less clearly than in correct decisions",
         "the likelihood (another class fits the attributes better)",
         alone=True,
-        about=("wrong",),
     ),
     "support": Doubt(
         rules.support,
@@ -71,6 +70,7 @@ DOUBTS: dict[str, Doubt] = {
         "another class has more of its expected attributes present than {name}",
         "the papers' support rule",
         alone=True,
+        about=(),
     ),
     "top-n": Doubt(
         rules.top_n,
@@ -78,6 +78,7 @@ DOUBTS: dict[str, Doubt] = {
         "the attributes fit several other classes as well as {name}, or better",
         "the rank of the class by the thesis's top-n rule",
         alone=True,
+        about=(),
     ),
     "top-n-centred": Doubt(
         rules.top_n,
@@ -85,27 +86,25 @@ DOUBTS: dict[str, Doubt] = {
         "the attributes fit several other classes as well as {name}, or better",
         "the rank of the class by the top-n rule without its faults",
         alone=True,
+        about=(),
     ),
     "sufficiency": Doubt(
         masks.sufficiency,
         "mask-not-enough",
         "what the mask shows supports the class {name} less by itself than in correct decisions",
         "sufficiency (what the mask shows does not support the decision)",
-        about=("wrong",),
     ),
     "necessity": Doubt(
         masks.necessity,
         "mask-not-needed",
         "without what the mask shows, the class {name} remains more probable than in correct decisions",
         "necessity (the decision stays without what the mask shows)",
-        about=("wrong",),
     ),
     "whole": Doubt(
         masks.whole,
         "whole-disagrees",
         "on the whole image the class {name} is less probable than in correct decisions",
         "the whole image (without its mask the classifier decides otherwise)",
-        about=("wrong",),
     ),
     "margin": Doubt(
         certainty.margin,
@@ -113,6 +112,7 @@ DOUBTS: dict[str, Doubt] = {
         "the classifier itself is unsure: its second choice is close",
         "the margin between the two best logits",
         of_decision=True,
+        about=(),
     ),
     "neighbors": Doubt(
         neighbors.neighbors,
@@ -133,6 +133,7 @@ DOUBTS: dict[str, Doubt] = {
         "unsure",
         "the classifier itself is unsure: its second choice is close",
         "maximum softmax with fitted temperature",
+        about=(),
     ),
     "entropy": Doubt(
         certainty.entropy,
@@ -140,6 +141,7 @@ DOUBTS: dict[str, Doubt] = {
         "the classifier itself is unsure: its second choice is close",
         "the entropy of the class probabilities",
         of_decision=True,
+        about=(),
     ),
     "softmax": Doubt(
         certainty.maximum_softmax,
@@ -147,6 +149,7 @@ DOUBTS: dict[str, Doubt] = {
         "the classifier itself is unsure: its second choice is close",
         "maximum softmax",
         of_decision=True,
+        about=(),
     ),
 }
 
