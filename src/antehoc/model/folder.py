@@ -228,8 +228,9 @@ def model_card(model: Model) -> str:
         lines += [
             f"Score `{policy.method}` of {', '.join(policy.doubts)}; "
             f"questioned above {number(policy.threshold, 'quantity')}.",
-            f"At most {percent(policy.alpha)} of correct decisions are questioned ({policy.guarantee}), as set on "
-            f"{policy.threshold_rows} correct calibration images.",
+            f"{'About' if policy.guarantee == 'cross' else 'At most'} {percent(policy.alpha)} of correct decisions are "
+            f"questioned ({policy.guarantee}), as set on {policy.threshold_rows} correct "
+            f"{'out-of-fold and ' if policy.guarantee == 'cross' else ''}calibration images.",
         ]
     else:
         lines += ["Never calibrated: its decisions carry no verdict."]

@@ -47,7 +47,8 @@ def trained(trained: Trained) -> str:
         limit = number(policy.threshold, "quantity")
         lines.append(
             f"verdict: {policy.method} of {', '.join(policy.doubts)}; questioned above {limit},"
-            f" alpha {percent(policy.alpha)}, from {policy.threshold_rows} correct calibration images"
+            f" alpha {percent(policy.alpha)}, from {policy.threshold_rows} correct"
+            f" {'out-of-fold and ' if policy.guarantee == 'cross' else ''}calibration images"
         )
     parts = [f"{name} {number(seconds, 'score')}" for name, seconds in trained.seconds.items()]
     lines += [f"seconds: {', '.join(parts)}", f"model: {shown(trained.folder / 'model')}"]

@@ -1,13 +1,16 @@
 """Calibration of a trained model: fit the doubts, score the calibration images, set the threshold."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from antehoc import calibration
 from antehoc.data import Source
 from antehoc.evaluation import Scored, score
+from antehoc.figure import number
 from antehoc.model import Model
 from antehoc.recipe import Recipe
 from antehoc.results import Calibrated
@@ -28,6 +31,7 @@ def calibrate_model(
 
     The doubts are fitted on the training images; then the calibration images set the threshold. The score is fitted on
     out-of-fold rows of the training images where the recipe has folds, else on one half of the calibration images.
+    With `threshold: cross` the out-of-fold rows set the threshold as well.
 
     Args:
         model: trained by the recipe; its system's doubts are fitted in place.
@@ -45,7 +49,10 @@ def calibrate_model(
     fit = out_of_fold(recipe, source, job) if recipe.verdict.folds else None
     if fit and clock:
         clock.lap("folds")
-    return Calibrated(replace(model, policy=policy_from(recipe, rows, fit, job.seed)), rows)
+    policy = policy_from(recipe, rows, fit, job.seed)
+    if policy.guarantee == "cross":
+        log.info("%s", observed(policy, rows))
+    return Calibrated(replace(model, policy=policy), rows)
 
 
 def policy_from(recipe: Recipe, rows: Scored, fit: Scored | None, seed: int) -> calibration.Policy:
@@ -54,21 +61,79 @@ def policy_from(recipe: Recipe, rows: Scored, fit: Scored | None, seed: int) -> 
     Args:
         recipe: its verdict.
         rows: scored calibration images.
-        fit: scored images that fit the combined score; None: one half of `rows` does.
+        fit: scored images that fit the combined score; None: one half of `rows` does. Where the recipe's threshold is
+            `cross` they are the out-of-fold ones, with a column `fold`, and set the threshold too.
         seed: of the halves.
     Raises:
         DataError: too few rows for the promise.
     """
+    if recipe.verdict.threshold == "cross" and fit is not None:
+        return _cross_policy(recipe, rows, fit, seed)
+    return _fitted(recipe, rows, (fit.doubts, fit.wrong) if fit else None, seed)
+
+
+def _fitted(
+    recipe: Recipe, rows: Scored, fit: tuple[Mapping[str, Tensor], Tensor] | None, seed: int
+) -> calibration.Policy:
     return calibration.calibrate(
         rows.doubts,
         rows.wrong,
         names=recipe.verdict.doubts,
         late=recipe.verdict.late,
         alpha=recipe.verdict.alpha,
-        fit=(fit.doubts, fit.wrong) if fit else None,
+        fit=fit,
         predicted=rows.about if recipe.verdict.per_class else None,
         classes=rows.logits.shape[1],
         method=recipe.verdict.method,
         guarantee=recipe.verdict.guarantee,
         generator=torch.Generator().manual_seed(mix(seed, 2)),
+    )
+
+
+def _cross_policy(recipe: Recipe, rows: Scored, fit: Scored, seed: int) -> calibration.Policy:
+    """A cross-conformal threshold from calibration images and out-of-fold rows together."""
+    every = Scored(
+        torch.cat([rows.label, fit.label]),
+        torch.cat([rows.attributes, fit.attributes]),
+        torch.cat([rows.logits, fit.logits]),
+        {name: torch.cat([values, fit.doubts[name]]) for name, values in rows.doubts.items()},
+        {},
+        rows.task,
+    )
+    fold = torch.cat([torch.full((len(rows.label),), -1), fit.columns["fold"]])
+    if every.wrong.ndim == 2:  # each label of an image is a decision, in the image's fold
+        fold = fold[:, None].expand(every.wrong.shape)
+    flat = calibration.Decisions(
+        {name: values.flatten() for name, values in every.doubts.items()}, every.wrong.flatten(), fold.flatten()
+    )
+
+    def refit(kept: Tensor) -> calibration.Policy:
+        return _fitted(
+            recipe, every, ({name: values[kept] for name, values in flat.doubts.items()}, flat.wrong[kept]), seed
+        )
+
+    return calibration.cross_conformal(
+        refit(flat.fold >= 0),
+        refit,
+        flat,
+        recipe.verdict.alpha,
+        predicted=every.about.flatten() if recipe.verdict.per_class else None,
+        classes=every.logits.shape[1],
+    )
+
+
+def observed(policy: calibration.Policy, rows: Scored) -> str:
+    """What a cross-conformal threshold does to the calibration images, which did not train the network that is kept.
+
+    Args:
+        policy: with a cross-conformal threshold.
+        rows: scored calibration images.
+    """
+    correct = ~rows.wrong
+    questioned = (policy.score(rows.doubts) > policy.thresholds(rows.about)) & correct
+    proven = calibration.proven_alpha(policy.alpha, policy.threshold_rows)
+    return (
+        f"the threshold is cross-conformal and aims at alpha {number(policy.alpha)}: of {int(correct.sum())} correct"
+        f" decisions on calibration images {int(questioned.sum())} are questioned; with the networks of all folds kept,"
+        f" {number(proven)} is proven"
     )
