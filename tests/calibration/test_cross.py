@@ -115,6 +115,15 @@ def test_one_doubt_as_it_is_needs_no_fit():
     assert policy.threshold == conformal_threshold(doubts["a"][~wrong], 0.1)
 
 
+def test_a_fold_whose_policy_scores_on_another_scale_is_scored_by_the_policy_itself():
+    doubts, wrong = drawn(140, 0)
+    policy = policies(0)[0]
+    plain = calibrate(doubts, wrong, names=(), method="a", alpha=0.1, generator=generator(0))
+    fold = torch.arange(140) % 5
+    found = cross_conformal(policy, lambda _: plain, Decisions(doubts, wrong, fold), 0.1)
+    assert found.threshold == conformal_threshold(policy.score(doubts)[~wrong], 0.1)
+
+
 def test_an_alpha_beyond_all_rows_is_raised():
     policy, _, _, wrong, _ = policies(0, alpha=0.001)
     assert (policy.alpha, policy.asked_alpha) == (1 / (int((~wrong).sum()) + 1), 0.001)

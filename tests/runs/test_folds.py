@@ -31,8 +31,16 @@ def test_folds_without_groups_are_those_of_the_labels_alone():
 
 def test_images_by_themselves_even_out_what_groups_leave():
     labels = torch.zeros(40, dtype=torch.int64)
-    units = [0] * 8 + [8] * 4 + list(range(12, 40))
-    assert shared_out(labels, 4, 0, units).bincount().tolist() == [10] * 4
+    units = [number // 5 * 5 if number < 25 else number for number in range(40)]  # five of five, and 15 by themselves
+    for seed in range(10):
+        assert shared_out(labels, 4, seed, units).bincount().tolist() == [10] * 4
+
+
+def test_rare_classes_are_spread_over_the_folds():
+    labels = torch.arange(8).repeat_interleave(3)  # of each class a pair and an image by itself
+    fold = shared_out(labels, 4, 0, [number - (number % 3 == 1) for number in range(24)])
+    assert fold.bincount(minlength=4).tolist() == [6] * 4
+    assert all(len(set(fold[labels == label].tolist())) == 2 for label in range(8))
 
 
 def test_several_labels_are_shared_out_by_groups_too():
