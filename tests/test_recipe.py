@@ -90,6 +90,12 @@ def test_an_override_may_hold_an_equals_sign_and_spaces():
             ", verdict: the method `combined` needs `doubts`",
         ),
         (MINIMAL + "verdict: {guarantee: binomal}\n", "Did you mean 'binomial'?"),
+        (MINIMAL + "verdict: {guarantee: cross}\n", ", verdict.guarantee: "),
+        (MINIMAL + "verdict: {threshold: cross}\n", ", verdict: threshold `cross` needs `folds`, 2 or more"),
+        (
+            MINIMAL + "verdict: {threshold: cross, folds: 5, guarantee: binomial}\n",
+            ", verdict: the binomial guarantee needs threshold `split`; got `cross`.",
+        ),
         (MINIMAL + "unknown: {count: 0}\n", ", unknown: count must be 1 or more; got 0."),
         (MINIMAL + "unknown: {means: {far: disk}}\n", ", unknown.means.far: got 'disk', needs"),
         (MINIMAL + "targets: {accuracy: high}\n", ", targets.accuracy: 'high' is not a target; write >= or <="),

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from antehoc.calibration import Guarantee
 from antehoc.data import DATASETS, Source
 from antehoc.errors import RecipeError
 from antehoc.model import grouped_arguments
@@ -32,6 +31,8 @@ class Verdicts:
             `calibration.choice`; `combined` adds up the evidence of `doubts`, with weights fitted on errors; one
             doubt's name questions by it alone. With `late`, the default is `combined`.
         guarantee: `expected`, or `binomial` (with probability 0.95 over the calibration data).
+        threshold: `split`: calibration images alone set it. `cross`, for few images: the out-of-fold scores of the
+            training images set it too (cross-conformal; needs `folds`); alpha then is aimed at, not guaranteed.
     """
 
     alpha: float = 0.01
@@ -40,13 +41,18 @@ class Verdicts:
     folds: int = 0
     per_class: bool = False
     method: str = "auto"
-    guarantee: Guarantee = "expected"
+    guarantee: Literal["expected", "binomial"] = "expected"
+    threshold: Literal["split", "cross"] = "split"
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
             raise RecipeError(f"alpha must be between 0 and 1; got {self.alpha}.")
         if self.folds < 0 or self.folds == 1:
             raise RecipeError(f"folds is 0, or 2 and more; got {self.folds}.")
+        if self.threshold == "cross" and not self.folds:
+            raise RecipeError("threshold `cross` needs `folds`, 2 or more, such as 5: it is set on out-of-fold scores.")
+        if self.threshold == "cross" and self.guarantee == "binomial":
+            raise RecipeError("the binomial guarantee needs threshold `split`; got `cross`.")
         if foreign := set(self.late) - set(self.doubts):
             raise RecipeError(f"`late` names some of `doubts`; {min(foreign)!r} is not one of them.")
         if self.method == "combined" and not self.doubts:

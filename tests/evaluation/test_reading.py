@@ -50,6 +50,13 @@ def test_too_few_images_are_said_to_be_such():
     assert "Of the 2 classes, 1 have a threshold of their own." in text
 
 
+def test_a_cross_conformal_threshold_is_not_promised_more_than_is_proven():
+    text = said(replace(POLICY, guarantee="cross", threshold_rows=200, alpha=0.05, asked_alpha=0.05))
+    assert "Promised: about 5.0 % (alpha) of correct decisions are questioned, in expectation, as far as" in text
+    assert "20.0 % is proven" in text  # 2 alpha + sqrt(2 / 200)
+    assert "neither for training" not in text
+
+
 def test_one_doubt_is_taken_as_it_is():
     one = Policy("entropy", ("entropy",), (), (1.0,), 0.5, 0.1, 0.1, "expected", 0, 0, 100)
     assert "It is the doubt called entropy, as it is." in said(one)

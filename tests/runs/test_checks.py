@@ -3,13 +3,17 @@
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antehoc.data import Source
+from antehoc.data import Source, Tensors
+from antehoc.data.preprocessing import Preprocessing
+from antehoc.errors import DataError
 from antehoc.recipe import build_recipe, variant
-from antehoc.runs.checks import check_run
+from antehoc.runs.checks import check_run, check_same_data
 from antehoc.runs.studied import study_options
+from antehoc.types import DataSpec
 from damaged import damaged, said
 
 VALUES: dict[str, Any] = {
@@ -80,3 +84,14 @@ def test_the_recipes_that_are_damaged_below_are_good(system):
 @given(st.sampled_from(sorted(SYSTEMS)).flatmap(lambda name: damaged(recipe(name))))
 def test_a_recipe_with_one_thing_wrong_is_refused_in_a_sentence_or_is_good(values):
     said(lambda: check(values))
+
+
+def test_groups_are_part_of_the_data_that_a_run_began_with(tmp_path):
+    images = Tensors(torch.zeros(4, 1, 2, 2, dtype=torch.uint8))
+    images.groups = ("a", "a", "b", "")
+    source = Source(DataSpec(("one", "other"), 1, 2, 2), {"train": images}, Preprocessing(1, 2, 2))
+    check_same_data(tmp_path, source, "here")
+    check_same_data(tmp_path, source, "here")
+    images.groups = ("a", "b", "b", "")
+    with pytest.raises(DataError, match=r"here: the data are not those that the run in .* began with"):
+        check_same_data(tmp_path, source, "here")

@@ -257,7 +257,7 @@ def with_threshold(
 
 def _threshold(policy: Policy, scores: Tensor, alpha: float) -> tuple[float, float]:
     """The threshold on scores of correct decisions, and the alpha that so many of them can keep."""
-    if policy.guarantee == "expected":
+    if policy.guarantee != "binomial":
         reachable = alpha if len(scores) >= least_rows(alpha) else 1 / (len(scores) + 1)
         threshold = conformal_threshold(scores, reachable)
     else:  # the largest of n scores holds where (1 - alpha)^n <= delta; a hair more, for rounding

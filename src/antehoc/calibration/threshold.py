@@ -9,7 +9,7 @@ from torch import Tensor
 from antehoc.errors import DataError
 from antehoc.types import Scores, checked
 
-Guarantee = Literal["expected", "binomial"]
+Guarantee = Literal["expected", "binomial", "cross"]  #: `cross`: in expectation too, with a weaker proof
 DELTA = 0.05  #: chance that the `binomial` guarantee fails
 
 
@@ -80,11 +80,30 @@ def _check(scores: Tensor, **shares: float) -> None:
         raise DataError("a threshold needs finite scores; got NaN or infinity. Is the output of the model finite?")
 
 
-def least_rows(alpha: float) -> int:
-    """How many correct decisions a threshold at alpha needs at least: n >= 1/alpha - 1.
+def least_rows(alpha: float, guarantee: Guarantee = "expected") -> int:
+    """How many correct decisions a threshold at alpha needs at least.
+
+    `expected` and `cross` need n >= 1/alpha - 1; `binomial` needs (1 - alpha)^n <= 0.05.
 
     Raises:
         DataError: alpha is not between 0 and 1.
+    Example:
+        >>> least_rows(0.01), least_rows(0.01, "binomial")
+        (99, 299)
     """
     _check(torch.zeros(0), alpha=alpha)
+    if guarantee == "binomial":
+        return math.ceil(math.log(DELTA) / math.log1p(-alpha) - 1e-9)
     return math.ceil(1 / alpha - 1 - 1e-9)
+
+
+def least_alpha(rows: int, guarantee: Guarantee = "expected") -> float:
+    """The smallest alpha that so many correct decisions can keep; 1 where there is none.
+
+    Example:
+        >>> least_alpha(19), round(least_alpha(59, "binomial"), 4)
+        (0.05, 0.0495)
+    """
+    if guarantee == "binomial":
+        return 1 - DELTA ** (1 / rows) if rows else 1.0
+    return 1 / (rows + 1)

@@ -46,11 +46,14 @@ class Examples(Dataset[Batch], ABC):
         labels: (n,) int64, numbers into the classes; with several labels per image, (n, K) float32 of 0 and 1.
         labels_known: whether the labels say what the images show. They are zeros that mean nothing where it is False.
         attributes: (n, N) in 0..1; (n, 0) where there are none.
+        groups: the name of each image's group, empty where it has none; None where the data know no groups. Images of
+            a group show one object, patient or place, and are never used to judge a network trained on the others.
     """
 
     labels: Tensor
     labels_known: bool
     attributes: Tensor
+    groups: tuple[str, ...] | None = None
     _objects: Objects | None
 
     def __init__(
@@ -121,6 +124,7 @@ class Examples(Dataset[Batch], ABC):
         chosen = copy(self)
         chosen.labels, chosen.attributes = self.labels[rows], self.attributes[rows]
         chosen._objects = None if self._objects is None else tuple(self._objects[index] for index in indices)
+        chosen.groups = None if self.groups is None else tuple(self.groups[index] for index in indices)
         return chosen
 
     def without_labels(self: E) -> E:
@@ -239,6 +243,7 @@ class Files(Examples):
         objects: Sequence[Sequence[Instance]] | None = None,
         parts: Tensor | None = None,
         part_names: Sequence[str] = (),
+        groups: Sequence[str] | None = None,
     ) -> None:
         """Hold paths; no file is opened.
 
@@ -252,11 +257,14 @@ class Files(Examples):
             objects: of each image, where there may be several; instead of `boxes` and `masks`.
             parts: (n, P, 3), x and y in pixels of the files, and whether the part is visible.
             part_names: of the P parts.
+            groups: the name of each image's group, empty where it has none.
         Raises:
             DataError: if the parts do not line up.
         """
         if (boxes is not None and boxes.shape != (len(paths), 4)) or (masks is not None and len(masks) != len(paths)):
             raise DataError(f"{len(paths)} images need as many boxes (n, 4) and masks, or none.")
+        if groups is not None and len(groups) != len(paths):
+            raise DataError(f"{len(paths)} images need as many groups, or none; got {len(groups)}.")
         super().__init__(len(paths), labels, attributes, _listed(objects, boxes, masks))
         if parts is not None and parts.shape != (len(paths), len(part_names), 3):
             raise DataError(
@@ -266,6 +274,7 @@ class Files(Examples):
         if objects is None:
             self._objects = one_each(len(paths), boxes, masks, self.labels if self.labels_known else None)
         self.paths = tuple(paths)
+        self.groups = None if groups is None else tuple(groups)
         self.parts = parts
         self.part_names = tuple(part_names)
         self.preprocessing = preprocessing

@@ -1,10 +1,9 @@
 """Which role each image plays, and whether one image plays two."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
-from itertools import accumulate
 
 from antehoc.data.examples import Examples, Files
+from antehoc.data.strata import label_sets, stratified, together
 from antehoc.errors import DataError, near_miss
 from antehoc.types import ROLES, Role
 
@@ -13,46 +12,98 @@ ROLE_NAMES: Mapping[str, Role] = {role: role for role in ROLES} | {"val": "valid
 
 
 def complete_split(
-    files: Files, roles: Sequence[Role], *, shares: Sequence[float], seed: int, where: str
+    files: Files,
+    roles: Sequence[Role],
+    *,
+    shares: Sequence[float],
+    seed: int,
+    where: str,
 ) -> tuple[list[Role], tuple[str, ...]]:
     """A role for each file: the given one, but a role without a file is taken from train.
 
-    Where every file is in train the whole split is drawn. A file's role depends only on its bytes, the seed and the
-    shares, so that equal files share a role and a growing set keeps its split.
+    Where every file is in train the whole split is drawn. It is drawn class by class, in an order by a seeded hash of
+    the files' bytes (`stratified`), so that every class keeps its shares and at least one training image. Equal files
+    share a role, and so do the files of a group. The split depends on seed, shares, bytes, classes and groups alone,
+    not on names or on the order of the files; with files added or removed it may differ for every file.
 
     Args:
-        files: all files.
+        files: all files, with their labels and groups.
         roles: the given role of each.
         shares: of train, validation, calibration and test; those of train and the missing roles count, as ratios.
         seed: another seed draws another split.
         where: what a message puts in front.
     Returns:
-        The roles, and a note of what was drawn: none where nothing was.
+        The roles, and notes of what was drawn: none where nothing was.
     Raises:
-        DataError: if the shares cannot be used, or a role gets no image.
+        DataError: if the shares cannot be used, a given split divides a group, or a role gets no image.
         ImageError: if a file that must be hashed cannot be read.
     """
     if len(shares) != len(ROLES) or not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
         raise DataError(f"shares: four numbers above 0 that sum to 1 are needed ({', '.join(ROLES)}); got {[*shares]}.")
     if "train" not in roles:
         raise DataError(f"{where}: there is no image in the role train; the other roles are not enough.")
+    if files.groups:
+        check_groups(files.groups, roles, where=where)
     missing = [role for role in ROLES if role not in roles]
     if not missing:
         return list(roles), ()
     wanted = [role for role in ROLES if role == "train" or role in missing]
-    ends = list(accumulate(shares[ROLES.index(role)] for role in wanted))
     trained = [index for index, role in enumerate(roles) if role == "train"]
+    own = files.select(trained)
+    labels = label_sets(own.labels)
+    units = together(own.content_hashes(), own.groups)
+    parts = stratified(own.content_hashes(), labels, units, [shares[ROLES.index(role)] for role in wanted], seed=seed)
     result = list(roles)
-    for index, digest in zip(trained, files.select(trained).content_hashes(), strict=True):
-        draw = int.from_bytes(blake2b(digest + str(seed).encode(), digest_size=7).digest()) / 2**56 * ends[-1]
-        result[index] = next((role for role, end in zip(wanted, ends, strict=True) if draw < end), wanted[-1])
+    for index, part in zip(trained, parts, strict=True):
+        result[index] = wanted[part]
     if empty := [role for role in wanted if role not in result]:
         raise DataError(
-            f"{where}: {len(trained)} images are too few to draw {', '.join(wanted)} from; {empty[0]} got none; "
-            f"give more images, other shares or another seed."
+            f"{where}: {len(trained)} images{_in_groups(own)} are too few to draw {', '.join(wanted)} from;"
+            f" {empty[0]} got none; give more images or other shares."
         )
-    counts = ", ".join(f"{result.count(role)} {role}" for role in wanted)
-    return result, (f"The split was drawn by a hash of each file's bytes (seed {seed}): {counts}.",)
+    drawn = [result[index] for index in trained]
+    return result, _notes(drawn, wanted, labels, seed, _in_groups(own))
+
+
+def _in_groups(files: Files) -> str:
+    return f" in {len(named)} groups" if (named := {group for group in files.groups or () if group}) else ""
+
+
+def _notes(
+    drawn: Sequence[Role], wanted: Sequence[Role], labels: Sequence[Sequence[int]], seed: int, groups: str
+) -> tuple[str, ...]:
+    """What was drawn, and which roles lack a class."""
+    counts = ", ".join(f"{drawn.count(role)} {role}" for role in wanted)
+    kept = ", groups kept together" if groups else ""
+    notes = [
+        f"The split was drawn class by class, by a hash of each file's bytes (seed {seed}), from {len(drawn)}"
+        f" images{groups}{kept}: {counts}."
+    ]
+    classes = {label for own in labels for label in own}
+    for role in wanted[1:]:
+        found = {label for own, part in zip(labels, drawn, strict=True) if part == role for label in own}
+        if len(found) < len(classes):
+            notes.append(f"{len(classes) - len(found)} of {len(classes)} classes have too few images for {role}.")
+    return tuple(notes)
+
+
+def check_groups(groups: Sequence[str], roles: Sequence[Role], *, where: str) -> None:
+    """Refuse a given split that divides a group.
+
+    Args:
+        groups: the name of each image's group, empty where it has none.
+        roles: of each image.
+        where: what a message puts in front.
+    Raises:
+        DataError: naming the first such group and two of its roles.
+    """
+    first: dict[str, Role] = {}
+    for group, role in zip(groups, roles, strict=True):
+        if group and (other := first.setdefault(group, role)) != role:
+            raise DataError(
+                f"{where}: the group {group!r} has images in {other} and in {role}; keep a group in one role, or leave"
+                " the split out."
+            )
 
 
 def check_held_out(where: str, validation: float, calibration: float) -> None:
@@ -87,8 +138,8 @@ def check_trained(labels: Sequence[str], roles: Sequence[Role], places: Sequence
     for label, role, place in zip(labels, roles, places, strict=True):
         if label not in trained:
             raise DataError(
-                f"{where}: the label {label!r} ({place}, role {role}) has no image in train; give it some, or another "
-                f"seed where the split is drawn.{near_miss(label, trained)}"
+                f"{where}: the label {label!r} ({place}, role {role}) has no image in train; give it some."
+                f"{near_miss(label, trained)}"
             )
 
 

@@ -37,6 +37,10 @@ class Table:
         self.refuse([not text for text in texts], column, "it must not be empty")
         return texts
 
+    def optional_texts(self, column: str) -> list[str]:
+        """The column's cells, empty where they hold nothing."""
+        return [_text(value) for value in self.columns[column]]
+
     def numbers(self, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         numbers = np.array([_number(value) for value in self.columns[column]])
         self.refuse(~np.isfinite(numbers), column, "a number is needed")

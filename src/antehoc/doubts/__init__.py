@@ -24,9 +24,7 @@ class Doubt(NamedTuple):
     sentence: str  #: of its reason; `{name}` is the decided class, in quotes
     words: str  #: what figures call it
     of_decision: bool = False  #: a function of the task and the logits alone, which every system has
-    about: tuple[str, ...] = (
-        "wrong",
-    )  #: what it finds: `wrong` decisions, `unknown` images; or no default doubt
+    about: tuple[str, ...] = ("wrong",)  #: what it finds: `wrong` decisions, `unknown` images; or no default doubt
     alone: bool = False  #: its reason is given only where nothing else speaks against a questioned decision
 
 

@@ -38,7 +38,8 @@ def evaluate(
         model: with its policy.
         test: images that were used for no choice.
         unknown: sets of images of no known class, by name.
-        calibration: scored calibration images, to give the maximum-softmax baseline a threshold of its own.
+        calibration: scored calibration images, to give the maximum-softmax baseline a threshold of its own; fewer than
+            20 correct decisions give it none.
         train_attributes: true attributes (n, N) of training images, for the majority predictor.
         train: the training images, to compare with the detectors of pytorch-ood on the same features; None: do not.
         scored: the test images as scored already, with `features` where `train` is given.
@@ -96,7 +97,7 @@ def _verdicts(
 ) -> tuple[list[Figure], list[Figure]]:
     """Figures on errors, and on sets of no known class."""
     found, threshold = verdicts.figures(scored, policy, seed), None
-    if calibration is not None and BASELINE in calibration.doubts:
+    if calibration is not None and verdicts.has_baseline(calibration):
         threshold = verdicts.baseline_policy(calibration, policy.alpha).threshold
         found += verdicts.baseline_figures(scored, threshold)
     return found + verdicts.at_points(scored, policy, points), sets.figures(policy, scored, unknown, threshold)

@@ -1,7 +1,7 @@
 """How a verdict is to be read: what was promised, and what was not."""
 
 from antehoc.blocks import Note, Section
-from antehoc.calibration import Guarantee, Policy
+from antehoc.calibration import Guarantee, Policy, proven_alpha
 from antehoc.calibration.choice import why
 from antehoc.calibration.product import CONFIDENCE
 from antehoc.figure import number, percent
@@ -11,6 +11,7 @@ _FREE = 1e300  # a threshold above this means that there is none
 _KEPT: dict[Guarantee, str] = {
     "expected": "as an expectation over draws of the calibration images",
     "binomial": "with a probability of 95 % over draws of the calibration images",
+    "cross": "in expectation, as far as networks trained on most of the images score as the one that is kept",
 }
 _NOT_PROMISED = (
     "that an accepted decision is correct; that a given share of wrong decisions is found; that alpha"
@@ -73,6 +74,14 @@ def _promised(policy: Policy) -> str:
     asked = ""
     if policy.alpha > policy.asked_alpha:
         asked = f" ({percent(policy.asked_alpha)} was asked for, but the calibration images were too few to keep it)"
+    if policy.guarantee == "cross":
+        return (
+            f"about {percent(policy.alpha)} (alpha) of correct decisions are questioned{asked}, {_KEPT['cross']}. The"
+            f" threshold is cross-conformal: {policy.threshold_rows:,} correct decisions set it, on calibration images"
+            " and on training images by networks that were trained on the other folds. For cross-conformal prediction"
+            f" itself, which keeps all these networks, {percent(proven_alpha(policy.alpha, policy.threshold_rows))} is"
+            " proven; the share measured on test images is what counts."
+        )
     return (
         f"at most {percent(policy.alpha)} (alpha) of correct decisions are questioned{asked},"
         f" {_KEPT[policy.guarantee]}, on images drawn as those were. The threshold was set by"

@@ -154,6 +154,11 @@ def at_points(scored: Scored, policy: Policy, points: Sequence[float]) -> list[F
     return found
 
 
+def has_baseline(calibration: Scored) -> bool:
+    """Whether scored calibration images can set a threshold of maximum softmax: 20 correct decisions are needed."""
+    return BASELINE in calibration.doubts and int((~calibration.wrong).sum()) >= 20
+
+
 def baseline_policy(calibration: Scored, alpha: float) -> Policy:
     """Maximum softmax with its own threshold at the same alpha, from scored calibration images."""
     return calibrate(

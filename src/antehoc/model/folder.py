@@ -240,8 +240,9 @@ def model_card(model: Model) -> str:
             f"Score `{policy.method}` of {', '.join(policy.doubts)}; "
             f"questioned above {number(policy.threshold, 'quantity')}.",
             *([chosen] if (chosen := why(policy.method, policy.candidates, policy.fit_errors)) else []),
-            f"At most {percent(policy.alpha)} of correct decisions are questioned ({policy.guarantee}), as set on "
-            f"{policy.threshold_rows} correct decisions on calibration images.",
+            f"{'About' if policy.guarantee == 'cross' else 'At most'} {percent(policy.alpha)} of correct decisions are "
+            f"questioned ({policy.guarantee}), as set on {policy.threshold_rows} correct decisions on "
+            f"{'out-of-fold and ' if policy.guarantee == 'cross' else ''}calibration images.",
         ]
     else:
         lines += ["Never calibrated: its decisions carry no verdict."]

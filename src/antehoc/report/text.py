@@ -49,7 +49,7 @@ def trained(trained: Trained) -> str:
         lines.append(
             f"verdict: {policy.method} of {', '.join(policy.doubts)}; questioned above {limit},"
             f" alpha {percent(policy.alpha)}, from {policy.threshold_rows} correct decisions on"
-            " calibration images"
+            f" {'out-of-fold and ' if policy.guarantee == 'cross' else ''}calibration images"
         )
         if chosen := why(policy.method, policy.candidates, policy.fit_errors):
             lines.append(f"verdict: {chosen}")

@@ -1,16 +1,19 @@
 """Calibration of a trained model: fit the doubts, score the calibration images, set the threshold."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from antehoc import calibration
 from antehoc.calibration.product import CONFIDENCE
 from antehoc.data import Source
 from antehoc.doubts import DOUBTS
 from antehoc.evaluation import Scored, score
+from antehoc.figure import number
 from antehoc.model import Model
 from antehoc.recipe import Recipe
 from antehoc.results import Calibrated
@@ -32,6 +35,7 @@ def calibrate_model(
 
     The doubts are fitted on the training images; then the calibration images set the threshold. The score is fitted on
     out-of-fold rows of the training images where the recipe has folds, else on one half of the calibration images.
+    With `threshold: cross` the out-of-fold rows set the threshold as well.
 
     Args:
         model: trained by the recipe; its system's doubts are fitted in place.
@@ -49,12 +53,14 @@ def calibrate_model(
     fit = out_of_fold(recipe, source, job) if recipe.verdict.folds else None
     if fit and clock:
         clock.lap("folds")
-    if recipe.verdict.method != "auto":
-        return Calibrated(replace(model, policy=policy_from(recipe, rows, fit, seed)), rows)
-    fit, kept = (fit, rows) if fit else _halves(rows, seed)
-    system.temperature.fit(rows.task, fit.logits, fit.label)
-    fit, kept, rows = (_tempered(system, one) for one in (fit, kept, rows))
-    return Calibrated(replace(model, policy=chosen_policy(recipe, kept, fit)), rows)
+    if recipe.verdict.method == "auto":
+        held = fit or _halves(rows, seed)[0]
+        system.temperature.fit(rows.task, held.logits, held.label)
+        rows, fit = _tempered(system, rows), fit and _tempered(system, fit)
+    policy = policy_from(recipe, rows, fit, seed)
+    if policy.guarantee == "cross":
+        log.info("%s", observed(policy, rows))
+    return Calibrated(replace(model, policy=policy), rows)
 
 
 def _halves(rows: Scored, seed: int) -> tuple[Scored, Scored]:
@@ -70,50 +76,100 @@ def _tempered(system: System[Any], rows: Scored) -> Scored:
     return replace(rows, doubts={**rows.doubts, CONFIDENCE: value.cpu()})
 
 
-def chosen_policy(recipe: Recipe, rows: Scored, fit: Scored) -> calibration.Policy:
-    """The policy whose rule the data choose.
-
-    Args:
-        recipe: its verdict.
-        rows: scored calibration images; they set the threshold.
-        fit: other scored images that trained no network that decided them; they choose the rule.
-    Raises:
-        DataError: too few rows for the promise.
-    """
-    verdict = recipe.verdict
-    return calibration.calibrate_products(
-        rows.doubts,
-        rows.wrong,
-        fit=(fit.doubts, fit.wrong),
-        names=verdict.doubts or [name for name, doubt in DOUBTS.items() if doubt.about],
-        alpha=verdict.alpha,
-        guarantee=verdict.guarantee,
-        predicted=rows.about if verdict.per_class else None,
-        classes=rows.logits.shape[1],
-    )
-
-
 def policy_from(recipe: Recipe, rows: Scored, fit: Scored | None, seed: int) -> calibration.Policy:
     """The policy that a recipe's `verdict` describes.
 
     Args:
         recipe: its verdict.
         rows: scored calibration images.
-        fit: scored images that fit the combined score; None: one half of `rows` does.
+        fit: scored images that fit the combined score; None: one half of `rows` does. Where the recipe's threshold is
+            `cross` they are the out-of-fold ones, with a column `fold`, and set the threshold too.
         seed: of the halves.
     Raises:
         DataError: too few rows for the promise.
     """
+    if recipe.verdict.threshold == "cross" and fit is not None:
+        return _cross_policy(recipe, rows, fit, seed)
+    return _fitted(recipe, rows, (fit.doubts, fit.wrong) if fit else None, seed)
+
+
+def _fitted(
+    recipe: Recipe, rows: Scored, fit: tuple[Mapping[str, Tensor], Tensor] | None, seed: int
+) -> calibration.Policy:
+    verdict = recipe.verdict
+    if verdict.method == "auto":
+        if fit is None:
+            half, rows = _halves(rows, seed)
+            fit = half.doubts, half.wrong
+        return calibration.calibrate_products(
+            rows.doubts,
+            rows.wrong,
+            fit=fit,
+            names=verdict.doubts or [name for name, doubt in DOUBTS.items() if doubt.about],
+            alpha=verdict.alpha,
+            guarantee=verdict.guarantee,
+            predicted=rows.about if verdict.per_class else None,
+            classes=rows.logits.shape[1],
+        )
     return calibration.calibrate(
         rows.doubts,
         rows.wrong,
-        names=recipe.verdict.doubts,
-        late=recipe.verdict.late,
-        alpha=recipe.verdict.alpha,
-        fit=(fit.doubts, fit.wrong) if fit else None,
-        predicted=rows.about if recipe.verdict.per_class else None,
+        names=verdict.doubts,
+        late=verdict.late,
+        alpha=verdict.alpha,
+        fit=fit,
+        predicted=rows.about if verdict.per_class else None,
         classes=rows.logits.shape[1],
-        method=recipe.verdict.method,
-        guarantee=recipe.verdict.guarantee,
+        method=verdict.method,
+        guarantee=verdict.guarantee,
         generator=torch.Generator().manual_seed(mix(seed, 2)),
+    )
+
+
+def _cross_policy(recipe: Recipe, rows: Scored, fit: Scored, seed: int) -> calibration.Policy:
+    """A cross-conformal threshold from calibration images and out-of-fold rows together."""
+    every = Scored(
+        torch.cat([rows.label, fit.label]),
+        torch.cat([rows.attributes, fit.attributes]),
+        torch.cat([rows.logits, fit.logits]),
+        {name: torch.cat([values, fit.doubts[name]]) for name, values in rows.doubts.items()},
+        {},
+        rows.task,
+    )
+    fold = torch.cat([torch.full((len(rows.label),), -1), fit.columns["fold"]])
+    if every.wrong.ndim == 2:  # each label of an image is a decision, in the image's fold
+        fold = fold[:, None].expand(every.wrong.shape)
+    flat = calibration.Decisions(
+        {name: values.flatten() for name, values in every.doubts.items()}, every.wrong.flatten(), fold.flatten()
+    )
+
+    def refit(kept: Tensor) -> calibration.Policy:
+        return _fitted(
+            recipe, every, ({name: values[kept] for name, values in flat.doubts.items()}, flat.wrong[kept]), seed
+        )
+
+    return calibration.cross_conformal(
+        refit(flat.fold >= 0),
+        refit,
+        flat,
+        recipe.verdict.alpha,
+        predicted=every.about.flatten() if recipe.verdict.per_class else None,
+        classes=every.logits.shape[1],
+    )
+
+
+def observed(policy: calibration.Policy, rows: Scored) -> str:
+    """What a cross-conformal threshold does to the calibration images, which did not train the network that is kept.
+
+    Args:
+        policy: with a cross-conformal threshold.
+        rows: scored calibration images.
+    """
+    correct = ~rows.wrong
+    questioned = (policy.score(rows.doubts) > policy.thresholds(rows.about)) & correct
+    proven = calibration.proven_alpha(policy.alpha, policy.threshold_rows)
+    return (
+        f"the threshold is cross-conformal and aims at alpha {number(policy.alpha)}: of {int(correct.sum())} correct"
+        f" decisions on calibration images {int(questioned.sum())} are questioned; with the networks of all folds kept,"
+        f" {number(proven)} is proven"
     )

@@ -18,7 +18,7 @@ from antehoc.types import Role
 def check_same_data(folder: Path, source: Source, where: str) -> None:
     """Keep a fingerprint of a run's data, or refuse data that differ from those that the run began with.
 
-    The fingerprint covers the bytes, labels, attributes and role of every image, and the class names.
+    The fingerprint covers the bytes, labels, attributes, group and role of every image, and the class names.
 
     Args:
         folder: of the run.
@@ -34,6 +34,8 @@ def check_same_data(folder: Path, source: Source, where: str) -> None:
         digest.update(role.encode() + b"".join(examples.content_hashes()))
         for values in (examples.labels, examples.attributes):
             digest.update(values.numpy().tobytes())
+        if examples.groups:
+            digest.update(repr(examples.groups).encode())
     found, file = f"{digest.hexdigest()} {', '.join(counts)}", folder / "data.txt"
     try:
         if not file.exists():

@@ -15,6 +15,7 @@ from antehoc.figure import Figure, number, prefixed
 from antehoc.model import Model
 from antehoc.recipe import Recipe, read_recipe, variant
 from antehoc.results import Reproduction, Trained
+from antehoc.runs.calibrate import observed
 from antehoc.runs.checks import check_run
 from antehoc.runs.clock import Clock
 from antehoc.runs.folder import run_folder
@@ -167,7 +168,7 @@ def _measured(
         findings[name] = finding
         figures += finding.figures()
         clock.lap("studies")
-    notes = [*policy_notes(model), *found.notes, *notes, *source.notes]
+    notes = [*policy_notes(model), *_observed(trained), *found.notes, *notes, *source.notes]
     return _Part(trained, found, findings, figures, {**trained.seconds, **clock.parts}, notes)
 
 
@@ -189,6 +190,11 @@ def named_notes(found: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     return (*main, *(f"{name}: {note}" for name, own in found.items() if name for note in own if note not in main))
 
 
+def _observed(trained: Trained) -> list[str]:
+    policy = trained.model.policy
+    return [observed(policy, trained.calibration)] if policy and policy.guarantee == "cross" else []
+
+
 def policy_notes(model: Model) -> list[str]:
     """What a person should know of how a model's verdict was set."""
     policy = model.policy
@@ -201,6 +207,6 @@ def policy_notes(model: Model) -> list[str]:
         notes.append(f"verdict: {chosen}")
     if policy.alpha > policy.asked_alpha:
         rows = policy.threshold_rows
-        kept, asked = number(policy.alpha), policy.asked_alpha
-        notes.append(f"{rows} correct decisions on calibration images keep alpha {kept}, not {asked}")
+        what = "decisions" if policy.guarantee == "cross" else "decisions on calibration images"
+        notes.append(f"{rows} correct {what} keep alpha {number(policy.alpha)}, not {policy.asked_alpha}")
     return notes

@@ -62,10 +62,9 @@ def test_the_split_is_drawn_by_seed_and_bytes_alone(plain, tmp_path):
     first = roles(plain, 0)
     assert roles(plain, 1) != first
     plain.rename(tmp_path / "elsewhere")
-    for number in range(80, 100):
-        paint(tmp_path / "elsewhere" / "hen" / f"{number}.png", number)
-    grown = roles(tmp_path / "elsewhere", 0)
-    assert {name: grown[name] for name in first} == first  # a growing set keeps its split
+    assert roles(tmp_path / "elsewhere", 0) == first
+    assert list(first.values()).count("train") == 48
+    assert list(first.values()).count("test") == 12
 
 
 def test_equal_files_never_cross(plain):

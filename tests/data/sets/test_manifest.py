@@ -116,6 +116,22 @@ def test_path_and_label_are_enough(rows, tmp_path):
     assert source.spec.class_attributes == ()
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_images_of_a_group_share_a_role(kind, rows, tmp_path):
+    for number, row in enumerate(without(rows, "split")):
+        rows[number] = {**row, "group": f"animal {number // 4}" if number < 56 else ""}
+    source = manifest((write if kind == "csv" else write_parquet)(tmp_path / f"table.{kind}", rows))
+    held = [{group for group in files.groups if group} for files in source.roles.values()]
+    assert sum(map(len, held)) == len(set().union(*held)) == 14
+    assert "from 60 images in 14 groups" in source.notes[0]
+
+
+def test_a_group_in_two_roles_is_refused(rows, tmp_path):
+    rows = [{**row, "group": number % 30} for number, row in enumerate(rows)]
+    message = refusal(write(tmp_path / "table.csv", rows))
+    assert "the group '0' has images in train and in validation; keep a group in one role" in message
+
+
 def test_a_role_without_rows_is_taken_from_train(rows, tmp_path):
     for row in rows:
         row["split"] = "train" if row["split"] in ("val", "calibration") else row["split"]

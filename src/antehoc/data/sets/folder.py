@@ -35,7 +35,8 @@ def folder(
 
     Classes are the sorted names of the class folders; images may lie at any depth in them. Roles are `train`,
     `validation` (or `val`), `calibration` and `test`. A role without a folder, and all of them where there is no
-    split, is taken from train by a hash of each file's bytes, so that equal files always share a role.
+    split, is taken from train: class by class, in an order by a hash of each file's bytes, so that equal files always
+    share a role (`complete_split`).
 
     Args:
         path: the folder.

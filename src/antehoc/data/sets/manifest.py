@@ -1,4 +1,4 @@
-"""A table of images, CSV or Parquet: a row for each with path, label, split, attributes, box and mask."""
+"""A table of images, CSV or Parquet: a row for each with path, label, split, group, attributes, box and mask."""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from antehoc.types import DataSpec, Role
 
 ATTRIBUTE = "attribute:"  #: what the name of an attribute column begins with
 BOX = ("x0", "y0", "x1", "y1")
-COLUMNS = ("path", "label", "split", *BOX, "mask")
+COLUMNS = ("path", "label", "split", "group", *BOX, "mask")
 
 
 def manifest(
@@ -36,12 +36,16 @@ def manifest(
     """The data set in a table.
 
     Columns: `path`, relative to the table's folder, and `label`; where there are any, `split` (train, validation,
-    calibration, test), `x0`, `y0`, `x1`, `y1` (the object's box in pixels of the upright file, far edges
-    exclusive), `mask` (the path of an image of the same size, white where the object is) and a column
-    `attribute:<name>` for each attribute, 0 or 1 or between. Other columns are left alone, unless their name is one
-    letter from a known one. Classes are the sorted labels; P(attribute | class) is counted on the training rows;
-    attributes `attribute:part::value` of one part are exclusive if exactly one of them holds in every row. A role
-    without a row is taken from train, and the whole split is drawn where there is none, by a hash of each file's bytes.
+    calibration, test), `group` (any text, the same for images of one object, patient or place), `x0`, `y0`, `x1`,
+    `y1` (the object's box in pixels of the upright file, far edges exclusive), `mask` (the path of an image of the
+    same size, white where the object is) and a column `attribute:<name>` for each attribute, 0 or 1 or between. Other
+    columns are left alone, unless their name is one letter from a known one. Classes are the sorted labels;
+    P(attribute | class) is counted on the training rows; attributes `attribute:part::value` of one part are exclusive
+    if exactly one of them holds in every row.
+
+    A role without a row is taken from train, and the whole split is drawn where there is none: class by class, in an
+    order by a hash of each file's bytes (`complete_split`). The images of a group never have two roles; a row with an
+    empty `group` is a group of its own.
 
     Args:
         path: the table, CSV or Parquet (which needs the extra `parquet`).
@@ -85,6 +89,7 @@ def _files(table: Table, names: Sequence[str], preprocessing: Preprocessing) -> 
         _attributes(table, names),
         boxes=_boxes(table),
         masks=table.files("mask") if "mask" in table.columns else None,
+        groups=table.optional_texts("group") if "group" in table.columns else None,
     )
     return files, roles, classes
 
