@@ -80,6 +80,11 @@ def test_the_binomial_threshold_has_the_rank_that_scipy_gives(n, alpha, delta):
     assert binomial_threshold(torch.arange(1.0, n + 1), alpha, delta) == wanted
 
 
+def test_a_chance_of_exactly_delta_is_small_enough():
+    assert binomial_threshold(torch.tensor([7.0]), 0.5, 0.5) == 7  # P(Binomial(1, 1/2) >= 1) is a half
+    assert binomial_threshold(torch.tensor([7.0]), 0.5, 0.499) == math.inf
+
+
 def test_the_binomial_threshold_breaks_its_promise_in_a_share_delta_of_draws_at_most():
     alpha, delta, draws = 0.1, 0.2, 2000
     rows = torch.rand(draws, 100, generator=torch.Generator().manual_seed(1))
@@ -162,8 +167,9 @@ def test_weights_are_positive_of_mean_one_and_follow_what_a_doubt_knows(seed):
     assert weights[0] > weights[1] > weights[2]
 
 
-@pytest.mark.parametrize("pull", [0.5, 10.0, 1000.0])
-def test_weights_are_those_that_scipy_finds(pull):
+@pytest.mark.parametrize("asked", [{"pull": 0.5}, {"pull": 10.0}, {"pull": 1000.0}, {}])
+def test_weights_are_those_that_scipy_finds(asked):
+    pull = asked.get("pull", 100.0)
     columns, wrong = informative(7)
     rows, target = columns.double().numpy(), wrong.numpy()
 
@@ -174,7 +180,7 @@ def test_weights_are_those_that_scipy_finds(pull):
 
     found = minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-8})
     wanted = np.exp(found.x[1:]) / np.exp(found.x[1:]).mean()
-    np.testing.assert_allclose(fit_weights(columns, wrong, pull=pull), wanted, rtol=1e-3)
+    np.testing.assert_allclose(fit_weights(columns, wrong, **asked), wanted, rtol=1e-3)
 
 
 def test_a_strong_pull_gives_equal_weights():

@@ -2,12 +2,15 @@
 
 import warnings
 
+import numpy as np
 import pytest
 import timm
 import torch
 import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import cosine
+from sklearn.linear_model import Ridge
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -310,6 +313,25 @@ def test_lime_finds_the_weights_of_a_linear_classifier():
     assert_close(found.maps.flatten(), torch.tensor([1.0, -2, 3, 0]), atol=0.2, rtol=0)  # the ridge pulls to zero
 
 
+def test_lime_is_the_ridge_regression_of_the_paper():
+    """Logit a * b + 2c of 1 on a fill of 0: no line fits it, so the kernel and the ridge count."""
+    pytest.importorskip("captum", reason="captum is not installed")
+
+    class Product(nn.Module):
+        def forward(self, image):
+            a, b, c, _ = image.flatten(1).unbind(1)
+            return torch.stack([a * b + 2 * c, 0 * a], 1)
+
+    options = {"cells": 2, "fill": 0.0, "samples": 30, "seed": 5}
+    found = attributions(Product(), torch.ones(1, 1, 2, 2), method="lime", target=0, **options)
+    draws = torch.Generator().manual_seed(5)
+    shown = np.concatenate([torch.randint(0, 2, (1, 4), generator=draws).numpy() for _ in range(30)])
+    far = [cosine(row, np.ones(4)) if row.any() else 1.0 for row in shown]
+    kernel = np.sqrt(np.exp(-np.square(far) / 0.25**2))
+    ridge = Ridge(alpha=1.0).fit(shown, shown[:, 0] * shown[:, 1] + 2 * shown[:, 2], sample_weight=kernel)
+    assert_close(found.maps.flatten(), torch.tensor(ridge.coef_).float(), rtol=1e-4, atol=1e-5)
+
+
 def test_rise_of_a_classifier_that_reads_nothing_is_the_mean_mask():
     found = attributions(linear([0.0] * 4), torch.rand(1, 1, 2, 2), method="rise", target=0, masks=2000, shown=0.25)
     assert_close(found.maps, torch.full((1, 1, 2, 2), 0.5), atol=0.05, rtol=0)  # P = 1/2; the chance cancels
@@ -321,6 +343,22 @@ def test_an_extremal_mask_has_the_area_that_was_asked_for(images):
         found = attributions(net, images, method="extremal-perturbation", target=0, area=area)
         assert_close(found.maps.mean((1, 2, 3)), torch.full((2,), area), atol=0.03, rtol=0)
         assert ((found.maps > 0.1) & (found.maps < 0.9)).float().mean() < 0.2
+
+
+def test_an_extremal_mask_takes_small_steps_towards_all_or_nothing():
+    """Of a classifier that reads nothing: only the area counts, and half of it makes the two halves alike."""
+    image, options = torch.rand(1, 1, 2, 2), {"target": 0, "area": 0.5, "cells": 2}
+    for steps in (1, 2, 20):
+        found = attributions(linear([0.0] * 4), image, method="extremal-perturbation", steps=steps, **options)
+        hidden, shown = found.maps.flatten().sort().values.split(2)
+        assert_close(shown, 1 - hidden)
+        if steps == 1:  # the first step of Adam is its rate
+            assert_close(shown, torch.full((2,), 0.3).sigmoid())
+
+
+def test_the_first_step_of_gradient_ascent_is_a_twentieth():
+    image = gradient_ascent(linear([3.0, -3.0, 0.1, -0.1]), 0, (1, 2, 2), steps=1)
+    assert_close(image, torch.tensor([[[[0.55, 0.45], [0.55, 0.45]]]]))
 
 
 def test_gradient_ascent_of_a_linear_classifier_goes_to_the_sign_of_its_weights():

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -62,6 +63,13 @@ def test_terms_of_the_mask_by_hand():
     assert terms["outside"] == 0  # the object is everywhere
     assert terms["empty"] == 0  # the image of the absent class shows nothing
     assert joint().loss_terms(output_of(both), batch_of([0, 1], both))["empty"] == 0.25
+
+
+def test_the_variation_is_the_mean_step_down_plus_the_mean_step_across():
+    mask = torch.rand(3, 1, 16, 16)
+    term = joint(losses=("variation",)).loss_terms(output_of(mask), batch_of([1, 0, 1]))["variation"]
+    down, across = (np.abs(np.diff(mask.numpy(), axis=axis)).mean() for axis in (2, 3))
+    assert term.item() == pytest.approx(down + across, rel=1e-5)
 
 
 def test_the_budget_is_how_far_a_mask_lies_outside_its_bounds():
