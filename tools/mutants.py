@@ -119,6 +119,16 @@ class Changes(ast.NodeVisitor):
     def visit_Assert(self, node: ast.Assert) -> None:
         """Nor are remarks to the type checker."""
 
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        """Nor is how such a message is put together from another error's."""
+        if not isinstance(node.body[-1], ast.Raise):
+            self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        """How much is worked out at once is a matter of memory: the results are the same."""
+        if not any(isinstance(target, ast.Name) and "AT_ONCE" in target.id for target in node.targets):
+            self.generic_visit(node)
+
     def visit_keyword(self, node: ast.keyword) -> None:
         if node.arg not in NOT_COUNTED:
             self.visit(node.value)
