@@ -113,6 +113,17 @@ def test_evidence_is_minus_the_log_of_the_share_that_doubts_as_much():
     assert_close(evidence(at), -shares.log(), rtol=0.02, atol=0.02)  # the levels stand .02 to .002 apart
 
 
+def test_levels_stand_a_fiftieth_apart_and_from_nine_tenths_on_by_equal_ratios():
+    levels = np.array(fit_evidence(normal(0, 100)).levels)
+    np.testing.assert_allclose(levels[:46], np.arange(46) / 50)
+    np.testing.assert_allclose(1 - levels[46:], np.geomspace(10**-1.02, 0.01, 30), rtol=1e-5)
+
+
+def test_quantiles_of_very_many_rows_are_those_of_fewer():
+    many = fit_evidence(torch.arange(1_000_000.0))
+    np.testing.assert_allclose(many.values, np.array(many.levels) * 1e6, atol=1)
+
+
 def test_evidence_of_ties_is_that_of_all_who_doubt_as_much():
     doubt = torch.cat([torch.zeros(60), torch.ones(40)])  # 40 of 100 doubt as much as 1
     evidence = fit_evidence(doubt)
@@ -147,6 +158,7 @@ def test_a_constant_doubt_is_no_evidence_until_it_is_passed():
     evidence = fit_evidence(torch.zeros(50))
     assert evidence(torch.tensor([-1.0, 0.0])).tolist() == [0, 0]
     assert float(evidence(torch.tensor([1.0]))) > 4
+    assert evidence.slope == 1000  # a thousandth of the spread, or of 1 without any, is the least tail
 
 
 def informative(seed: int, rows: int = 1500) -> tuple[torch.Tensor, torch.Tensor]:
