@@ -113,6 +113,10 @@ def test_evidence_is_minus_the_log_of_the_share_that_doubts_as_much():
     assert_close(evidence(at), -shares.log(), rtol=0.02, atol=0.02)  # the levels stand .02 to .002 apart
 
 
+def test_the_tail_is_what_lies_above_the_last_level():
+    assert fit_evidence(torch.arange(101.0)).slope == pytest.approx(1)  # 99 is that level, and 100 lies 1 above it
+
+
 def test_levels_stand_a_fiftieth_apart_and_from_nine_tenths_on_by_equal_ratios():
     levels = np.array(fit_evidence(normal(0, 100)).levels)
     np.testing.assert_allclose(levels[:46], np.arange(46) / 50)
@@ -281,6 +285,14 @@ def test_too_few_errors_leave_the_weights_equal():
     assert policy.fit_errors < 10
     assert policy.weights == (1.0, 1.0)
     assert math.isfinite(policy.threshold)
+
+
+def test_ten_errors_are_enough_to_fit_the_weights():
+    columns, _ = rows(0, 200)
+    for errors, method in ((9, "equal-weights"), (10, "combined")):
+        wrong = torch.arange(200) < errors
+        given = {"names": ("good", "weak"), "alpha": 0.05, "generator": torch.Generator()}
+        assert calibrate(columns, torch.zeros(200, dtype=torch.bool), fit=(columns, wrong), **given).method == method
 
 
 def test_too_few_correct_decisions_are_refused():

@@ -6,7 +6,7 @@ import torch
 from scipy import special, stats
 from torch.testing import assert_close
 
-from antehoc.doubts.certainty import entropy, probability
+from antehoc.doubts.certainty import entropy, margin, probability
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 0.0], [-9.0, 8.0, 1.0]], dtype=torch.float64)
 
@@ -29,3 +29,7 @@ def test_a_sure_decision_has_no_entropy(task):
 
 def test_probability_is_the_softmax_of_the_asked_class():
     assert_close(probability(LOGITS, torch.tensor([0, 2, 1])), LOGITS.softmax(1)[[0, 1, 2], [0, 2, 1]])
+
+
+def test_with_several_labels_the_margin_is_how_far_each_logit_lies_from_zero():
+    assert_close(margin("multi-label", LOGITS), -torch.maximum(LOGITS, -LOGITS))
