@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from antehoc import task
-from antehoc.errors import DataError
+from antehoc.errors import DataError, ModelError
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [-3.0, -2.0, -1.0]])
 
@@ -75,3 +75,23 @@ def test_labels_that_fit_pass():
     task.check_labels("single-label", torch.tensor([0, 2]), 3, "here")
     task.check_labels("single-label", torch.zeros(0, dtype=torch.int64), 3, "here")
     task.check_labels("multi-label", torch.zeros(2, 3), 3, "here")
+
+
+@pytest.mark.parametrize(
+    ("logits", "says"),
+    [
+        (torch.zeros(3, 2), r"map 2 images to logits \(2, classes\); int gave a tensor \(3, 2\)"),
+        (torch.zeros(2), r"int gave a tensor \(2,\)"),
+        ([torch.zeros(2, 2)], "int gave list"),
+        (torch.zeros(2, 1), "int gives a single logit, whose softmax is always 1"),
+    ],
+)
+def test_what_is_no_logits_is_refused(logits, says):
+    with pytest.raises(ModelError, match=says):
+        task.checked_logits(7, logits, 2)
+
+
+def test_logits_pass_as_they_are_and_one_alone_through_a_sigmoid():
+    for kind, classes in (("single-label", 2), ("multi-label", 2), ("multi-label", 1)):
+        logits = torch.zeros(2, classes)
+        assert task.checked_logits(7, logits, 2, kind) is logits

@@ -80,6 +80,11 @@ def test_the_binomial_threshold_has_the_rank_that_scipy_gives(n, alpha, delta):
     assert binomial_threshold(torch.arange(1.0, n + 1), alpha, delta) == wanted
 
 
+def test_a_chance_of_exactly_delta_is_small_enough():
+    assert binomial_threshold(torch.tensor([7.0]), 0.5, 0.5) == 7  # P(Binomial(1, 1/2) >= 1) is a half
+    assert binomial_threshold(torch.tensor([7.0]), 0.5, 0.499) == math.inf
+
+
 def test_the_binomial_threshold_breaks_its_promise_in_a_share_delta_of_draws_at_most():
     alpha, delta, draws = 0.1, 0.2, 2000
     rows = torch.rand(draws, 100, generator=torch.Generator().manual_seed(1))
@@ -106,6 +111,21 @@ def test_evidence_is_minus_the_log_of_the_share_that_doubts_as_much():
     at = torch.tensor([-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 2.3])
     shares = torch.stack([(doubt >= value).double().mean() for value in at])
     assert_close(evidence(at), -shares.log(), rtol=0.02, atol=0.02)  # the levels stand .02 to .002 apart
+
+
+def test_the_tail_is_what_lies_above_the_last_level():
+    assert fit_evidence(torch.arange(101.0)).slope == pytest.approx(1)  # 99 is that level, and 100 lies 1 above it
+
+
+def test_levels_stand_a_fiftieth_apart_and_from_nine_tenths_on_by_equal_ratios():
+    levels = np.array(fit_evidence(normal(0, 100)).levels)
+    np.testing.assert_allclose(levels[:46], np.arange(46) / 50)
+    np.testing.assert_allclose(1 - levels[46:], np.geomspace(10**-1.02, 0.01, 30), rtol=1e-5)
+
+
+def test_quantiles_of_very_many_rows_are_those_of_fewer():
+    many = fit_evidence(torch.arange(1_000_000.0))
+    np.testing.assert_allclose(many.values, np.array(many.levels) * 1e6, atol=1)
 
 
 def test_evidence_of_ties_is_that_of_all_who_doubt_as_much():
@@ -142,6 +162,7 @@ def test_a_constant_doubt_is_no_evidence_until_it_is_passed():
     evidence = fit_evidence(torch.zeros(50))
     assert evidence(torch.tensor([-1.0, 0.0])).tolist() == [0, 0]
     assert float(evidence(torch.tensor([1.0]))) > 4
+    assert evidence.slope == 1000  # a thousandth of the spread, or of 1 without any, is the least tail
 
 
 def informative(seed: int, rows: int = 1500) -> tuple[torch.Tensor, torch.Tensor]:
@@ -162,8 +183,9 @@ def test_weights_are_positive_of_mean_one_and_follow_what_a_doubt_knows(seed):
     assert weights[0] > weights[1] > weights[2]
 
 
-@pytest.mark.parametrize("pull", [0.5, 10.0, 1000.0])
-def test_weights_are_those_that_scipy_finds(pull):
+@pytest.mark.parametrize("asked", [{"pull": 0.5}, {"pull": 10.0}, {"pull": 1000.0}, {}])
+def test_weights_are_those_that_scipy_finds(asked):
+    pull = asked.get("pull", 100.0)
     columns, wrong = informative(7)
     rows, target = columns.double().numpy(), wrong.numpy()
 
@@ -174,7 +196,7 @@ def test_weights_are_those_that_scipy_finds(pull):
 
     found = minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-8})
     wanted = np.exp(found.x[1:]) / np.exp(found.x[1:]).mean()
-    np.testing.assert_allclose(fit_weights(columns, wrong, pull=pull), wanted, rtol=1e-3)
+    np.testing.assert_allclose(fit_weights(columns, wrong, **asked), wanted, rtol=1e-3)
 
 
 def test_a_strong_pull_gives_equal_weights():
@@ -263,6 +285,14 @@ def test_too_few_errors_leave_the_weights_equal():
     assert policy.fit_errors < 10
     assert policy.weights == (1.0, 1.0)
     assert math.isfinite(policy.threshold)
+
+
+def test_ten_errors_are_enough_to_fit_the_weights():
+    columns, _ = rows(0, 200)
+    for errors, method in ((9, "equal-weights"), (10, "combined")):
+        wrong = torch.arange(200) < errors
+        given = {"names": ("good", "weak"), "alpha": 0.05, "generator": torch.Generator()}
+        assert calibrate(columns, torch.zeros(200, dtype=torch.bool), fit=(columns, wrong), **given).method == method
 
 
 def test_too_few_correct_decisions_are_refused():

@@ -33,3 +33,12 @@ def test_equal_rows_share_the_better_place_and_invalid_ones_take_none(resamples)
     valid = {"a": VALID, "b": VALID, "c": torch.tensor([False, False]), "d": VALID}
     assert ranked("energy", valid, each, resamples) == {"a": Rank(1, 1.0), "b": Rank(1, 1.0)}
     assert ranked("energy", {"c": ~VALID}, each, resamples) == {}
+
+
+def test_a_row_with_an_answer_for_some_images_takes_a_place(resamples):
+    each = {
+        "a": {"energy": torch.tensor([torch.nan, 0.3]).double()},
+        "b": {"energy": torch.tensor([0.1, 0.1]).double()},
+    }
+    ranks = ranked("energy", {"a": VALID, "b": VALID}, each, resamples)
+    assert {name: rank.place for name, rank in ranks.items()} == {"a": 1, "b": 2}

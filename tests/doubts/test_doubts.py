@@ -213,6 +213,20 @@ def test_class_gaussians_match_the_definition(covariance, seed, sizes, shrinkage
 
 
 @pytest.mark.parametrize("covariance", ["class", "shared"])
+def test_distances_to_all_classes_are_those_to_each_and_a_rival_is_nearer_or_not(covariance):
+    generator = torch.Generator().manual_seed(2)
+    features, labels = torch.randn(90, 4, generator=generator), torch.arange(90) % 3
+    gaussians = ClassGaussians(3, 4, covariance=covariance)
+    gaussians.fit(features + labels[:, None] * torch.tensor([1.0, 0.0, 2.0, 0.0]), labels)
+    images = 3 * torch.randn(7, 4, generator=generator)
+    each = torch.stack([gaussians(images, torch.full((7,), label)) for label in range(3)], 1)
+    assert_close(gaussians.distances(images), each)
+    predicted = torch.arange(7) % 3
+    others = [min(row[:own] + row[own + 1 :]) for row, own in zip(each.tolist(), predicted.tolist(), strict=True)]
+    assert_close(gaussians.rival(images, predicted), each[torch.arange(7), predicted] - torch.tensor(others))
+
+
+@pytest.mark.parametrize("covariance", ["class", "shared"])
 def test_class_gaussians_stay_finite_where_there_is_nothing_to_learn_from(covariance):
     gaussians = ClassGaussians(3, 2, covariance=covariance)
     features = torch.tensor([[0.0, 7.0], [1.0, 7.0], [3.0, 7.0]])  # class 1: one row; class 2: none; a dead feature

@@ -77,6 +77,32 @@ def test_shown_decisions_of_many_classes_are_what_their_titles_say(found):
             assert best == scored.predicted[index]
 
 
+def test_cases_of_few_classes_by_hand(found):
+    """Three classes with two attributes each; all decide the first, and all but the last image are of the second."""
+    rows = ((1.0, 1.0, 0.0, 0.0), (0.0, 1.0, 1.0, 0.0), (0.0, 0.0, 1.0, 1.0))
+    spec = replace(found.model.spec, classes=tuple("abc"), attributes=tuple("ABCD"), class_attributes=rows)
+    seen = torch.tensor(
+        [
+            [0, 0, 0, 0],  # none: all three tie
+            [0, 0, 1, 0],  # none of a's, one of b's and c's
+            [0, 1, 0, 0],  # one of a's and of b's
+            [0, 1, 1, 0],  # one of a's, two of b's
+            [1, 0, 0, 0],  # one of a's alone
+            [1, 1, 0, 0],
+        ]
+    ).float()
+    scored = Scored(
+        torch.tensor([1, 1, 1, 1, 1, 0]), seen, torch.tensor([[1.0, 0.0, 0.0]] * 6), {}, {"attributes": seen}
+    )
+    assert chosen(spec, found.model.policy, scored) == {
+        "Wrong, no expected attribute is present": 1,
+        "Wrong, the attributes tie": 0,
+        "Wrong, another class fits better": 3,
+        "Wrong, and the attributes agree with it": 4,
+        "Correct": 5,
+    }
+
+
 def test_with_several_labels_an_image_is_wrong_where_one_of_its_labels_is(found):
     logits, label = torch.tensor([[2.0, -1.0], [-0.5, 1.0]]), torch.tensor([[1, 0], [1, 1]])
     scored = Scored(label, torch.zeros(2, 0), logits, {}, {}, "multi-label")

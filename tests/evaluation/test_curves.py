@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from antehoc.blocks import Lines, Strips
 from antehoc.evaluation import curves, score
@@ -14,7 +15,8 @@ def test_curves_start_at_the_surest_decision_and_end_at_the_error_rate(found, bl
     for coverage, risk in lines.series.values():
         assert coverage[0] == 1 / len(found.wrong)
         assert (coverage[-1], risk[-1]) == (1, pytest.approx(found.wrong.mean()))
-        assert list(coverage) == sorted(coverage)
+        assert list(coverage) == sorted(set(coverage))
+        assert len(coverage) == len(risk) == 200
 
 
 def test_scores_are_kept_by_set_for_the_histogram(found, block):
@@ -22,6 +24,12 @@ def test_scores_are_kept_by_set_for_the_histogram(found, block):
     assert set(strips.sets) == {"correct", "wrong", "noise", "star"}
     assert strips.sets["wrong"] == pytest.approx(found.verdict[found.wrong].tolist(), rel=1e-5)
     assert strips.threshold == found.model.policy.threshold
+
+
+def test_a_strip_is_a_sample_from_end_to_end_and_of_few_decisions_all():
+    assert curves._sample(torch.arange(5.0), 3) == (0, 2, 4)
+    assert curves._sample(torch.arange(3.0)) == (0, 1, 2)
+    assert curves._sample(torch.zeros(0)) == ()
 
 
 def test_the_largest_float_is_no_threshold(found):

@@ -9,7 +9,7 @@ from antehoc.evaluation import Scored, score
 
 def test_a_scored_set_is_the_same_in_batches_of_any_size(found, monkeypatch):
     one = score(found.model.system, found.test)
-    monkeypatch.setattr("antehoc.evaluation.scoring._PIXELS", 37 * 32 * 32)
+    monkeypatch.setattr("antehoc.evaluation.scoring._PIXELS_AT_ONCE", 37 * 32 * 32)
     other = score(found.model.system, found.test)
     assert one.predicted.equal(other.predicted)
     assert one.label.equal(found.test.labels)

@@ -58,8 +58,11 @@ def test_the_better_of_verdict_and_softmax_is_set_off():
         figure("msp_ood_far_off_auroc", 0.7),
         figure("ood_far_off_fpr_at_95_tpr", 0.4),
         figure("msp_ood_far_off_fpr_at_95_tpr", 0.3),
+        figure("ood_near_auroc", 0.5),
+        figure("msp_ood_near_auroc", 0.5),
     ]
-    (row,) = unknown.table(found, {"far_off": 1234}).rows
+    row, even = unknown.table(found, {"far_off": 1234, "near": 1}).rows
+    assert even == ("near", "1", "-", "-", "0.5000", "0.5000", "-", "-")  # neither is the better one
     assert row == ("far off", "1,234", "-", "-", Strong("0.8000"), "0.7000", "0.4000", Strong("0.3000"))
 
 
@@ -71,12 +74,14 @@ def test_altered_test_images_are_said_to_be_such():
 
 def test_with_several_labels_an_image_scores_and_is_questioned_as_its_most_doubtful_label():
     known = torch.tensor([[0.1, 0.2], [0.0, 0.3]])
-    strange = torch.tensor([[0.1, 0.9], [0.0, 0.1]])
+    strange = torch.tensor([[0.1, 0.9], [0.0, 0.25]])  # the last lies on the threshold, which questions nothing
     scored, other = (
         Scored(torch.zeros(2, 2), torch.zeros(2, 0), torch.ones(2, 2), {"softmax": doubt}, {}, "multi-label")
         for doubt in (known, strange)
     )
-    found = values(unknown.figures(POLICY, scored, {"far": other}, baseline_threshold=0.05))
+    found = values(unknown.figures(POLICY, scored, {"far": other}, baseline_threshold=0.25))
     assert found["ood_far_questioned"] == 0.5
-    assert found["msp_ood_far_questioned"] == 1
-    assert found["ood_far_auroc"] == 0.5  # 0.9 is above both, 0.1 above none
+    assert found["msp_ood_far_questioned"] == 0.5
+    assert found["ood_far_auroc"] == 0.75  # 0.9 is above both, 0.25 above one
+    low = values(unknown.figures(POLICY, scored, {"far": other}, baseline_threshold=0.05))
+    assert low["msp_ood_far_questioned"] == 1

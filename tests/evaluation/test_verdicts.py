@@ -105,10 +105,10 @@ def test_rules_need_their_doubt_and_enough_classes():
 
 
 def test_with_several_labels_each_label_is_a_decision():
-    """Two images of three labels are measured as six decisions."""
+    """Two images of three labels are measured as six decisions; what lies on the threshold is accepted."""
     logits = torch.tensor([[2.0, -1.0, 0.5], [-3.0, 1.0, -0.2]])
     label = torch.tensor([[1, 0, 0], [0, 1, 1]])
-    doubts = {"softmax": torch.tensor([[0.1, 0.3, 0.4], [0.05, 0.2, 0.45]])}
+    doubts = {"softmax": torch.tensor([[0.1, 0.3, 0.4], [0.05, 0.25, 0.45]])}
     policy = Policy("softmax", ("softmax",), (), (1.0,), 0.25, 0.1, 0.1, "expected", 0, 0, 20)
     scored = Scored(label, torch.zeros(2, 0), logits, doubts, {}, "multi-label")
     found = values(verdicts.figures(scored, policy, seed=0))
@@ -116,3 +116,5 @@ def test_with_several_labels_each_label_is_a_decision():
     assert found["verdict_questioned_wrong"] == 1
     assert found["verdict_questioned_correct"] == 0.25
     assert found["verdict_auroc"] == found["msp_auroc"] == 1
+    baseline = values(verdicts.baseline_figures(scored, 0.25))
+    assert baseline == {"msp_questioned_wrong": 1, "msp_questioned_correct": 0.25}

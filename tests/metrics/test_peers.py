@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.distance import cdist, mahalanobis
 
 from antehoc.errors import DataError, RecipeError
-from antehoc.metrics.peers import best_peer, peer_scores, peer_table
+from antehoc.metrics.peers import _head, _on_plain_features, best_peer, peer_scores, peer_table
 
 CLASSES, BLOCK = 4, 4
 WEIGHT = torch.eye(CLASSES).repeat_interleave(BLOCK, 1)
@@ -105,3 +105,19 @@ def test_what_is_missing_is_said_in_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch_ood", None)
     with pytest.raises(RecipeError, match=r"need pytorch-ood; install the extra `ood`"):
         peer_scores(*with_logits(features), labels, WEIGHT, BIAS, {})
+
+
+@pytest.mark.parametrize(
+    ("width", "rows", "principal", "neighbors"),
+    [(2048, 60, 1000, 50), (2047, 50, 512, 50), (768, 49, 512, 49), (767, 9, 383, 9)],
+)
+def test_detectors_are_made_with_the_parameters_that_are_documented(width, rows, principal, neighbors):
+    class Made:  # what stands for pytorch_ood.detector: each detector is what it was made with
+        def __getattr__(self, name):
+            return lambda *_, **options: options
+
+    made = _on_plain_features(Made(), _head(torch.zeros(3, width), torch.zeros(3)), rows)
+    assert made["KNN"] == {"k": neighbors}
+    assert made["NNGuide"] == {"k": min(10, rows)}
+    assert made["ViM"]["d"] == principal
+    assert made["DICE"]["p"] == 0.9

@@ -139,3 +139,8 @@ def test_bad_requests_are_refused(images, net):
         stability(lambda given: given, images)
     with pytest.raises(RecipeError, match="this one has none"):
         randomization(lambda _: gray, nn.ReLU(), images)
+
+
+def test_a_map_of_zeros_that_stays_one_is_stable():
+    images = torch.rand(2, 1, 3, 3)
+    assert stability(lambda some: 0 * some, images, samples=2).tolist() == [[0, 0], [0, 0]]

@@ -210,6 +210,7 @@ def test_a_curve_by_hand():
     assert auroc(score, wrong).item() == 3.5 / 4
     assert fpr_at_95_tpr(score, wrong).item() == 0.5
     assert share_at(score, wrong, 0.25).item() == 0.75  # half way along the tie: half of its one error
+    assert share_at(score, wrong, 1.0).item() == 1  # all are questioned
     assert questioned_share(score, score[1].item()).item() == 0.25  # strictly above
 
 

@@ -97,3 +97,9 @@ def test_the_sixteen_are_those_of_the_stimuli_and_share_no_member():
 def test_the_numbers_are_what_the_synsets_are_called(name, lemmas):
     information = ImageNetInfo("imagenet-1k")
     assert {information.index_to_description(number).split(",")[0] for number in SIXTEEN[name]} == lemmas
+
+
+def test_the_dogs_are_those_of_the_stimuli():
+    # the list of rgeirhos/texture-vs-shape, by its gaps
+    runs = [(152, 191), (193, 203), (205, 226), (228, 241), (243, 250), (252, 257), (259, 259), (261, 263), (265, 268)]
+    assert SIXTEEN["dog"] == tuple(number for first, last in runs for number in range(first, last + 1))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from antehoc.nn.blur import blurred
+from antehoc.nn.blur import BLUR, blurred
 
 
 def test_a_row_by_hand():
@@ -26,3 +26,7 @@ def test_a_blur_stays_between_the_least_and_the_largest_value(seed, deviation, s
     least, largest = image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)
     assert ((found >= least - 1e-9) & (found <= largest + 1e-9)).all()
     assert_close(blurred(image.mT, deviation), found.mT)
+
+
+def test_a_blurred_replacement_of_224_pixels_has_a_deviation_of_some_10():
+    assert round(224 * BLUR) == 10

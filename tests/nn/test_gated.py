@@ -1,5 +1,7 @@
 """Gated classifiers: an open mask changes nothing, a closed one hides all, and what lies behind it has no gradient."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -55,6 +57,25 @@ def test_the_papers_vgg_is_gated_before_each_pool(monkeypatch):
     monkeypatch.setattr("antehoc.nn.gated.seen", lambda value, mask: sizes.append(value.shape[2]) or value)
     build("vgg", "blocks", {"filters": (4, 4, 4, 4)})(torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64))
     assert sizes == [64, 32, 16, 8]
+
+
+def test_the_papers_vgg_has_its_layers():
+    network, widths = build_gated("vgg", 3, 2, gate_at="blocks"), (3, 32, 64, 128, 256)
+    convolutions = sum(9 * i * o + o + 9 * o * o + o for i, o in pairwise(widths))
+    dense = 256 * 128 + 128 + 128 * 128 + 128 + 2 * 128 + 2
+    assert sum(p.numel() for p in network.parameters()) == convolutions + dense
+    assert [part.p for part in network.modules() if isinstance(part, torch.nn.Dropout)] == [0.3, 0.3]
+
+
+@pytest.mark.parametrize(("gate_at", "gates"), [("first", 1), ("stages", 4), ("image", 0)])
+def test_a_backbone_is_gated_after_its_first_stage_or_all(gate_at, gates, monkeypatch):
+    sizes = []
+    monkeypatch.setattr("antehoc.nn.gated.seen", lambda value, mask: sizes.append(value.shape[2]) or value)
+    network = build("resnet18", gate_at, NARROW)
+    network(torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64))
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) == (len(network.backbone.stages) if gate_at == "stages" else gates)
+    assert gate_at != "first" or sizes == [sizes[0]]
 
 
 def test_a_mask_is_averaged_to_the_activations_size():

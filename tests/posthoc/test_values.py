@@ -1,13 +1,18 @@
 """Values: by hand where a hand can do it, else the same as captum's and the CAM library's."""
 
+import math
 import warnings
 
+import numpy as np
 import pytest
 import timm
 import torch
 import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.distance import cosine
+from sklearn.linear_model import Ridge
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -15,6 +20,7 @@ from torch.testing import assert_close
 from antehoc.errors import ModelError
 from antehoc.posthoc import attributions, gradient_ascent, judge
 from antehoc.posthoc.cams import last_map
+from antehoc.posthoc.masking import _blurred
 from antehoc.posthoc.probe import Probe
 from antehoc.systems import Mirror
 from antehoc.systems.mirror.system import MirrorSettings
@@ -88,6 +94,26 @@ def test_integrated_gradients_of_a_square_by_hand():
     assert found.checks["completeness"].item() < 1e-6
 
 
+class Cube(nn.Module):
+    """F = x^3 a pixel, so its gradient is 3 x^2."""
+
+    def forward(self, image):
+        cubes = image.pow(3).sum((1, 2, 3))
+        return torch.stack([cubes, 0 * cubes], 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"samples": 7, "noise": 0.4}])
+def test_smoothgrad_is_the_mean_gradient_under_noise_of_a_share_of_the_range(options):
+    image = torch.tensor([[[[0.9, 0.5], [0.1, 0.7]], [[0.3, 0.4], [0.5, 0.6]]]])
+    found = attributions(Cube(), image, method="smoothgrad", target=0, seed=3, chunk=4, **options)
+    draws = torch.Generator().manual_seed(3)
+    copies = [
+        image[0] + options.get("noise", 0.15) * 0.8 * torch.randn(2, 2, 2, generator=draws)
+        for _ in range(options.get("samples", 25))
+    ]
+    assert_close(found.maps[0], (3 * torch.stack(copies).square()).mean(0).sum(0, keepdim=True))
+
+
 def test_lrp_by_hand():
     # z = 2 a - b + d + 1 = 3.5 on (1, .5, 1, 1): 2 a and d speak for it, two parts to one; the bias has no part
     classifier, image = linear([2.0, -1.0, 0.0, 1.0], bias=1.0), torch.tensor([[[[1.0, 0.5], [1.0, 1.0]]]])
@@ -107,6 +133,43 @@ def test_lrp_gives_a_subtracted_mean_its_share():
 
     found = attributions(Centred(), torch.ones(1, 1, 1, 1), method="lrp", target=0)
     assert_close((found.maps.item(), found.checks["bias_share"].item()), (2.0, -0.5 / 1.5))
+
+
+def test_lrp_of_negative_inputs_by_hand():
+    class Signed(nn.Module):  # 2 (a - .5) - (b - .5) on (1, 0): both speak for it, 1 and .5
+        def forward(self, image):
+            return F.linear((image - 0.5).flatten(1), torch.tensor([[2.0, -1.0], [0.0, 0.0]]))
+
+    found = attributions(Signed(), torch.tensor([[[[1.0, 0.0]]]]), method="lrp", target=0)
+    assert_close(found.maps.flatten(), torch.tensor([2.0, 0.0]))  # without the means' shares: -1 and .5
+    assert_close(found.checks["bias_share"].item(), -0.5 / 1.5)
+    below = attributions(Signed(), torch.tensor([[[[0.25, 0.25]]]]), method="lrp", target=0)  # b alone speaks for it
+    assert_close(below.maps.flatten(), torch.tensor([0.0, 0.25]))
+    assert_close(below.checks["bias_share"].item(), -0.5 / 0.25)
+
+
+def test_lrp_rules_by_hand():
+    class Rules(nn.Module):
+        def forward(self, image):
+            a, b, c, d = image.flatten(1).split(1, 1)
+            logit = F.silu(2 * a) + 3 * (1 - b) - c / 4 + d.mean(1, keepdim=True) * image.flatten(1)[:, :1].detach()
+            return torch.cat([logit, 0 * logit], 1)
+
+    found = attributions(Rules(), torch.tensor([[[[1.0, 0.5], [0.2, 0.7]]]]), method="lrp", target=0)
+    silu = 2 / (1 + math.exp(-2))
+    assert_close(found.maps.flatten(), torch.tensor([silu, -1.5, -0.05, 0.7]))
+    assert_close(found.checks["bias_share"].item(), 3 / (silu + 1.5 - 0.05 + 0.7))
+
+
+def test_lrp_loses_what_cancels_before_a_curve():
+    class Cancels(nn.Module):
+        def forward(self, image):
+            a, b, c, _ = image.flatten(1).split(1, 1)
+            logit = torch.tanh(a - b) + c
+            return torch.cat([logit, 0 * logit], 1)
+
+    found = attributions(Cancels(), torch.tensor([[[[0.5, 0.5], [0.2, 0.0]]]]), method="lrp", target=0)
+    assert_close(found.maps.flatten(), torch.tensor([0.0, 0.0, 0.2, 0.0]))
 
 
 def test_lrp_conserves_the_logit_on_residual_nets(residual, images):
@@ -296,6 +359,36 @@ def test_functional_and_bounded_rectifiers_are_rectified_too():
     assert maps["guided-backprop"].checks["rectifiers"].tolist() == [3, 3]
 
 
+def test_a_hard_tanh_from_zero_on_is_a_rectifier_and_any_other_is_not():
+    class Bounded(nn.Module):
+        def forward(self, image):
+            a, b, c, _ = image.flatten(1).unbind(1)
+            logit = F.hardtanh(2 * a, 0.0, 3.0) + F.hardtanh(b, min_val=0.0) - F.hardtanh(c, -1.0, 1.0)
+            return torch.stack([logit, 0 * logit], 1)
+
+    image = torch.tensor([[[[1.0, 0.5], [0.5, 0.1]]], [[[1.5, 1.0], [0.5, 0.1]]]])  # the second is at both bounds
+    maps = {m: attributions(Bounded(), image, method=m, target=0) for m in ("guided-backprop", "deconvolution")}
+    assert_close(maps["guided-backprop"].maps.flatten(1), torch.tensor([[2.0, 1, -1, 0], [0, 0, -1, 0]]))
+    assert_close(maps["deconvolution"].maps.flatten(1), torch.tensor([[2.0, 1, -1, 0]] * 2))
+    assert maps["guided-backprop"].checks["rectifiers"].tolist() == [2, 2]
+
+
+def test_a_rectifier_in_place_changes_what_it_was_given():
+    class InPlace(nn.Module):  # what the rectifiers return is not looked at
+        def forward(self, image):
+            first, second = 2 * image.flatten(1) - 1, 3 * image.flatten(1) - 1
+            torch.relu_(first)
+            F.relu(second, inplace=True)
+            logit = (first + second).sum(1)
+            return torch.stack([logit, 0 * logit], 1)
+
+    found = attributions(InPlace(), torch.tensor([[[[1.0, 0.4], [0.2, 0.0]]]]), method="deconvolution", target=0)
+    assert_close(found.maps.flatten(), torch.full((4,), 5.0))
+    found = attributions(InPlace(), torch.tensor([[[[1.0, 0.4], [0.2, 0.0]]]]), method="guided-backprop", target=0)
+    assert_close(found.maps.flatten(), torch.tensor([5.0, 3.0, 0.0, 0.0]))
+    assert found.checks["rectifiers"].item() == 2
+
+
 def test_occlusion_by_hand():
     pytest.importorskip("captum", reason="captum is not installed")
     image = torch.tensor([[[[1.0, 0.5], [0.0, 0.25]]]])
@@ -310,6 +403,72 @@ def test_lime_finds_the_weights_of_a_linear_classifier():
     assert_close(found.maps.flatten(), torch.tensor([1.0, -2, 3, 0]), atol=0.2, rtol=0)  # the ridge pulls to zero
 
 
+def test_occlusion_by_a_seventh_of_the_side_paints_gray_and_moves_by_half_of_it():
+    pytest.importorskip("captum", reason="captum is not installed")
+    weight, image = torch.randn(2, 28, 28).unbind()
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 2, bias=False))
+    net[1].weight.data = torch.stack([weight.flatten(), torch.zeros(784)])
+    total, count = torch.zeros(28, 28), torch.zeros(28, 28)
+    for top in range(0, 25, 2):
+        for left in range(0, 25, 2):
+            square = (slice(top, top + 4), slice(left, left + 4))
+            total[square] += (weight[square] * (image[square] - 0.5)).sum()
+            count[square] += 1
+    found = attributions(net, image[None, None], method="occlusion", target=0)
+    assert_close(found.maps[0, 0], total / count, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"cells": 2, "fill": 0.0, "samples": 30}, {}])
+def test_lime_is_the_ridge_regression_of_the_paper(options):
+    """Logit 4 a b + 2 c of the means of three quarters: no line fits it, so the kernel and the ridge count."""
+    pytest.importorskip("captum", reason="captum is not installed")
+
+    def logit(image):
+        a, b, c, _ = F.adaptive_avg_pool2d(image, 2).flatten(1).unbind(1)
+        return 4 * a * b + 2 * c
+
+    class Product(nn.Module):
+        def forward(self, image):
+            return torch.stack([logit(image), 0 * logit(image)], 1)
+
+    image, cells, samples = torch.ones(1, 1, 14, 14), options.get("cells", 7), options.get("samples", 500)
+    found = attributions(Product(), image, method="lime", target=0, seed=5, **options)
+    draws = torch.Generator().manual_seed(5)
+    shown = torch.cat([torch.randint(0, 2, (1, cells**2), generator=draws) for _ in range(samples)])
+    far = [cosine(row, np.ones(cells**2)) if row.any() else 1.0 for row in shown.numpy()]
+    kernel = np.sqrt(np.exp(-np.square(far) / 0.25**2))
+    painted = F.interpolate(shown.view(-1, 1, cells, cells).float(), (14, 14)).clamp(min=options.get("fill", 0.5))
+    ridge = Ridge(alpha=1.0).fit(shown, logit(painted), sample_weight=kernel)
+    expected = F.interpolate(torch.tensor(ridge.coef_).float().view(1, 1, cells, cells), (14, 14))
+    assert_close(found.maps, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_rise_is_the_mean_of_masks_weighted_by_what_they_show_of_the_class():
+    """Grids of 2 x 2 cells, enlarged to one cell more than the 4 x 4 image, and cut to it at a random place."""
+    weight, image = torch.linspace(-3, 4, 4), torch.rand(1, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+
+    def probability(shown):
+        return (F.avg_pool2d(shown, 2).flatten(1) @ weight).sigmoid()
+
+    class Mean(nn.Module):
+        def forward(self, shown):
+            share = probability(shown)
+            return torch.stack([share.logit(), 0 * share], 1)
+
+    found = attributions(Mean(), image, method="rise", target=0, seed=2, masks=20, cells=2, shown=0.3, chunk=7)
+    draws = torch.Generator().manual_seed(2)
+    grids = (torch.rand(20, 1, 2, 2, generator=draws) < 0.3).double().numpy()[:, 0]
+    shifts = (torch.rand(20, 2, generator=draws) * 2).long().tolist()  # a cell is 2 pixels wide
+    place = (np.arange(6) + 0.5) / 3 - 0.5  # of 6 pixels on a grid of 2: at the middles of cells it has their values
+    total = torch.zeros(4, 4)
+    for grid, (top, left) in zip(grids, shifts, strict=True):
+        rows = np.stack([np.interp(place, [0, 1], column) for column in grid.T], 1)
+        large = np.stack([np.interp(place, [0, 1], row) for row in rows])
+        mask = torch.tensor(large[top : top + 4, left : left + 4]).float()
+        total += probability(image * mask) * mask
+    assert_close(found.maps[0, 0], total / (20 * 0.3))
+
+
 def test_rise_of_a_classifier_that_reads_nothing_is_the_mean_mask():
     found = attributions(linear([0.0] * 4), torch.rand(1, 1, 2, 2), method="rise", target=0, masks=2000, shown=0.25)
     assert_close(found.maps, torch.full((1, 1, 2, 2), 0.5), atol=0.05, rtol=0)  # P = 1/2; the chance cancels
@@ -317,16 +476,54 @@ def test_rise_of_a_classifier_that_reads_nothing_is_the_mean_mask():
 
 def test_an_extremal_mask_has_the_area_that_was_asked_for(images):
     net = nn.Sequential(nn.Conv2d(3, 4, 5), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
-    for area in (0.1, 0.4):
-        found = attributions(net, images, method="extremal-perturbation", target=0, area=area)
+    for area, asked in ((0.1, {}), (0.4, {"area": 0.4})):
+        found = attributions(net, images, method="extremal-perturbation", target=0, **asked)
         assert_close(found.maps.mean((1, 2, 3)), torch.full((2,), area), atol=0.03, rtol=0)
         assert ((found.maps > 0.1) & (found.maps < 0.9)).float().mean() < 0.2
 
 
+def test_an_extremal_mask_takes_small_steps_towards_all_or_nothing():
+    """Of a classifier that reads nothing: only the area counts, and half of it makes the two halves alike."""
+    image, options = torch.rand(1, 1, 2, 2), {"target": 0, "area": 0.5, "cells": 2}
+    for steps in (1, 2, 20):
+        found = attributions(linear([0.0] * 4), image, method="extremal-perturbation", steps=steps, **options)
+        hidden, shown = found.maps.flatten().sort().values.split(2)
+        assert_close(shown, 1 - hidden)
+        if steps == 1:  # the first step of Adam is its rate
+            assert_close(shown, torch.full((2,), 0.3).sigmoid())
+
+
+@pytest.mark.parametrize(("gain", "sign"), [(0.0027, -1), (0.0033, 1)])
+def test_an_extremal_mask_first_weighs_its_area_by_three_tenths(gain, sign):
+    """One bright pixel of 100, and an area of none: at a mask of 1/2 its misfit grows by 2 * (1/2) / 100."""
+    image = torch.zeros(1, 1, 10, 10)
+    image[..., 5, 5] = 1
+    blurred = gaussian_filter(image[0, 0].double().numpy(), 1.0, mode="mirror", radius=2)  # a tenth of the side
+    change = 1 - float(blurred[5, 5])
+    net = nn.Sequential(nn.Flatten(), nn.Linear(100, 2, bias=False))
+    net[1].weight.data.zero_()
+    net[1].weight.data[0, 55] = 2 * gain / change  # at even odds the log-probability grows by half the logit
+    found = attributions(net, image, method="extremal-perturbation", target=0, area=0.001, cells=10, steps=1)
+    assert_close(found.maps[0, 0, 5, 5], torch.tensor(sign * 0.3).sigmoid())
+    step = net[1].weight[0, 55].item() * change * abs(found.maps[0, 0, 5, 5].item() - 0.5)
+    assert found.checks["spread"].item() == pytest.approx(step / 2 / math.log(2), rel=0.01)  # of the two masks tried
+
+
+def test_what_an_extremal_mask_hides_is_blurred_by_a_tenth_of_the_longer_side():
+    image = torch.rand(1, 1, 20, 30, generator=torch.Generator().manual_seed(0))
+    expected = gaussian_filter(image[0, 0].double().numpy(), 3.0, mode="mirror", radius=6)
+    assert_close(_blurred(image)[0, 0], torch.tensor(expected).float(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_first_step_of_gradient_ascent_is_a_twentieth():
+    image = gradient_ascent(linear([3.0, -3.0, 0.1, -0.1]), 0, (1, 2, 2), steps=1)
+    assert_close(image, torch.tensor([[[[0.55, 0.45], [0.55, 0.45]]]]))
+
+
 def test_gradient_ascent_of_a_linear_classifier_goes_to_the_sign_of_its_weights():
-    image = gradient_ascent(linear([3.0, -3.0, 0.0, 0.5]), 0, (1, 2, 2))
-    # d/dx (w x - (x - .5)^2 / 4) is zero at .5 + 2 w: beyond the borders for all weights but the third
-    assert_close(image, torch.tensor([[[[1.0, 0.0], [0.5, 1.0]]]]))
+    image = gradient_ascent(linear([3.0, -3.0, 0.0, 0.2]), 0, (1, 2, 2))
+    # d/dx (w x - (x - .5)^2 / 4) is zero at .5 + 2 w: beyond the borders for the first two weights
+    assert_close(image, torch.tensor([[[[1.0, 0.0], [0.5, 0.9]]]]), atol=1e-2, rtol=0)
     bound = gradient_ascent(linear([3.0, -3.0, 0.0, 0.5]), 0, (1, 2, 2), decay=8.0)
     assert_close(bound, torch.tensor([[[[1.0, 0.0], [0.5, 0.625]]]]), atol=1e-2, rtol=0)  # .5 + .5 / 4
 
@@ -345,11 +542,24 @@ class TwoBranches(nn.Module):
         return self.head(features.mean((2, 3)))
 
 
+class Pooled(nn.Module):
+    """A block that pools what its convolution gives."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 3)
+
+    def forward(self, image):
+        return F.max_pool2d(self.convolution(image), 2)
+
+
 def test_the_last_map_is_the_one_that_the_logit_is_made_from(images):
     net = TwoBranches()
     assert last_map(Probe(net, 4), images[:1], torch.tensor([0])) == (net.deep, 0)
     loose = nn.Sequential(*net.deep, nn.AdaptiveAvgPool2d(1), nn.Flatten(), net.head)
     assert last_map(Probe(loose, 4), images[:1], torch.tensor([0])) == (loose[3], 0)  # what follows in the same shape
+    pooled = nn.Sequential(Pooled(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), net.head)
+    assert last_map(Probe(pooled, 4), images[:1], torch.tensor([0])) == (pooled[0], 0)  # smaller than its convolution's
     ours = torchvision.models.vgg11()
     assert last_map(Probe(ours, 4), images[:1], torch.tensor([0]))[0] is ours.features[19]  # ReLU on 2 x 2; then 1 x 1
 

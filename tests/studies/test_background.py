@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from antehoc.errors import DataError
-from antehoc.studies.background import MEANING, Background, Reading, background
+from antehoc.studies.background import MEANING, Background, Reading, _readings, background
 from studies.wired import NAMES, SIDE, codes, decide_by, files, first_pixel, rows_of, said, tables, wired
 
 FOUND = Background(
@@ -62,3 +62,13 @@ def test_an_attribute_that_is_hardly_read_says_nothing_of_the_background():
     assert MEANING in text
     assert "0.8000 as they are, 0.7500 with the object's box alone, and 0.1000 with the background alone" in text
     assert FOUND.figures() == []
+
+
+def test_what_lies_a_twentieth_above_chance_is_read():
+    rank = torch.arange(8.0).flip(0)[:, None] / 8  # the first image is the surest
+    for present, kept in (((1, 2, 4, 7), True), ((1, 2, 5, 7), False)):  # precision .567 and .542 of one half
+        truth = torch.zeros(8, 1, dtype=torch.bool)
+        truth[list(present)] = True
+        (row,) = _readings(("a",), truth, [rank] * 3)
+        assert (row.kept == 1) is kept
+        assert (row.kept is None) is not kept

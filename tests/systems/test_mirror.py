@@ -268,6 +268,14 @@ def test_a_warm_start_copies_the_classifier_when_the_mirrors_phase_begins(shapes
     assert not same(system.mirror.stages, stages_of(system)), "a copy, not the classifier's own"
 
 
+@pytest.mark.parametrize(("batch_norm", "moves"), [("auto", True), ("fixed", False)])
+def test_a_warm_start_takes_over_whether_batch_norms_stand_still(shapes_spec, batch_norm, moves):
+    system = made(shapes_spec, backbone="test_resnet", batch_norm=batch_norm, mirror="full", warm_start=True).train()
+    system(pictures(shapes_spec, 4))
+    norms = [part for part in system.mirror.stages.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert {bool(norm.running_mean.any()) for norm in norms} == {moves}
+
+
 def test_without_a_warm_start_a_phase_begins_with_what_is_there(shapes_spec):
     system = made(shapes_spec, backbone="test_resnet", mirror="full")
     before = {key: value.clone() for key, value in system.state_dict().items()}

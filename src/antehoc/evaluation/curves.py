@@ -34,7 +34,7 @@ def scores_section(scored: Scored, policy: Policy, unknown: Mapping[str, Scored]
 
 
 def _sample(values: Tensor, count: int = 2000) -> tuple[float, ...]:
-    pick = torch.linspace(0, max(len(values) - 1, 0), min(count, len(values))).long()
+    pick = torch.linspace(0, len(values) - 1, min(count, len(values))).long()
     return tuple(float(value) for value in values[pick])
 
 

@@ -14,7 +14,7 @@ from antehoc.systems.base import System
 from antehoc.task import Task
 
 BASELINE = "softmax"  #: the doubt that every verdict is compared with: maximum softmax
-_PIXELS = 2**20  # of one batch and channel: what processor caches hold, large images pass through faster
+_PIXELS_AT_ONCE = 2**20  # of one batch and channel: what processor caches hold, large images pass through faster
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def outputs(system: System[Any], examples: Fetched) -> Iterator[Any]:
     if not len(examples):
         raise DataError("there are no images to decide on; give a set that holds one or more.")
     device = next(system.parameters()).device
-    batch_size = max(8, min(64, _PIXELS // (system.spec.height * system.spec.width)))
+    batch_size = max(8, min(64, _PIXELS_AT_ONCE // (system.spec.height * system.spec.width)))
     for start in range(0, len(examples), batch_size):
         batch = examples.batch(range(start, min(start + batch_size, len(examples))))
         activations = tuple(activation.to(device) for activation in batch.activations)

@@ -120,7 +120,7 @@ class Rectifying(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        top = _ceiling(function, args, kwargs)
+        top = _ceiling(function, kwargs)
         if top is None or not torch.is_grad_enabled():
             return function(*args, **kwargs)
         self.met += 1
@@ -129,15 +129,14 @@ class Rectifying(TorchFunctionMode):
         return _Rectifier.apply(values, top, self.guided, in_place)
 
 
-def _ceiling(function: Any, args: Any, kwargs: Any) -> float | None:
+def _ceiling(function: Any, kwargs: Any) -> float | None:
     """Where a rectifier stops to rise: infinity for ReLU, 6 for ReLU6; None for any other function."""
     if function in (F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_):
         return float("inf")
     if function is F.relu6:
         return 6.0
-    bounds = {**dict(zip(("input", "min_val", "max_val"), args, strict=False)), **kwargs}
-    if function is F.hardtanh and bounds.get("min_val") == 0:
-        return float(bounds.get("max_val", 1.0))
+    if function is F.hardtanh and kwargs["min_val"] == 0:  # torch hands over both bounds by name
+        return float(kwargs["max_val"])
     return None
 
 

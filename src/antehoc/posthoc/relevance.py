@@ -78,7 +78,7 @@ class Relevance(TorchFunctionMode):
             raise _no_rule(name)
         return result
 
-    def biases(self, values: Tensor | float, like: Tensor) -> Tensor:
+    def biases(self, values: Tensor | int | float, like: Tensor) -> Tensor:
         """A constant as a signal of its own, to be added to one like `like`."""
         if len(self.one) > 1 and like.shape[:1] != self.one.shape:
             raise ModelError(
