@@ -31,6 +31,8 @@ def test_wrong_is_a_flag_for_each_decision():
     assert task.wrong("single-label", LOGITS, torch.tensor([0, 1])).tolist() == [False, True]
     label = torch.tensor([[1, 0, 0], [0, 0, 1]])
     assert task.wrong("multi-label", LOGITS, label).tolist() == [[False, False, True], [False, False, True]]
+    shares = torch.tensor([[0.5, 0.4, 0.49], [0.0, 0.5, 0.6]])  # of annotators: a half or more counts as present
+    assert task.wrong("multi-label", LOGITS, shares).tolist() == [[False, False, True], [False, True, True]]
     assert task.accuracy("multi-label", LOGITS, label) == pytest.approx(4 / 6)
     assert task.accuracy("single-label", LOGITS, torch.tensor([0, 1])) == 0.5
 

@@ -55,6 +55,12 @@ def test_blindness_to_an_attribute_is_judged_by_classes_where_these_share_it():
     assert attributes.unseen(probabilities, truth, None, 12) == [False, True, None]  # with several labels: by images
 
 
+def test_one_order_in_twenty_is_no_evidence_and_one_in_thirty_five_is():
+    for rows, said in ((6, None), (7, False)):  # three of them with the attribute, in perfect order
+        truth = (torch.arange(rows) < 3).float()[:, None]
+        assert attributes.unseen(truth, truth, None, 2) == [said]
+
+
 def test_questions_and_blindness_are_figures_of_their_own():
     """Two attributes that answer one question, of two classes with one image each."""
     spec = DataSpec(("cat", "fox"), 1, 8, 8, ("a", "b"), ((1.0, 0.0), (0.0, 1.0)), groups=((0, 1),))

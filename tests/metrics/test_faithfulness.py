@@ -291,3 +291,15 @@ def test_deletion_is_pixel_flipping_of_quantus(channels):
     theirs = by_quantus("PixelFlipping", Net(channels=channels), images, own, target, features_in_step=48 * channels)
     ours = deletion(Net(channels=channels), images, own, target, steps=12)
     assert_close(ours[:, 1:], theirs, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("curve", "patch", "perturbation"), [(morf, 1 / 7, "blur"), (deletion, 1, "black"), (insertion, 1, "blur")]
+)
+def test_the_defaults_are_those_of_the_published_curves(curve, patch, perturbation):
+    draws = torch.Generator().manual_seed(0)
+    images, maps = torch.rand(1, 1, 16, 16, generator=draws), torch.rand(1, 1, 16, 16, generator=draws)
+    net, target = nn.Sequential(nn.Flatten(), nn.Linear(256, 2)), torch.tensor([0])
+    asked = curve(net, images, maps, target)
+    assert asked.equal(curve(net, images, maps, target, patch=patch, perturbation=perturbation))
+    assert not asked.equal(curve(net, images, maps, target, patch=patch, perturbation="white"))
