@@ -55,7 +55,7 @@ def rows_for_alpha(verdict: Verdicts, source: Source) -> tuple[str, bool]:
     """
     guarantee = verdict.guarantee if verdict.threshold == "split" else "cross"
     held, each = len(source.roles["calibration"]), 1 if source.spec.task == "single-label" else len(source.spec.classes)
-    halved = verdict.method == "combined" and not verdict.folds
+    halved = verdict.method in ("auto", "combined") and not verdict.folds
     images = held - held // 2 if halved else held
     of = f"one half of the {held} calibration images, {images}, can" if halved else f"the {held} calibration images can"
     if guarantee == "cross":
