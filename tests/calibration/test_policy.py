@@ -328,7 +328,7 @@ def test_a_rule_by_name_takes_the_doubt_as_it_is_and_all_rows_for_its_threshold(
     doubts, wrong = rows(0)
     policy = policy_of(method="weak")
     assert (policy.method, policy.doubts, policy.evidence) == ("weak", ("weak",), ())
-    assert (policy.fit_rows, policy.threshold_rows) == (0, int((~wrong).sum()))
+    assert (policy.fit_rows, policy.fit_errors, policy.threshold_rows) == (0, 0, int((~wrong).sum()))
     assert policy.score(doubts).equal(doubts["weak"].double())
     assert list(policy.contributions(doubts)) == ["weak"]
     assert policy.threshold == conformal_threshold(doubts["weak"][~wrong], 0.05)
