@@ -228,3 +228,12 @@ def test_a_checked_function_checks_what_it_returns():
 
     with pytest.raises(TypeError):
         total(torch.ones(3))
+
+
+def test_a_decision_is_contradicted_where_its_explanation_names_another_class_clearly():
+    shares = {"cat": 0.3, "fox": 0.7}
+    assert Decision("fox", shares, by_explanation={"cat": 0.6, "fox": 0.4}).contradicted_by == "cat"
+    assert Decision("fox", shares, by_explanation={"cat": 0.5, "fox": 0.5}).contradicted_by == "cat"
+    assert Decision("fox", shares, by_explanation={"cat": 0.4, "fox": 0.35, "hen": 0.25}).contradicted_by is None
+    assert Decision("fox", shares, by_explanation={"cat": 0.1, "fox": 0.9}).contradicted_by is None
+    assert Decision("fox", shares).contradicted_by is None

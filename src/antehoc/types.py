@@ -80,6 +80,9 @@ class LabelDecision:
     verdict: Verdict | None = None
 
 
+CONTRADICTED = 0.5  #: P(class | explanation) of another class than the label from which on the two contradict
+
+
 @dataclass(frozen=True)
 class Decision:
     """One image's result: the same in Python, JSON and report. It holds no model.
@@ -98,6 +101,12 @@ class Decision:
     by_explanation: dict[str, float] = field(default_factory=dict)  #: P(class | explanation) by name, summing to 1
     corrected: dict[str, float] = field(default_factory=dict)  #: attributes that a person set, as they now stand
     labels: dict[str, LabelDecision] = field(default_factory=dict)  #: by class name, with several labels alone
+
+    @property
+    def contradicted_by(self) -> str | None:
+        """The class that the explanation names instead of the label, with a probability of `CONTRADICTED` or more."""
+        name = max(self.by_explanation, key=self.by_explanation.__getitem__, default=self.label)
+        return name if name != self.label and self.by_explanation[name] >= CONTRADICTED else None
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values for JSON; `from_plain` reads them back."""
@@ -236,6 +245,6 @@ def _upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 __all__ = [
-    "ROLES", "Batch", "DataSpec", "Decision", "Doubt", "Flags", "Images", "LabelDecision", "Labels", "Predicted",
-    "Reason", "Role", "Scores", "Verdict", "checked",
+    "CONTRADICTED", "ROLES", "Batch", "DataSpec", "Decision", "Doubt", "Flags", "Images", "LabelDecision", "Labels",
+    "Predicted", "Reason", "Role", "Scores", "Verdict", "checked",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 
-from antehoc.calibration import Evidence, Policy
+from antehoc.calibration import Candidate, Evidence, Policy, Product, Term
 from antehoc.evaluation import reading
 
 EVIDENCE = Evidence((0.0, 1.0), (0.0, 0.99), 1.0)
@@ -60,3 +60,23 @@ def test_a_cross_conformal_threshold_is_not_promised_more_than_is_proven():
 def test_one_doubt_is_taken_as_it_is():
     one = Policy("entropy", ("entropy",), (), (1.0,), 0.5, 0.1, 0.1, "expected", 0, 0, 100)
     assert "It is the doubt called entropy, as it is." in said(one)
+
+
+def test_a_rule_that_the_data_chose_says_what_each_rule_gave():
+    products = (
+        Product("wrong", (Term("confidence", -2.0, 1.0), Term("rival", 0.0, 1.0)), EVIDENCE),
+        Product("unknown", (Term("confidence", -2.0, 1.0, 0.5), Term("knn", 0.0, 1.0)), EVIDENCE, 0.7),
+    )
+    given = (Candidate("softmax", 0.87, 0.0, 0.0), Candidate("product", 0.9, 0.03, 0.01))
+    policy = replace(
+        POLICY, method="product", doubts=("confidence", "rival", "knn"), weights=(1.0,) * 3, evidence=(),
+        products=products, candidates=given,
+    )  # fmt: skip
+    text = said(policy)
+    assert "maximum softmax (temperature fitted) times a factor for each of rival, which grows" in text
+    assert "A second score, of knn, is for images of no known class" in text
+    assert "0.870 by maximum softmax alone, 0.900 by softmax with all that the explanation says" in text
+    plain = (replace(products[0], terms=products[0].terms[:1]), products[1])
+    alone = said(replace(policy, method="softmax", products=plain, doubts=("confidence", "knn"), weights=(1.0, 1.0)))
+    assert "it is maximum softmax (temperature fitted)." in alone
+    assert "the explanation adds nothing to it" in alone

@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from antehoc.calibration import Policy
-from antehoc.evaluation import Scored, evaluate, verdicts
+from antehoc.evaluation import Scored, evaluate, score, verdicts
 from antehoc.evaluation.rules import RULES
 from antehoc.figure import intervals, values
 
@@ -118,3 +118,14 @@ def test_with_several_labels_each_label_is_a_decision():
     assert found["verdict_auroc"] == found["msp_auroc"] == 1
     baseline = values(verdicts.baseline_figures(scored, 0.25))
     assert baseline == {"msp_questioned_wrong": 1, "msp_questioned_correct": 0.25}
+
+
+def test_how_often_an_explanation_contradicts_the_label(found):
+    model, test = found.model, found.test
+    rows = score(model.system, test)
+    decided = [model.decide(test.batch([index]).image)[0] for index in range(40)]
+    flags = rows.columns["contradicted"]
+    assert flags[:40].tolist() == [one.contradicted_by is not None for one in decided]
+    named = values(verdicts.figures(rows, model.policy, 0))
+    assert named["contradicted_wrong"] == pytest.approx(float(flags[rows.wrong].double().mean()))
+    assert named["contradicted_correct"] == pytest.approx(float(flags[~rows.wrong].double().mean()))

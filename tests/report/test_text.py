@@ -8,7 +8,7 @@ import torch
 from antehoc.evaluation import Scored
 from antehoc.report import text
 from antehoc.results import Trained
-from antehoc.types import Reason, Verdict
+from antehoc.types import Decision, Reason, Verdict
 from report.test_page import ToyComparison
 
 
@@ -75,3 +75,8 @@ def test_a_name_cannot_steer_the_terminal(questioned):
     written = text.decision("a\x1b[2J\nb\udcff.png", questioned)
     assert written.splitlines()[0].startswith(r"'a\x1b[2J\nb\udcff.png'  rectangle 0.93")
     written.encode("utf-8")
+
+
+def test_a_contradiction_is_said_in_the_first_line():
+    said = text.decision("a.png", Decision("fox", {"cat": 0.2, "fox": 0.8}, by_explanation={"cat": 0.9, "fox": 0.1}))
+    assert said == "a.png  fox 0.80  not calibrated  CONTRADICTED: the explanation says cat (0.90)\n"

@@ -12,6 +12,7 @@ from antehoc.data.examples import Fetched
 from antehoc.errors import DataError
 from antehoc.systems.base import System
 from antehoc.task import Task
+from antehoc.types import CONTRADICTED
 
 BASELINE = "softmax"  #: the doubt that every verdict is compared with: maximum softmax
 _PIXELS_AT_ONCE = 2**20  # of one batch and channel: what processor caches hold, large images pass through faster
@@ -68,6 +69,9 @@ def score(system: System[Any], examples: Fetched, *, features: bool = False) -> 
     parts: list[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]] = []
     for output in outputs(system, examples):
         columns = system.columns(output)
+        if (fits := system.by_explanation(output)) is not None and system.spec.task == "single-label":
+            share, named = fits.max(1)
+            columns["contradicted"] = (share >= CONTRADICTED) & (named != system.predicted(output))
         if features and (dense := system.dense(output)):
             columns["features"] = dense[0]
         parts.append((output.logits, system.all_doubts(output), columns))

@@ -58,7 +58,7 @@ def figures(scored: Scored, policy: Policy, seed: int) -> list[Figure]:
     verdict, wrong = policy.score(scored.doubts), scored.wrong.flatten()
     questioned = (verdict > policy.thresholds(scored.about)).flatten()
     doubts, verdict = flat(scored.doubts), verdict.flatten()
-    found = _by_rules(doubts, scored.logits.shape[1], wrong)
+    found = _by_rules(doubts, scored.logits.shape[1], wrong) + _contradicted(scored, wrong)
     found += _questioned("verdict", "the verdict", questioned, wrong, headline=True, interval=True)
     others = {name: doubt for name, doubt in doubts.items() if name != BASELINE}
     main = {"verdict": verdict, "msp": doubts[BASELINE]}
@@ -66,6 +66,25 @@ def figures(scored: Scored, policy: Policy, seed: int) -> list[Figure]:
     for name, values in main.items():
         found += _measures(name, values, wrong)
     return found + _differences(verdict, doubts[BASELINE], wrong, seed)
+
+
+def _contradicted(scored: Scored, wrong: Tensor) -> list[Figure]:
+    """How often the explanation names another class, among wrong and among correct decisions."""
+    flags = scored.columns.get("contradicted")
+    if flags is None:
+        return []
+    directions: dict[str, Better] = {"wrong": "higher", "correct": "lower"}
+    return [
+        Figure(
+            f"contradicted_{outcome}",
+            share(flags[wrong if outcome == "wrong" else ~wrong]),
+            f"share of {outcome} decisions whose explanation gives another class a probability of a half or more",
+            GROUP,
+            better,
+            headline=True,
+        )
+        for outcome, better in directions.items()
+    ]
 
 
 def _by_rules(doubts: Mapping[str, Tensor], classes: int, wrong: Tensor) -> list[Figure]:

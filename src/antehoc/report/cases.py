@@ -118,6 +118,9 @@ def head(decision: Decision, truth: str | None = None) -> Html:
     words = [tag("b", decision.label or "no label"), *([f" {percent(share)}"] if share is not None else [])]
     if truth is not None:
         words += [" · correct"] if truth == decision.label else [" · true class: ", tag("b", truth)]
+    if other := decision.contradicted_by:
+        fits = percent(decision.by_explanation[other])
+        words += [" · ", tag("strong", f"contradicted: the explanation says {other} ({fits})")]
     return tag("p", *words, badge(decision.verdict), class_="decision")
 
 

@@ -69,6 +69,9 @@ def decision(path: str, decision: Decision) -> str:
     label = shown(decision.label) if decision.label else "no label"
     said = label if share is None else f"{label} {number(share, 'probability')}"
     head = f"{shown(path)}  {said}  {_verdict(decision.verdict)}"
+    if other := decision.contradicted_by:
+        fits = number(decision.by_explanation[other], "probability")
+        head += f"  CONTRADICTED: the explanation says {shown(other)} ({fits})"
     words = [sentence for one in decision.explanations for sentence in one.words()]
     below = [*words, *_reasons(decision.verdict)]
     if decision.labels:
