@@ -24,6 +24,12 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "antehoc"
 TESTS: dict[str, tuple[str, ...]] = {  # modules that hold formulas, and the files or folders of their own tests
+    "doubts/neighbors.py": ("doubts/test_neighbors.py",),
+    "doubts/temperature.py": ("doubts/test_temperature.py",),
+    "calibration/choice.py": ("calibration/test_product.py",),
+    "calibration/product.py": ("calibration/test_product.py",),
+    "calibration/cross.py": ("calibration/test_cross.py",),
+    "data/strata.py": ("data/test_strata.py", "data/test_splits.py"),
     "calibration/evidence.py": ("calibration",),
     "calibration/policy.py": ("calibration",),
     "calibration/threshold.py": ("calibration",),
@@ -89,6 +95,8 @@ CALLED = {
 NOT_COUNTED = {  # arguments that no figure depends on
     "strict",  # of zip: a guard against rows that do not line up, like an assertion
     "headline", "folded", "x_percent", "y_percent",  # how a report lays its figures out
+    "seed",  # of defaults and calls: any other draws as well
+    "inplace",  # of layers: only faster
 }  # fmt: skip
 PASSED = 0  # pytest's exit code
 SECONDS = 300  # for one change: a test that does not end has noticed it
@@ -137,9 +145,17 @@ class Changes(ast.NodeVisitor):
         if node.value is not None:
             self.visit(node.value)
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """Decorators, such as `dataclass(frozen=True)`, are no formulas."""
+        for statement in node.body:
+            self.visit(statement)
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        for default in [*node.args.defaults, *node.args.kw_defaults]:
-            if default is not None:
+        named = [*node.args.posonlyargs, *node.args.args]
+        defaults = [*zip(named[len(named) - len(node.args.defaults) :], node.args.defaults, strict=True)]
+        defaults += zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)  # type: ignore[arg-type]
+        for argument, default in defaults:
+            if default is not None and argument.arg not in NOT_COUNTED:
                 self.visit(default)
         for statement in node.body:
             self.visit(statement)

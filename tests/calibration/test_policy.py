@@ -287,6 +287,10 @@ def test_too_few_errors_leave_the_weights_equal():
     assert math.isfinite(policy.threshold)
 
 
+def test_one_doubt_has_no_weights_to_fit():
+    assert policy_of(names=("good",)).method == "equal-weights"
+
+
 def test_ten_errors_are_enough_to_fit_the_weights():
     columns, _ = rows(0, 200)
     for errors, method in ((9, "equal-weights"), (10, "combined")):

@@ -78,11 +78,12 @@ def test_shown_decisions_of_many_classes_are_what_their_titles_say(found):
 
 
 def test_cases_of_few_classes_by_hand(found):
-    """Three classes with two attributes each; all decide the first, and all but the last image are of the second."""
+    """Three classes with two attributes each; all decide the first; the first and the last image are of it."""
     rows = ((1.0, 1.0, 0.0, 0.0), (0.0, 1.0, 1.0, 0.0), (0.0, 0.0, 1.0, 1.0))
     spec = replace(found.model.spec, classes=tuple("abc"), attributes=tuple("ABCD"), class_attributes=rows)
     seen = torch.tensor(
         [
+            [0, 0, 0, 0],  # correct, and all three tie
             [0, 0, 0, 0],  # none: all three tie
             [0, 0, 1, 0],  # none of a's, one of b's and c's
             [0, 1, 0, 0],  # one of a's and of b's
@@ -92,14 +93,14 @@ def test_cases_of_few_classes_by_hand(found):
         ]
     ).float()
     scored = Scored(
-        torch.tensor([1, 1, 1, 1, 1, 0]), seen, torch.tensor([[1.0, 0.0, 0.0]] * 6), {}, {"attributes": seen}
+        torch.tensor([0, 1, 1, 1, 1, 1, 0]), seen, torch.tensor([[1.0, 0.0, 0.0]] * 7), {}, {"attributes": seen}
     )
     assert chosen(spec, found.model.policy, scored) == {
-        "Wrong, no expected attribute is present": 1,
-        "Wrong, the attributes tie": 0,
-        "Wrong, another class fits better": 3,
-        "Wrong, and the attributes agree with it": 4,
-        "Correct": 5,
+        "Wrong, no expected attribute is present": 2,
+        "Wrong, the attributes tie": 1,
+        "Wrong, another class fits better": 4,
+        "Wrong, and the attributes agree with it": 5,
+        "Correct": 0,
     }
 
 

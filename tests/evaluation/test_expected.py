@@ -15,6 +15,12 @@ def test_few_classes_stand_side_by_side(shapes_spec):
     assert "1 to 3 of 5 attributes" in note.text  # a circle has no vertices, and that is all; a square has three
 
 
+def test_an_attribute_of_just_half_of_the_images_is_not_expected():
+    spec = DataSpec(("cat", "fox"), 3, 16, 16, ("red", "tall"), ((0.5, 0.0), (0.5, 0.75)))
+    note, _ = expected.section(spec).blocks
+    assert "0 to 1 of 2 attributes" in note.text
+
+
 def birds(classes: int = 12) -> DataSpec:
     """Attributes that answer two questions."""
     names = tuple(f"bird {index}" for index in range(classes))

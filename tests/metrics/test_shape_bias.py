@@ -103,3 +103,12 @@ def test_the_dogs_are_those_of_the_stimuli():
     # the list of rgeirhos/texture-vs-shape, by its gaps
     runs = [(152, 191), (193, 203), (205, 226), (228, 241), (243, 250), (252, 257), (259, 259), (261, 263), (265, 268)]
     assert SIXTEEN["dog"] == tuple(number for first, last in runs for number in range(first, last + 1))
+
+
+def test_the_members_of_the_others_are_pinned():
+    counts_and_sums = {name: (len(own), sum(own)) for name, own in SIXTEEN.items() if name != "dog"}
+    assert counts_and_sums == {
+        "airplane": (1, 404), "bear": (4, 1182), "bicycle": (2, 1115), "bird": (49, 4213), "boat": (5, 3379),
+        "bottle": (7, 5502), "car": (3, 1764), "cat": (6, 1701), "chair": (4, 2604), "clock": (3, 1831),
+        "elephant": (2, 771), "keyboard": (2, 1386), "knife": (1, 499), "oven": (1, 766), "truck": (8, 5637),
+    }  # fmt: skip

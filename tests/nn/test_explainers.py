@@ -129,3 +129,8 @@ def test_decoders_of_segmentation_models():
     mask = network.eval()(torch.rand(1, 3, 64, 64))
     assert mask.shape == (1, 1, 64, 64)
     assert 0 <= mask.min() <= mask.max() <= 1
+
+
+def test_a_mask_is_smoothed_in_pixels_of_the_image():
+    assert MaskHead(1, SOFT._replace(smooth=2.0)).smooth == 2.0
+    assert MaskHead(1, SOFT._replace(smooth=2.0), place=4).smooth == 0.5
