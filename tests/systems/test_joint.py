@@ -368,7 +368,8 @@ def test_dead_and_lazy_explainers_are_named(area, contrast, said):
 
 
 def test_a_phase_without_masks_has_nothing_to_remark():
-    assert joint().remarks({"accuracy": 1.0}) == []
+    for known in ({"accuracy": 1.0}, {"mask_area": 1e-9}, {"mask_contrast": 0.0}):
+        assert joint().remarks(known) == []
 
 
 def test_scores_tell_how_much_of_the_mask_lies_on_the_object():
