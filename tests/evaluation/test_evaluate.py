@@ -36,7 +36,7 @@ def test_every_figure_says_what_it_is_and_which_direction_is_better(found):
         "all_zeros_accuracy",
         "majority_accuracy",
     }
-    lower = ("aurc", "augrc", "fpr_at_95_tpr", "questioned_correct", "unseen", "aurc_minus_msp")
+    lower = ("aurc", "augrc", "fpr_at_95_tpr", "questioned_correct", "contradicted_correct", "unseen", "aurc_minus_msp")
     assert all((figure.better == "lower") == figure.name.endswith(lower) for figure in figures if figure.better)
 
 
