@@ -410,6 +410,9 @@ class Graph(torch.nn.Module):
 
 def test_decision_explanation_and_doubts_export_with_any_batch_size(system, batch):
     graph = Graph(learn(system, batch)).eval()
+    output = looked(system, batch.image)
+    system.training_images.fit(system.dense(output)[0], batch.label)
+    assert {"doubt neighbors", "doubt knn"} <= set(graph(batch.image))
     free = ({0: torch.export.Dim("batch", min=1, max=64)},)
     exported = torch.export.export(graph, (batch.image[:3],), dynamic_shapes=free).module()
     for count in (1, 4, COUNT):
