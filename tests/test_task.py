@@ -19,6 +19,7 @@ def test_with_one_label_the_highest_logit_is_predicted():
 
 def test_with_several_labels_each_at_a_half_or_more_is_predicted():
     assert task.predicted("multi-label", LOGITS).tolist() == [[True, False, True], [False, False, False]]
+    assert task.predicted("multi-label", torch.zeros(1, 1)).tolist() == [[True]]
     assert task.named("multi-label", LOGITS) == [[0, 2], []]
 
 

@@ -1,12 +1,15 @@
 """Change formulas at random, one at a time, and see whether their own tests notice.
 
 `python tools/mutants.py [--count 12] [--seed 0] [MODULE ...]` draws so many changes of every module in `TESTS`, or of
-those named (`doubts/rules.py`), runs the module's tests on each in a process of its own, and prints the changes that no
-test noticed. Nothing is written into the source: an import hook hands out the changed module. `--json FILE` keeps all.
+those named (`doubts/rules.py`), runs the module's tests and its examples on each in a process of its own, and prints
+the changes that none of them noticed. Nothing is written into the source: an import hook hands out the changed module.
+`--json FILE` keeps all.
 """
 
 import argparse
 import ast
+import doctest
+import importlib
 import importlib.abc
 import importlib.machinery
 import json
@@ -98,7 +101,8 @@ NOT_COUNTED = {  # arguments that no figure depends on
     "seed",  # of defaults and calls: any other draws as well
     "inplace",  # of layers: only faster
 }  # fmt: skip
-PASSED = 0  # pytest's exit code
+PASSED = 0  # exit code
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS  # as in pyproject.toml
 SECONDS = 300  # for one change: a test that does not end has noticed it
 
 
@@ -238,8 +242,13 @@ class Handed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def __init__(self, module: str, tree: ast.Module) -> None:
         self.path, self.tree = SOURCE / module, tree
+        self.name = self.named(module)
+
+    @staticmethod
+    def named(module: str) -> str:
+        """The name by which a module is imported."""
         parts = Path(module).with_suffix("").parts
-        self.name = ".".join(("antehoc", *(parts[:-1] if parts[-1] == "__init__" else parts)))
+        return ".".join(("antehoc", *(parts[:-1] if parts[-1] == "__init__" else parts)))
 
     def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
         if name != self.name:
@@ -266,7 +275,10 @@ def tested(module: str, number: int | None) -> None:
         sys.meta_path.insert(0, Handed(module, changed(module, number)[0]))
     files = [str(ROOT / "tests" / name) for name in TESTS[module]]
     options = ["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "-W", "ignore:Module already imported"]
-    os._exit(int(pytest.main([*options, *files])))
+    failed = int(pytest.main([*options, *files]))
+    if not failed:  # pytest would read the module from its file again to collect its examples
+        failed = doctest.testmod(importlib.import_module(Handed.named(module)), optionflags=FLAGS).failed
+    os._exit(int(failed > 0))
 
 
 def run(module: str, number: int | None) -> tuple[bool, float]:

@@ -71,6 +71,8 @@ def test_questions_and_blindness_are_figures_of_their_own():
     found = values(attributes.figures(spec, scored, [rows[0]._replace(unseen=True), rows[1]], None))
     assert found["attribute_group_accuracy"] == 0.5
     assert found["attributes_unseen"] == 1
+    both = [row._replace(unseen=True) for row in rows]
+    assert values(attributes.figures(spec, scored, both, None))["attributes_unseen"] == 2
     assert found["class_repeat_map"] == 1
     assert "majority_accuracy" not in found
 

@@ -12,6 +12,7 @@ def test_few_classes_stand_side_by_side(shapes_spec):
     assert isinstance(note, Note)
     assert isinstance(table, Table)
     assert table.head == ("question", *shapes_spec.classes)
+    assert "As an example" not in note.text
     assert "1 to 3 of 5 attributes" in note.text  # a circle has no vertices, and that is all; a square has three
 
 

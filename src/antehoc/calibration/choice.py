@@ -132,9 +132,9 @@ def difference(first: Scores, second: Scores, positive: Flags) -> tuple[float, f
 
 
 def _placements(score: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
-    """For each positive row the share of others below it, and for each other row the share of positive rows above."""
+    """For each positive row the share of others below it, and for each other row the share of positive rows below."""
     high, low = score[positive].double(), score[~positive].double()
     lows, highs = low.sort().values, high.sort().values
     below = (torch.searchsorted(lows, high) + torch.searchsorted(lows, high, right=True)).double() / (2 * len(low))
     under = (torch.searchsorted(highs, low) + torch.searchsorted(highs, low, right=True)).double() / (2 * len(high))
-    return below, 1 - under
+    return below, under
