@@ -185,7 +185,7 @@ def test_slips_of_a_metric_are_refused():
 
 
 def test_an_outline_is_a_pixel_wide_on_each_side_by_default():
-    mask = torch.zeros(1, 1, 9, 9)
-    mask[..., 3:6, 3:6] = 1
+    mask = torch.zeros(1, 1, 9, 9, dtype=torch.bool)
+    mask[..., 3:6, 3:6] = True
     assert outline(mask).equal(outline(mask, outside_px=1, inside_px=1))
     assert int(outline(mask).sum()) == 5 * 5 - 1
