@@ -37,6 +37,10 @@ def built(arguments: dict[str, Any], channels: int, side: int) -> tuple[Mirror, 
     matrix = tuple(tuple(float(value) for value in row) for row in CLASS_ATTRIBUTES)
     spec = DataSpec(CLASSES, channels, side, side, ATTRIBUTES, matrix, EXCLUSIVE)
     system = build(Mirror, regrouped(arguments, Mirror.earlier), "benchmark", spec=spec).eval()
+    dense = system.dense(system(torch.rand(2, channels, side, side)))
+    assert dense is not None
+    kept = torch.rand(1000, dense[0].shape[1])  # as many training images as a model keeps at most
+    system.training_images.fit(kept, torch.arange(1000) % len(spec.classes))
     names = ("margin", "likelihood", "distance")
     doubts = {name: torch.randn(1000) for name in names}
     wrong = torch.rand(1000) < 0.1

@@ -174,3 +174,11 @@ def test_with_several_labels_each_label_is_a_decision():
     found = calibrate_products(doubts, wrong, fit=(doubts, wrong), names=["whole"], alpha=0.1)
     assert found.threshold_rows == int((~wrong).sum())
     assert found.score(doubts).shape == (100, 3)
+
+
+def test_doubts_that_are_all_at_chance_leave_softmax_and_the_text_says_so():
+    doubts, wrong = drawn(rival=-1.0)
+    found = choose(doubts, wrong, ["rival"])
+    assert [one.rule for one in found.candidates] == [SOFTMAX]
+    assert "maximum softmax is used alone" in why(found.rule, found.candidates, int(wrong.sum()))
+    assert why("combined", (), 0) == ""

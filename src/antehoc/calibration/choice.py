@@ -84,16 +84,18 @@ _RULES = {
 
 
 def why(rule: str, candidates: Sequence[Candidate], errors: int) -> str:
-    """What each rule gave and why one was chosen, in a sentence or two; empty where there was no choice.
+    """What each rule gave and why one was chosen, in a sentence or two; empty where nothing was compared.
 
     Args:
         rule: the chosen one.
         candidates: what every rule gave.
         errors: wrong decisions among the rows.
     """
-    if len(candidates) < 2:
+    if not candidates:
         return ""
-    if errors < ENOUGH:
+    if len(candidates) == 1:
+        said = "No other doubt finds wrong decisions better than chance here, so maximum softmax is used alone."
+    elif errors < ENOUGH:
         said = f"{errors} wrong decisions are too few to choose a rule by; the richest one is used, which needs none."
     elif rule == SOFTMAX:
         said = "Maximum softmax alone does as well here; the explanation adds nothing to it."
