@@ -125,3 +125,10 @@ def test_of_several_labels_those_present_and_those_questioned_are_shown(several,
 def test_an_image_without_any_label_says_so(several, shapes_spec):
     labels = {name: replace(one, present=False) for name, one in several.labels.items()}
     assert "no label" in plain_text(shown(replace(several, label="", labels=labels), shapes_spec))
+
+
+def test_a_contradiction_stands_below_the_decision():
+    shares = {"cat": 0.2, "fox": 0.8}
+    line = "Contradicted: the explanation says cat (90.0 %)."
+    assert line in str(cases.head(Decision("fox", shares, by_explanation={"cat": 0.9, "fox": 0.1})))
+    assert "Contradicted" not in str(cases.head(Decision("fox", shares, by_explanation={"cat": 0.4, "fox": 0.6})))

@@ -118,10 +118,11 @@ def head(decision: Decision, truth: str | None = None) -> Html:
     words = [tag("b", decision.label or "no label"), *([f" {percent(share)}"] if share is not None else [])]
     if truth is not None:
         words += [" · correct"] if truth == decision.label else [" · true class: ", tag("b", truth)]
-    if other := decision.contradicted_by:
-        fits = percent(decision.by_explanation[other])
-        words += [" · ", tag("strong", f"contradicted: the explanation says {other} ({fits})")]
-    return tag("p", *words, badge(decision.verdict), class_="decision")
+    line = tag("p", *words, badge(decision.verdict), class_="decision")
+    if not (other := decision.contradicted_by):
+        return line
+    fits = percent(decision.by_explanation[other])
+    return join([line, tag("p", tag("strong", f"Contradicted: the explanation says {other} ({fits})."))])
 
 
 def _worth_showing(decision: Decision) -> list[tuple[str, LabelDecision]]:
