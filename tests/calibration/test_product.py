@@ -10,7 +10,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.testing import assert_close
 
-from antehoc.calibration import Policy, Product, Term, calibrate_products, fit_product
+from antehoc.calibration import Policy, Product, Term, calibrate_products, default_names, fit_product
 from antehoc.calibration.choice import ENOUGH, NEIGHBORS, PRODUCT, SOFTMAX, choose, difference, why
 from antehoc.errors import DataError
 from antehoc.schema import convert
@@ -77,7 +77,12 @@ def test_the_simplest_rule_wins_that_none_beats_beyond_its_error(rival, neighbor
     found = choose(doubts, wrong, ["rival", "neighbors", "knn"])
     assert found.rule == rule
     assert [product.about for product in found.products] == ["wrong", "unknown"]
-    assert set(found.products[1].doubts) == {"confidence", "neighbors", "knn"}
+    assert set(found.products[1].doubts) == {"confidence", "knn"}
+
+
+def test_distance_is_a_default_only_without_training_images():
+    assert default_names(["distance", "stages", "rival", "margin"]) == ["stages", "distance", "rival"]
+    assert default_names(["distance", "stages", "rival", "knn"]) == ["rival", "knn"]
 
 
 def test_with_few_errors_the_richest_rule_is_taken():

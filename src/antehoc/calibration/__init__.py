@@ -1,6 +1,6 @@
 """Calibration: doubts to one score, and the score to a threshold with a guarantee, on data held out for it alone."""
 
-from antehoc.calibration.choice import Candidate
+from antehoc.calibration.choice import Candidate, default_names
 from antehoc.calibration.cross import Decisions, cross_conformal, cross_threshold, proven_alpha
 from antehoc.calibration.evidence import Evidence, fit_evidence, fit_weights
 from antehoc.calibration.policy import Policy, calibrate, calibrate_products, with_threshold
@@ -9,7 +9,7 @@ from antehoc.calibration.threshold import Guarantee, binomial_threshold, conform
 
 __all__ = [
     "Candidate", "Decisions", "Evidence", "Guarantee", "Policy", "Product", "Term", "binomial_threshold", "calibrate",
-    "calibrate_products", "conformal_threshold", "cross_conformal", "cross_threshold", "fit_evidence", "fit_product",
+    "calibrate_products", "conformal_threshold", "cross_conformal", "cross_threshold", "default_names", "fit_evidence", "fit_product",
     "fit_weights", "least_alpha", "least_rows", "proven_alpha",
     "with_threshold",
 ]  # fmt: skip

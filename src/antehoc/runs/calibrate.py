@@ -11,7 +11,6 @@ from torch import Tensor
 from antehoc import calibration
 from antehoc.calibration.product import CONFIDENCE
 from antehoc.data import Source
-from antehoc.doubts import DOUBTS
 from antehoc.evaluation import Scored, score
 from antehoc.figure import number
 from antehoc.model import Model
@@ -105,7 +104,7 @@ def _fitted(
             rows.doubts,
             rows.wrong,
             fit=fit,
-            names=verdict.doubts or [name for name, doubt in DOUBTS.items() if doubt.about],
+            names=verdict.doubts or calibration.default_names(rows.doubts),
             alpha=verdict.alpha,
             guarantee=verdict.guarantee,
             predicted=rows.about if verdict.per_class else None,
