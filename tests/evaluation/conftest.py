@@ -34,7 +34,7 @@ def found(tiny_run):
         wrong=predicted != label,
         questioned=np.array([decision.verdict.outcome == "questioned" for decision in decisions]),
         verdict=np.array([decision.verdict.score for decision in decisions]),
-        softmax=np.array([decision.doubts["softmax"] for decision in decisions]),
+        softmax=np.array([decision.doubts["confidence"] for decision in decisions]),
         support=np.array([decision.doubts["support"] for decision in decisions]),
         seen=np.array([decision.explanations[0].probabilities for decision in decisions]),
         truth=test.attributes.numpy() > 0.5,

@@ -70,7 +70,7 @@ def test_a_rule_that_the_data_chose_says_what_each_rule_gave():
     given = (Candidate("softmax", 0.87, 0.0, 0.0), Candidate("product", 0.9, 0.03, 0.01))
     policy = replace(
         POLICY, method="product", doubts=("confidence", "rival", "knn"), weights=(1.0,) * 3, evidence=(),
-        products=products, candidates=given,
+        products=products, candidates=given, fit_errors=120,
     )  # fmt: skip
     text = said(policy)
     assert "maximum softmax (temperature fitted) times a factor for each of rival, which grows" in text

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from antehoc.calibration import Policy
 from antehoc.errors import DataError
 from antehoc.evaluation import Scored, score
+from antehoc.evaluation.scoring import with_baseline
 
 
 def test_a_scored_set_is_the_same_in_batches_of_any_size(found, monkeypatch):
@@ -33,3 +35,11 @@ def test_with_several_labels_each_label_is_right_or_wrong():
     scored = Scored(label, torch.zeros(2, 0), logits, {}, {}, "multi-label")
     assert scored.predicted.tolist() == [[True, False], [False, True]]
     assert scored.wrong.tolist() == [[False, True], [False, False]]
+
+
+def test_softmax_is_compared_at_the_temperature_of_the_verdict(found):
+    rows = score(found.model.system, found.test)
+    assert "confidence" in found.model.policy.doubts
+    assert with_baseline(rows, found.model.policy).doubts["softmax"].equal(rows.doubts["confidence"])
+    alone = Policy("softmax", ("softmax",), (), (1.0,), 0.25, 0.1, 0.1, "expected", 0, 0, 20)
+    assert with_baseline(rows, alone) is rows

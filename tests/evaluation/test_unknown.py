@@ -20,7 +20,7 @@ def test_images_of_no_known_class(found, kind):
     again = evaluate(found.model, found.test, unknown={kind: images})
     decisions = found.model.decide(images.images(range(100)))
     verdict = np.array([decision.verdict.score for decision in decisions])
-    softmax = np.array([decision.doubts["softmax"] for decision in decisions])
+    softmax = np.array([decision.doubts["confidence"] for decision in decisions])
     strange = np.r_[np.zeros(len(found.verdict)), np.ones(100)]
     figures = values(again.figures)
     joined = np.r_[found.verdict, verdict]

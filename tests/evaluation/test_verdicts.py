@@ -62,7 +62,9 @@ def test_maximum_softmax_has_a_threshold_of_its_own_at_the_same_alpha(found):
     decisions = model.decide(calibration.images(range(len(calibration))))
     labels = [model.spec.classes[number] for number in calibration.labels]
     correct = sorted(
-        decision.doubts["softmax"] for decision, label in zip(decisions, labels, strict=True) if decision.label == label
+        decision.doubts["confidence"]
+        for decision, label in zip(decisions, labels, strict=True)
+        if decision.label == label
     )
     threshold = correct[int(np.ceil((len(correct) + 1) * 0.95 - 1e-9)) - 1]
     questioned = found.softmax > threshold

@@ -117,7 +117,7 @@ DOUBTS: dict[str, Doubt] = {
         "neighbors",
         "the most similar training images belong to other classes than {name}",
         "the neighbors (similar training images belong to other classes)",
-            ),
+    ),
     "knn": Doubt(
         neighbors.knn,
         "unlike-training",

@@ -13,7 +13,7 @@ from antehoc.evaluation import unknown as sets
 from antehoc.evaluation.cases import Shown
 from antehoc.evaluation.reading import reading
 from antehoc.evaluation.result import Evaluation
-from antehoc.evaluation.scoring import BASELINE, Scored, outputs, score
+from antehoc.evaluation.scoring import BASELINE, Scored, outputs, score, with_baseline
 from antehoc.figure import Figure
 from antehoc.model import Model
 from antehoc.spec import DataSpec
@@ -55,7 +55,11 @@ def evaluate(
     _check_sets(test, unknown)
     features, spec = train is not None, model.spec
     scored = score(model.system, test, features=features) if scored is None else scored
-    others = {name: score(model.system, examples, features=features) for name, examples in unknown.items()}
+    scored, calibration = with_baseline(scored, policy), calibration and with_baseline(calibration, policy)
+    others = {
+        name: with_baseline(score(model.system, examples, features=features), policy)
+        for name, examples in unknown.items()
+    }
     rows = attributes.rows(spec, scored) if attributes.measurable(scored) else []
     of_attributes = attributes.figures(spec, scored, rows, train_attributes) if rows else []
     of_verdicts, of_sets = _verdicts(policy, scored, others, calibration, points, seed)

@@ -1,13 +1,15 @@
 """A system run over images, and what an evaluation keeps of each."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from antehoc import task
+from antehoc.calibration import Policy
+from antehoc.calibration.product import CONFIDENCE
 from antehoc.data.examples import Fetched
 from antehoc.errors import DataError
 from antehoc.systems.base import System
@@ -53,6 +55,18 @@ class Scored:
     def wrong(self) -> Tensor:
         """(n,) True where the decision is wrong, or (n, K) for each label."""
         return task.wrong(self.task, self.logits, self.label)
+
+
+def with_baseline(rows: Scored, policy: Policy) -> Scored:
+    """Scored images whose maximum softmax has the temperature that the verdict's own softmax has, where one was fitted.
+
+    Args:
+        rows: scored images.
+        policy: of the model that scored them.
+    """
+    if CONFIDENCE not in policy.doubts:
+        return rows
+    return replace(rows, doubts={**rows.doubts, BASELINE: rows.doubts[CONFIDENCE]})
 
 
 @torch.no_grad()
