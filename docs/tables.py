@@ -25,6 +25,7 @@ from tabled.chosen import (
     TRIANGLES_FIRST,
 )
 from tabled.extend import example, recipe, registered
+from tabled.generalize import gains, generalize
 from tabled.headline import headline
 from tabled.measured import add
 from tabled.recipes import aopc, biases, compared, fault, paper, side_by_side, small, studied, unknown, unknown_birds
@@ -54,6 +55,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "triangles-compare": compared,
     "cue-conflict-small": lambda: small("cue-conflict"),
     "cue-conflict-bias": biases,
+    "generalize": generalize,
+    "generalize-gains": gains,
     "benchmarks": benchmarks,
     "benchmarks-explanations": lambda: benchmarks(explanations=True),
     "cli-help": cli_help,

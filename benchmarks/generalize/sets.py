@@ -55,7 +55,7 @@ def write_unknown(name: str, data: Path, out: Path) -> dict[str, Path]:
     """Images of no known class: photographs of COCO, silhouettes and edges, other classes of the same data set."""
     near = out / f"{name}-near"
     if name in ("animals", "tiny-8", "tiny-50") and not near.exists():
-        known = set(_tiny_classes(name).values())
+        known = set(tiny_classes(name).values())
         with zipfile.ZipFile(data / "tiny-imagenet-subset/tiny_imagenet_subset.zip") as archive:
             names = [one for one in archive.namelist() if one.startswith("val/") and one.split("/")[1] not in known]
             near.mkdir(parents=True)
@@ -69,14 +69,15 @@ def write_unknown(name: str, data: Path, out: Path) -> dict[str, Path]:
     return found
 
 
-def _tiny_classes(name: str) -> dict[str, str]:
+def tiny_classes(name: str) -> dict[str, str]:
+    """The classes of a subset of Tiny-ImageNet: label and folder."""
     written = yaml.safe_load((HERE / "attributes.yaml").read_text())[name]
     return {label: _TINY.get(label, label) for label in written}
 
 
 def _tiny(name: str) -> Callable[[Path, int], Iterator[File]]:
     def files(data: Path, seed: int) -> Iterator[File]:
-        label = {wnid: own for own, wnid in _tiny_classes(name).items()}
+        label = {wnid: own for own, wnid in tiny_classes(name).items()}
         with zipfile.ZipFile(data / "tiny-imagenet-subset/tiny_imagenet_subset.zip") as archive:
             for one in archive.namelist():
                 parts = one.split("/")

@@ -9,7 +9,6 @@ from antehoc.calibration.threshold import Guarantee, binomial_threshold, conform
 
 __all__ = [
     "Candidate", "Decisions", "Evidence", "Guarantee", "Policy", "Product", "Term", "binomial_threshold", "calibrate",
-    "calibrate_products", "conformal_threshold", "cross_conformal", "cross_threshold", "default_names", "fit_evidence", "fit_product",
-    "fit_weights", "least_alpha", "least_rows", "proven_alpha",
-    "with_threshold",
+    "calibrate_products", "conformal_threshold", "cross_conformal", "cross_threshold", "default_names", "fit_evidence",
+    "fit_product", "fit_weights", "least_alpha", "least_rows", "proven_alpha", "with_threshold",
 ]  # fmt: skip

@@ -1,0 +1,79 @@
+"""The tables of `benchmarks/generalize`: one recipe on data sets that it was not made for."""
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tabled import measured
+from tabled.markdown import markdown, number
+
+_COLUMNS = {  # heading: figure, baseline
+    "accuracy": ("accuracy", "plain_accuracy"),
+    "AUROC, errors": ("verdict_auroc", "msp_auroc"),
+    "AUGRC x 100": ("verdict_augrc", "msp_augrc"),
+    "wrong questioned at .15": ("verdict_questioned_wrong_at_15", "msp_questioned_wrong_at_15"),
+    "AUROC, unknown": ("unknown_auroc", "msp_unknown_auroc"),
+    "AUROC, noise": ("noise_auroc", "msp_noise_auroc"),
+}
+_SEED = "python -m benchmarks.generalize.run --data DATA --weights FILE --out FOLDER"
+_SUM = "python -m benchmarks.generalize.summary FOLDER docs/measured/generalize.json"
+Row = dict[str, Any]
+
+
+def generalize() -> str:
+    """Means over seeds of each set, beside maximum softmax; accuracy: beside the same network without attributes."""
+    found = _read()
+    if not found:
+        return f"Not measured yet. From the repository's folder these make it:\n\n```sh\n{_SEED}\n{_SUM}\n```"
+    rows = []
+    for name in dict.fromkeys(run["set"] for run in found["runs"]):
+        own = [run["figures"] for run in found["runs"] if run["set"] == name]
+        marked = f"{name} (held out)" if name in found["held_out"] else name
+        cells = [f"{_mean(own, a)} / {_mean(own, b)}" for a, b in _COLUMNS.values()]
+        rows.append([marked, str(len(own)), *cells])
+    return markdown(["data set", "seeds", *_COLUMNS], rows)
+
+
+def gains() -> str:
+    """Over all sets and seeds: mean gains with their standard errors, and how often the verdict is worse."""
+    found = _read()
+    if not found:
+        return "Not measured yet."
+    rows = []
+    for words, names in {"designed on": found["design"], "held out": found["held_out"]}.items():
+        own = [run["figures"] for run in found["runs"] if run["set"] in names]
+        if not own:
+            continue
+        rows.append(
+            [
+                words,
+                str(len(own)),
+                *(_gain(own, *_COLUMNS[column]) for column in _COLUMNS if column != "AUGRC x 100"),
+                str(_count(own, lambda f: f["verdict_auroc"] < f["msp_auroc"] - 0.005)),
+                str(_count(own, lambda f: f["verdict_augrc"] > 1.02 * f["msp_augrc"])),
+            ]
+        )
+    heads = [column for column in _COLUMNS if column != "AUGRC x 100"]
+    return markdown(["sets", "runs", *heads, "worse by AUROC", "worse by AUGRC"], rows)
+
+
+def _read() -> dict[str, Any]:
+    path = measured.MEASURED / "generalize.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # type: ignore[no-any-return]
+
+
+def _mean(rows: Sequence[Row], name: str) -> str:
+    known = [row[name] for row in rows if row.get(name) is not None]
+    scale = 100 if name.endswith("augrc") else 1
+    return f"{scale * statistics.fmean(known):.3f}".removeprefix("0") if known else "-"
+
+
+def _gain(rows: Sequence[Row], own: str, rival: str) -> str:
+    pairs = [row[own] - row[rival] for row in rows if row.get(own) is not None and row.get(rival) is not None]
+    error = statistics.stdev(pairs) / len(pairs) ** 0.5 if len(pairs) > 1 else 0.0
+    return f"{number(statistics.fmean(pairs), '_minus_msp')} ± {error:.4f}"
+
+
+def _count(rows: Sequence[Row], worse: Callable[[Row], bool]) -> int:
+    return sum(worse(row) for row in rows)
