@@ -3,8 +3,9 @@
 python -m benchmarks.generalize.thresholds --data DATA --weights FILE --out OUT.json
 
 Eight classes of Tiny-ImageNet, 80 photographs each; a draw takes 60 of each class and tests on the rest. The network is
-a dense layer on the frozen features of MobileNetV2, so that each draw can train its own: a quarter of the 480 calibrates,
-the others train, and five more are trained without a fifth of these. The score is maximum softmax times `neighbors`.
+a dense layer on the frozen features of MobileNetV2, so that each draw can train its own: a quarter of the 480
+calibrates, the others train, and five more are trained without a fifth of these. The score is maximum softmax times
+`neighbors`.
 """
 
 import argparse
