@@ -25,7 +25,7 @@ from tabled.chosen import (
     TRIANGLES_FIRST,
 )
 from tabled.extend import example, recipe, registered
-from tabled.generalize import gains, generalize
+from tabled.generalize import gains, generalize, thresholds
 from tabled.headline import headline
 from tabled.measured import add
 from tabled.recipes import aopc, biases, compared, fault, paper, side_by_side, small, studied, unknown, unknown_birds
@@ -57,6 +57,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "cue-conflict-bias": biases,
     "generalize": generalize,
     "generalize-gains": gains,
+    "thresholds": thresholds,
     "benchmarks": benchmarks,
     "benchmarks-explanations": lambda: benchmarks(explanations=True),
     "cli-help": cli_help,

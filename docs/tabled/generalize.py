@@ -58,6 +58,18 @@ def gains() -> str:
     return markdown(["sets", "runs", *heads, "worse by AUROC", "worse by AUGRC"], rows)
 
 
+def thresholds() -> str:
+    """Shares questioned by split and cross-conformal thresholds, mean over draws with its standard error."""
+    found = json.loads((measured.MEASURED / "thresholds.json").read_text(encoding="utf-8"))
+    rows = []
+    for name, own in found.items():
+        kind, alpha = name.split()
+        cells = [f"{own[what]:.3f} ± {own[f'{what}_error']:.3f}" for what in ("correct", "wrong")]
+        rows.append([alpha, kind, cells[0], f"{own['correct_deviation']:.3f}", cells[1]])
+    head = ["alpha", "threshold", "correct questioned", "its deviation over draws", "wrong questioned"]
+    return markdown(head, rows)
+
+
 def _read() -> dict[str, Any]:
     path = measured.MEASURED / "generalize.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # type: ignore[no-any-return]
