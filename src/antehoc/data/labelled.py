@@ -62,11 +62,7 @@ def labelled_images(path: str | Path, spec: DataSpec, preprocessing: Preprocessi
     found = _from_table(path) if table else _from_folders(path, spec.classes)
     known = [index for index, label in enumerate(found.labels) if label in spec.classes]
     if not known:
-        names = sorted(set(found.labels))
-        raise DataError(
-            f"{shown(path)}: none of its classes ({_some(names)}) is a class of the model ({_some(spec.classes)});"
-            f" classes are matched by name.{near_miss(names[0], spec.classes)}"
-        )
+        raise DataError(f"{shown(path)}: {_foreign(sorted(set(found.labels)), spec.classes)}")
     label = torch.tensor([spec.classes.index(found.labels[index]) for index in known])
     files = Files([found.images[index] for index in known], preprocessing, label)
     return Labelled(files, (*found.notes, *_notes(found.labels, spec.classes)))
@@ -118,6 +114,13 @@ def _wrapper(named: Mapping[tuple[str, ...], FileSource]) -> str | None:
     """The one folder that holds all others, if there is one with folders in it."""
     tops = {parts[0] for parts in named}
     return tops.pop() if len(tops) == 1 and all(len(parts) > 2 for parts in named) else None
+
+
+def _foreign(names: Sequence[str], classes: Sequence[str]) -> str:
+    return (
+        f"none of its classes ({_some(names)}) is a class of the model ({_some(classes)}); classes are matched by name."
+        f"{near_miss(names[0], classes)}"
+    )
 
 
 def _of_split(path: Path, taken: int, total: int) -> str:

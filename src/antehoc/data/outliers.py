@@ -62,7 +62,7 @@ def outliers(
         count: how many.
         seed: of the series.
         variant: where a strange shape stands; see `drawn.draw`.
-        edges: how a strange shape is drawn; see `drawn.draw`.
+        edges: of a strange shape; see `drawn.draw`.
     Raises:
         RecipeError: an unknown name, or shapes for a model whose images are not square.
     """

@@ -4,7 +4,7 @@ import copy
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from antehoc import calibration
 from antehoc.calibration.choice import ENOUGH
@@ -68,20 +68,17 @@ def recalibrate(
     model = model if isinstance(model, Model) else load(model)
     verdict = _verdict(model, alpha)
     _check_rule(rule, model, where)
-    examples, place, notes = _examples(images, model)
-    if len(examples) < (least := LEAST if model.policy and rule != "choose" else 2 * LEAST):
-        raise DataError(
-            f"{place}: calibration needs {least} correct decisions, and has {len(examples)} images; give more."
-        )
+    given = _given(images, model)
+    least = 2 * LEAST if _fits(verdict) and (rule == "choose" or model.policy is None) else LEAST
+    _check_count(given, model, least)
     seed = _seed(model) if seed is None else seed
-    log.info("recalibration: %d images", len(examples))
-    rows = score(model.system, examples)
-    if (correct := int((~rows.wrong).sum())) < LEAST:
-        raise DataError(
-            f"{place}: a threshold needs {LEAST} correct decisions, and {correct} of {rows.wrong.numel()} are correct;"
-            " give more images, or train the classifier further."
-        )
-    return _recalibrated(model, rows, verdict, rule, seed, place, notes, out)
+    log.info("recalibration: %d images", len(given.examples))
+    rows = score(model.system, given.examples)
+    _check_correct(rows, least, given.place)
+    result = _recalibrated(model, rows, verdict, _chooses(model, rows, verdict, rule, seed), given, seed)
+    if out is not None:
+        result.model.save(out)
+    return replace(result, folder=None if out is None else Path(out))
 
 
 def _verdict(model: Model, alpha: float | None) -> Verdicts:
@@ -101,15 +98,44 @@ def _check_rule(rule: str, model: Model, where: str) -> None:
         raise DataError(f"{where}: was never calibrated and has no rule to keep; leave --rule out, or choose one.")
 
 
-def _examples(images: Examples | str | Path, model: Model) -> tuple[Examples, str, tuple[str, ...]]:
+def _fits(verdict: Verdicts) -> bool:
+    """Whether choosing the rule fits anything: a doubt by name is taken as it is."""
+    return verdict.method in ("auto", "combined")
+
+
+def _check_count(given: "_Given", model: Model, least: int) -> None:
+    """Refuse images that are too few even if all decisions are correct."""
+    images, each = len(given.examples), 1 if model.spec.task == "single-label" else len(model.spec.classes)
+    if images * each < least:
+        raise DataError(
+            f"{given.place}: {least} correct decisions are needed, and there are {images} images; give more."
+        )
+
+
+def _check_correct(rows: Scored, least: int, place: str) -> None:
+    if (correct := int((~rows.wrong).sum())) < least:
+        raise DataError(
+            f"{place}: {least} correct decisions are needed, and {correct} of {rows.wrong.numel()} are correct; give more"
+            " images, or train the classifier further."
+        )
+
+
+class _Given(NamedTuple):
     """The labelled images, what messages call them, and what was left out."""
+
+    examples: Examples
+    place: str
+    notes: tuple[str, ...]
+
+
+def _given(images: Examples | str | Path, model: Model) -> _Given:
     if not isinstance(images, Examples):
         found = labelled_images(images, model.spec, model.preprocessing)
-        return found.examples, shown(images), found.notes
+        return _Given(found.examples, shown(images), found.notes)
     if not images.labels_known:
         raise DataError("recalibration needs labelled images, and these have no labels.")
     check_labels(model.spec.task, images.labels, len(model.spec.classes), "recalibration")
-    return images, "images", ()
+    return _Given(images, "images", ())
 
 
 def _seed(model: Model) -> int:
@@ -118,23 +144,13 @@ def _seed(model: Model) -> int:
 
 
 def _recalibrated(
-    model: Model,
-    rows: Scored,
-    verdict: Verdicts,
-    rule: Rule,
-    seed: int,
-    place: str,
-    notes: tuple[str, ...],
-    out: str | Path | None,
+    model: Model, rows: Scored, verdict: Verdicts, chosen: bool, given: _Given, seed: int
 ) -> Recalibrated:
-    """Compare the scored images with the earlier ones, set rule and threshold, and save the model."""
-    shift = calibration.find_shift(model.reference, reference(rows, seed))
-    chosen = _chooses(model, rows, verdict, rule, seed)
+    """Compare the scored images with the earlier ones, and set rule and threshold."""
     new, counted = (_choose if chosen else _keep)(model, rows, verdict, seed)
-    assert new.policy is not None
     result = Recalibrated(
         model=new,
-        place=place,
+        place=given.place,
         images=len(rows.label),
         decisions=rows.wrong.numel(),
         correct=int((~rows.wrong).sum()),
@@ -142,14 +158,11 @@ def _recalibrated(
         chosen=chosen,
         calibrated_before=model.policy is not None,
         before=_questioned(model, rows),
-        shift=shift,
+        shift=calibration.find_shift(model.reference, reference(rows, seed)),
         seed=seed,
-        notes=notes,
+        notes=given.notes,
     )
-    new = replace(new, about={**model.about, "recalibrated": result.to_plain()})
-    if out is not None:
-        new.save(out)
-    return replace(result, model=new, folder=None if out is None else Path(out))
+    return replace(result, model=replace(new, about={**model.about, "recalibrated": result.to_plain()}))
 
 
 def _chooses(model: Model, rows: Scored, verdict: Verdicts, rule: Rule, seed: int) -> bool:
@@ -164,9 +177,8 @@ def _chooses(model: Model, rows: Scored, verdict: Verdicts, rule: Rule, seed: in
 def _choose(model: Model, rows: Scored, verdict: Verdicts, seed: int) -> tuple[Model, int]:
     """Rule and threshold again, each from one half; and how many images set the threshold."""
     own = replace(model, system=copy.deepcopy(model.system))  # a temperature is fitted in place
-    single = verdict.method not in ("auto", "combined")  # a doubt by name: nothing is fitted, all images set it
     new = with_policy(own, verdict, rows, None, seed).model
-    return new, len(rows.label) if single else len(halves(rows, seed)[1].label)
+    return new, len(halves(rows, seed)[1].label) if _fits(verdict) else len(rows.label)
 
 
 def _keep(model: Model, rows: Scored, verdict: Verdicts, seed: int) -> tuple[Model, int]:
