@@ -82,10 +82,9 @@ def kolmogorov_smirnov(first: Scores, second: Tensor) -> tuple[float, float]:
         second: (n,) finite, one or more.
     Returns:
         The largest distance of the two empirical distributions, in 0..1, and the chance of one that large where both
-        samples have one distribution. Where values are tied the chance is smaller than that.
+        samples have one distribution, by its limit for many rows; with few rows or ties the chance is mostly smaller.
     Source:
-        Stephens, "Use of the Kolmogorov-Smirnov, Cramer-von Mises and Related Statistics without Extensive Tables",
-        JRSS B 1970: the limiting distribution, with a correction for few rows.
+        Smirnov, "Table for Estimating the Goodness of Fit of Empirical Distributions", Ann. Math. Statist. 1948.
     Example:
         >>> kolmogorov_smirnov(torch.zeros(50), torch.ones(50))[0]
         1.0
@@ -95,8 +94,7 @@ def kolmogorov_smirnov(first: Scores, second: Tensor) -> tuple[float, float]:
     every = torch.cat([low, high])
     below, under = (torch.searchsorted(one, every, right=True).double() / len(one) for one in (low, high))
     statistic = float((below - under).abs().max())
-    root = math.sqrt(m * n / (m + n))
-    scaled = (root + 0.12 + 0.11 / root) * statistic
+    scaled = math.sqrt(m * n / (m + n)) * statistic
     if scaled < 0.2:  # the series converges slowly there, and the chance is 1 to 12 digits
         return statistic, 1.0
     terms = [(-1) ** (k - 1) * math.exp(-2 * (k * scaled) ** 2) for k in range(1, 101)]

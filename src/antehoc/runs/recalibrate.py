@@ -115,8 +115,8 @@ def _check_count(given: "_Given", model: Model, least: int) -> None:
 def _check_correct(rows: Scored, least: int, place: str) -> None:
     if (correct := int((~rows.wrong).sum())) < least:
         raise DataError(
-            f"{place}: {least} correct decisions are needed, and {correct} of {rows.wrong.numel()} are correct; give more"
-            " images, or train the classifier further."
+            f"{place}: {least} correct decisions are needed, and {correct} of {rows.wrong.numel()} are correct; give"
+            " more images, or train the classifier further."
         )
 
 
