@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from antehoc.metrics import OF_DECISIONS, OF_MAPS, of_groups
-from tabled.benchmarks import benchmarks
+from tabled.benchmarks import benchmarks, recalibrated
 from tabled.chosen import (
     BIRDS,
     CLASSIFIERS,
@@ -60,6 +60,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "thresholds": thresholds,
     "benchmarks": benchmarks,
     "benchmarks-explanations": lambda: benchmarks(explanations=True),
+    "recalibrate": recalibrated,
     "cli-help": cli_help,
     "recipe-keys": recipe_keys,
     "metrics": lambda: metrics(of_groups(*OF_DECISIONS)),

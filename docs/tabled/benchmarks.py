@@ -74,3 +74,29 @@ def plain(value: object) -> str:
 def seconds(value: float) -> str:
     """A duration in a unit that suits it."""
     return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} µs"
+
+
+def recalibrated() -> str:
+    """What `recalibrate` does to `shapes` on images with hard edges, a row for each seed."""
+    path = measured.MEASURED / "benchmarks.json"
+    known = json.loads(path.read_text(encoding="utf-8"))["benchmarks"] if path.exists() else []
+    found = {bench["name"]: bench["extra_info"] for bench in known if "test_recalibrate_shapes" in bench["name"]}
+    if not found:
+        return "Not measured yet."
+    rows = [
+        [
+            re.sub(r".*\[(.*)\]", r"\1", name),
+            *(f"{own[key]:.3f}" for key in ("accuracy", "questioned_correct_before")),
+            f"{own['questioned_correct']:.4f} ± {own['standard_error']:.4f}",
+            f"{own['questioned_correct_over_draws']:.4f}",
+            "yes" if own["questioned_correct"] <= own["alpha"] + 2 * own["standard_error"] else "**no**",
+            f"{own['questioned_wrong_before']:.2f}, {own['questioned_wrong']:.2f}",
+            f"`{own['differs_most']}`, {own['statistic']:.2f}",
+        ]
+        for name, own in sorted(found.items())
+    ]
+    head = [
+        "seed", "accuracy", "correct questioned before", "after, with its standard error", "after, mean over 200 draws",
+        "at most alpha + 2 standard errors", "wrong questioned before, after", "differs most, statistic",
+    ]  # fmt: skip
+    return markdown(head, rows)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from antehoc.model import Model, load
     from antehoc.posthoc import attributions
     from antehoc.runs.explain import explain
+    from antehoc.runs.recalibrate import recalibrate
     from antehoc.runs.reproduce import reproduce
     from antehoc.runs.train import train
     from antehoc.types import DataSpec, Decision, Verdict
@@ -28,12 +29,14 @@ _HOME = {
     "attributions": "posthoc",
     "explain": "runs.explain",
     "load": "model",
+    "recalibrate": "runs.recalibrate",
     "reproduce": "runs.reproduce",
     "train": "runs.train",
 }
 
 __all__ = [
-    "AntehocError", "DataSpec", "Decision", "Model", "Verdict", "attributions", "explain", "load", "reproduce", "train",
+    "AntehocError", "DataSpec", "Decision", "Model", "Verdict", "attributions", "explain", "load", "recalibrate",
+    "reproduce", "train",
 ]  # fmt: skip
 
 

@@ -1,15 +1,17 @@
 """What jobs give: plain typed results, made by `runs` and read by `report`. Nothing here trains."""
 
+import math
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from antehoc.calibration import Policy, Shift, least_rows
 from antehoc.evaluation import Evaluation, Scored
-from antehoc.figure import Figure, intervals, values
+from antehoc.figure import Figure, intervals, number, percent, values
 from antehoc.model import Model
 from antehoc.studies import Finding
 from antehoc.targets import met, read_target, value_of
@@ -32,6 +34,115 @@ class Trained:
     history: list[list[dict[str, float]]]  #: figures by phase and epoch
     calibration: Scored
     seconds: dict[str, float]  #: by part
+
+
+class Questioned(NamedTuple):
+    """Shares of decisions that are questioned, in 0..1."""
+
+    correct: float  #: of the correct ones
+    wrong: float | None  #: of the wrong ones; None where there is none
+
+
+@dataclass(frozen=True)
+class Recalibrated:
+    """A model whose threshold was set again, and what the labelled images told."""
+
+    model: Model
+    place: str  #: what the images are called
+    images: int
+    decisions: int  #: as many as images; with several labels each label of an image is one
+    correct: int  #: decisions
+    threshold_images: int  #: those that set the threshold: all, or the half that did not fit the rule
+    chosen: bool  #: whether the rule was chosen again
+    calibrated_before: bool
+    before: Questioned | None  #: with the old threshold on these images; None where there was none
+    shift: Shift | None  #: from the old calibration images; None where the model holds none of their doubts
+    seed: int
+    notes: tuple[str, ...] = ()  #: on images that were left out
+    folder: Path | None = None  #: where the model was saved
+
+    @property
+    def policy(self) -> Policy:
+        """How decisions are questioned now."""
+        assert self.model.policy is not None
+        return self.model.policy
+
+    @property
+    def needed(self) -> int:
+        """Correct decisions that the alpha which was asked for needs for its threshold."""
+        return least_rows(self.policy.asked_alpha, self.policy.guarantee)
+
+    @property
+    def needed_images(self) -> int:
+        """Images that it takes at this accuracy, those that fit a rule included."""
+        each = self.decisions / self.images
+        return math.ceil(self.needed / (self.correct / self.decisions) / each * self.images / self.threshold_images)
+
+    def sentences(self) -> list[str]:
+        """What a person should know of the new threshold."""
+        policy, share = self.policy, number(self.correct / self.decisions)
+        few = policy.alpha > policy.asked_alpha
+        return [
+            f"Calibrated on {self.images} labelled images, on which {share} of the decisions are correct.",
+            self._rule(),
+            f"Alpha {policy.asked_alpha:g} needs {self.needed} correct decisions for the threshold, which takes"
+            f" {self.needed_images} images at this accuracy; there were {policy.threshold_rows}.",
+            *([f"These are too few: alpha {number(policy.alpha)} is guaranteed instead."] if few else []),
+            *self._old_threshold(),
+            self._compared(),
+        ]
+
+    def _rule(self) -> str:
+        if self.threshold_images < self.images:
+            return "One half of them fitted the rule, and the other half set the threshold."
+        return f"The rule was {'taken from the recipe' if self.chosen else 'kept'}, and all of them set the threshold."
+
+    def _old_threshold(self) -> list[str]:
+        if self.before is None:
+            return []
+        of_wrong = "" if self.before.wrong is None else f" and {percent(self.before.wrong)} of the wrong ones"
+        return [f"The old threshold questions {percent(self.before.correct)} of the correct decisions here{of_wrong}."]
+
+    def _compared(self) -> str:
+        shift = self.shift
+        if shift is None and self.calibrated_before:
+            return (
+                "Whether these images differ from the old calibration images is not known: the model was saved without"
+                " their doubts."
+            )
+        if shift is None:
+            return "The model was never calibrated before, so there are no earlier images to compare with."
+        found = (
+            f"among correct decisions the doubt {shift.doubt} differs most (Kolmogorov-Smirnov statistic"
+            f" {number(shift.statistic, 'probability')} between {shift.old_rows} old and {shift.new_rows} new ones, p"
+            f" {number(shift.p_value)} for {shift.doubts} doubts)"
+        )
+        if shift.differs:
+            return f"These images differ from the old calibration images: {found}."
+        return f"No difference from the old calibration images was found: {found}."
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values for JSON and for the record in the model."""
+        policy = self.policy
+        return {
+            "data": self.place,
+            "seed": self.seed,
+            "images": self.images,
+            "decisions": self.decisions,
+            "correct": self.correct,
+            "rule": {"method": policy.method, "chosen": self.chosen},
+            "alpha": policy.alpha,
+            "asked_alpha": policy.asked_alpha,
+            "guarantee": policy.guarantee,
+            "threshold": policy.threshold,
+            "threshold_rows": policy.threshold_rows,
+            "needed_rows": self.needed,
+            "needed_images": self.needed_images,
+            "questioned_before": None if self.before is None else self.before._asdict(),
+            "shift": None if self.shift is None else {**asdict(self.shift), "differs": self.shift.differs},
+            "notes": list(self.notes),
+            "sentences": self.sentences(),
+        }
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The files of a saved model, checked by name alone: without torch, so that a wrong path is reported at once."""
 
+import os
 from pathlib import Path
 
-from antehoc.errors import ModelError, out_of_reach
+from antehoc.errors import ModelError, OutputError, out_of_reach, shown
 
 FILES = ("README.md", "config.json", "model.safetensors")  #: of a saved model
 _IN_A_RUN = ("main/model", "model")  # where `reproduce` and `train` save one
@@ -38,3 +39,21 @@ def _checked(folder: Path) -> Path:
             f"{folder}: contains another file {foreign[0]!r}; a saved model is {', '.join(FILES)} and nothing else."
         )
     return folder
+
+
+def check_new(folder: str | Path, model: str | Path | None = None) -> None:
+    """Refuse a folder for a new model that exists, cannot be made, or lies in the folder of the old one.
+
+    Raises:
+        OutputError: naming it.
+    """
+    folder = Path(folder)
+    if said := out_of_reach(folder):
+        raise OutputError(f"{shown(folder)}: cannot be made ({said}); choose another folder with --out.")
+    if os.path.lexists(folder):
+        raise OutputError(f"{shown(folder)}: exists, and nothing is overwritten; choose another folder with --out.")
+    if model is not None and Path(model).resolve() in folder.resolve().parents:
+        raise OutputError(f"{shown(folder)}: lies in the folder of the old model; choose another folder with --out.")
+    above = next(parent for parent in folder.absolute().parents if os.path.lexists(parent))
+    if not os.path.isdir(above) or not os.access(above, os.W_OK):
+        raise OutputError(f"{shown(folder)}: cannot be made in {shown(above)}; choose another folder with --out.")

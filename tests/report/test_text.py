@@ -1,13 +1,15 @@
 """What the terminal shows, to the letter."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from antehoc.calibration import Shift
 from antehoc.evaluation import Scored
 from antehoc.report import text
-from antehoc.results import Trained
+from antehoc.results import Questioned, Recalibrated, Trained
 from antehoc.types import Decision, Reason, Verdict
 from report.test_page import ToyComparison
 
@@ -36,6 +38,30 @@ def test_training_reads_as_the_golden_file(golden, result):
     empty = Scored(torch.zeros(0), torch.zeros(0, 5), torch.zeros(0, 4), {}, {})
     trained = Trained(result.models["shapes"], Path("runs/shapes"), result.history, empty, result.parts)
     golden("trained.txt", text.trained(trained))
+
+
+def test_a_recalibration_reads_as_the_golden_files(golden, model):
+    policy = replace(model.policy, alpha=0.0125, threshold_rows=79)
+    known = Recalibrated(
+        replace(model, policy=policy),
+        place="photos",
+        images=160,
+        decisions=160,
+        correct=150,
+        threshold_images=80,
+        chosen=True,
+        calibrated_before=True,
+        before=Questioned(0.22, 0.9),
+        shift=Shift("stages", 0.41, 0.000012, 9, 500, 150),
+        seed=3,
+        notes=("Images of classes that the model does not know were left out: 4 (dog).",),
+        folder=Path("runs/model-recalibrated"),
+    )
+    same = replace(known, chosen=False, threshold_images=160, shift=Shift("knn", 0.06, 1.0, 9, 500, 150), notes=())
+    earlier = replace(same, shift=None, before=Questioned(0.01, None))
+    first = replace(earlier, before=None, calibrated_before=False, folder=None)
+    golden("recalibrated.txt", "\n".join(text.recalibrated(one) for one in (known, same, earlier, first)))
+    golden("recalibrated.json", json.dumps(known.to_plain(), indent=1) + "\n")
 
 
 def test_every_headline_and_every_published_figure_stands_in_the_terminal(result):

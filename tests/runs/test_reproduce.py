@@ -115,5 +115,5 @@ def test_notes_say_where_a_promise_could_not_be_kept(tiny_run, tmp_path):
 
 def test_too_few_calibration_images_are_said_before_the_training(tiny_run, tmp_path):
     with pytest.raises(DataError, match="calibration has 20 images; give 80 or more"):
-        train(str(tiny_run.recipe), out=tmp_path / "few", overrides=["data.calibration=20", "verdict.alpha=0.01"])
+        reproduce(str(tiny_run.recipe), out=tmp_path / "few", overrides=["data.calibration=20", "verdict.alpha=0.01"])
     assert not list((tmp_path / "few").glob("phase-*"))

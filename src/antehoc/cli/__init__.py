@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from typing import NamedTuple
 
-from antehoc.cli import compare, evaluate, explain, reproduce, train
+from antehoc.cli import compare, evaluate, explain, recalibrate, reproduce, train
 from antehoc.cli.options import add_common
 from antehoc.cli.output import check_outputs
 from antehoc.errors import AntehocError, shown
@@ -38,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "reproduce": Command(reproduce.TEXT, reproduce.add_arguments, reproduce.run),
     "train": Command(train.TEXT, train.add_arguments, train.run, page=False),
     "evaluate": Command(evaluate.TEXT, evaluate.add_arguments, evaluate.run),
+    "recalibrate": Command(recalibrate.TEXT, recalibrate.add_arguments, recalibrate.run, page=False),
     "compare": Command(compare.TEXT, compare.add_arguments, compare.run),
     "explain": Command(explain.TEXT, explain.add_arguments, explain.run),
 }

@@ -6,7 +6,8 @@ them).
 
 Source: "An auxiliary explanations network" (the thesis), section 3.3; ranges measured on the published files.
 Differs: sizes and angles are continuous, where the originals' were whole numbers: those gave 1,350 possible squares for
-3,000 files, and 89 % of these had a duplicate, often across the split.
+3,000 files, and 89 % of these had a duplicate, often across the split. Edges are soft: the gray of a pixel is what the
+shape covers of it. `edges: hard` draws as the originals did, a black and white shape that is then turned.
 """
 
 import math
@@ -20,6 +21,7 @@ from antehoc.data.series import Floats, paint_all, uniform
 
 Variant = Literal["centred", "free"]
 Sizes = Literal["continuous", "whole"]
+Edges = Literal["soft", "hard"]
 
 STRANGE = ("pentagon", "hexagon", "star", "ellipse")  #: shapes that no built-in data set has as a class
 KINDS = ("circle", "rectangle", "square", "triangle", *STRANGE, "parallelogram")  # places are in the seed: append only
@@ -66,6 +68,7 @@ def draw(
     variant: Variant = "centred",
     side: int = 64,
     sizes: Sizes = "continuous",
+    edges: Edges = "soft",
 ) -> Drawing:
     """Images `start` to `start + count` of the endless series of one kind.
 
@@ -79,6 +82,9 @@ def draw(
         side: height and width of the images in pixels; shapes scale with it.
         sizes: `whole` rounds lengths (a square's to even numbers), angles and places to whole pixels and degrees, the
             fault of the originals that gave most of their squares a duplicate.
+        edges: `hard` draws the upright shape in black and white and turns it by whole degrees with bilinear
+            interpolation, as the originals did. Circles, rectangles and triangles then also have the sizes of the
+            originals, many more of them small: each had to fit the frame from a random corner.
     Returns:
         The images with their masks and boxes.
     Source:
@@ -88,14 +94,19 @@ def draw(
         >>> drawing.image.shape, drawing.image.dtype, bool(drawing.mask.any())
         ((2, 64, 64), dtype('uint8'), True)
     """
-    geometry = _geometry(kind, numbers(kind, seed=seed, start=start, count=count), variant, sizes)
+    geometry = _geometry(kind, numbers(kind, seed=seed, start=start, count=count), variant, sizes, edges)
     image = np.empty((count, side, side), np.uint8)
     mask = np.empty((count, side, side), np.bool_)
 
     def paint(rows: slice) -> None:
-        distance = _distance(kind, geometry, rows, side)
-        np.less_equal(distance, 0, out=mask[rows])
-        image[rows] = np.clip(distance + np.float32(0.5), 0, 1) * np.float32(255) + np.float32(0.5)
+        if edges == "hard":
+            white = 1 - _turned(kind, geometry, rows, side)
+            np.less_equal(white, np.float32(0.5), out=mask[rows])
+        else:
+            distance = _distance(kind, geometry, rows, side, *_own_axes(geometry, rows, side))
+            np.less_equal(distance, 0, out=mask[rows])
+            white = np.clip(distance + np.float32(0.5), 0, 1)
+        image[rows] = white * np.float32(255) + np.float32(0.5)
 
     paint_all(paint, count)
     return Drawing(image, mask, _boxes(mask))
@@ -110,14 +121,16 @@ def numbers(kind: str, *, seed: int, start: int = 0, count: int) -> Floats:
     return uniform(seed, KINDS.index(kind), start, count, _WORDS)
 
 
-def _geometry(kind: str, chance: Floats, variant: Variant, sizes: Sizes) -> _Geometry:
+def _geometry(kind: str, chance: Floats, variant: Variant, sizes: Sizes, edges: Edges = "soft") -> _Geometry:
     """Sizes, angle and place of each image: the first of a few tries that fits the frame, the last shrunk to fit."""
     tries = chance[:, 2:].reshape(len(chance), _TRIES, 5)
-    length, width, lean = _sizes(kind, tries)
+    length, width, lean = _small_sizes(kind, tries) if edges == "hard" else _sizes(kind, tries)
     step = (tries[..., 3] * _TURN).astype(np.int64)
     if sizes == "whole":
         grid = 2 if kind == "square" else 1
-        length, width, step = np.floor(length / grid) * grid, np.floor(width / grid) * grid, step // 100 * 100
+        length, width = np.floor(length / grid) * grid, np.floor(width / grid) * grid
+    if sizes == "whole" or edges == "hard":
+        step = step // 100 * 100
     cos, sin = _COS[step], _SIN[step]
     extent = _extent(kind, length, width, lean, cos, sin)
     reach = np.maximum(extent[..., 1] - extent[..., 0], extent[..., 3] - extent[..., 2])
@@ -170,6 +183,30 @@ def _sizes(kind: str, tries: Floats) -> tuple[Floats, Floats, Floats]:
     return (size := 16 + 44 * first), size, flat  # pentagon, hexagon, star: diameter of the circle around it
 
 
+def _small_sizes(kind: str, tries: Floats) -> tuple[Floats, Floats, Floats]:
+    """As `_sizes`, by the rules of the originals' generator: a shape is placed at random, then its size is drawn from
+    those that fit the frame there. It is moved to the middle afterwards.
+
+    Source: `random_shapes` of scikit-image, with the sizes in pixels that the thesis's code asks for.
+    """
+    first, second, third = tries[..., 0], tries[..., 1], tries[..., 2]
+    flat = np.zeros_like(first)
+    if kind == "circle":  # its center lies where the smallest one fits
+        x, y = 6 + 52 * second, 6 + 52 * third
+        room = np.minimum.reduce([x, 64 - x, y, 64 - y, np.full_like(x, 30)]) - 6
+        return (size := 12 + 2 * first * room), size, flat
+    if kind == "triangle":  # a lower corner of an upright one; it has the smallest size where nothing fits
+        room = np.minimum.reduce([64 - 52 * second, 52 * third, np.full_like(first, 45)]) - 12
+        return (size := 12 + first * np.maximum(room, 1)), size, flat
+    if kind == "rectangle":
+        across, down = (np.minimum(64 - 54 * corner, 50) - 10 for corner in (third, tries[..., 4]))
+        one, other = 10 + first * across, 10 + second * down
+        shorter = np.minimum(one, other)
+        # the originals drew again where the sides differed by 6 or less
+        return np.maximum(np.maximum(one, other), shorter + 7), shorter, flat
+    return _sizes(kind, tries)
+
+
 def _corners(kind: str, length: Floats, width: Floats, lean: Floats) -> Floats | None:
     """Corners before turning (..., corners, 2), the centroid at the origin; None for round kinds."""
     if kind in ("circle", "ellipse"):
@@ -186,19 +223,50 @@ def _corners(kind: str, length: Floats, width: Floats, lean: Floats) -> Floats |
     return around
 
 
-def _distance(kind: str, geometry: _Geometry, rows: slice, side: int) -> NDArray[np.float32]:
-    """Signed distance of each pixel's center from the outline, in pixels, negative inside (n, side, side)."""
+def _own_axes(geometry: _Geometry, rows: slice, side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Where each pixel's center lies in the shape's own axes, before it was turned: (n, side, side) each, in pixels."""
     scale = side / 64
-
-    def number(value: Floats, factor: float = 1.0) -> NDArray[np.float32]:
-        return (value[rows] * factor).astype(np.float32)[:, None, None]
-
     centers = np.arange(side, dtype=np.float32) + np.float32(0.5)
-    right = centers[None, None, :] - number(geometry.x, scale)
-    down = centers[None, :, None] - number(geometry.y, scale)
-    cos, sin = number(geometry.cos), number(geometry.sin)
-    u, v = right * cos + down * sin, down * cos - right * sin
-    half_length, half_width = number(geometry.length, scale / 2), number(geometry.width, scale / 2)
+    right = centers[None, None, :] - _number(geometry.x, rows, scale)
+    down = centers[None, :, None] - _number(geometry.y, rows, scale)
+    cos, sin = _number(geometry.cos, rows), _number(geometry.sin, rows)
+    return right * cos + down * sin, down * cos - right * sin
+
+
+def _number(value: Floats, rows: slice, factor: float = 1.0) -> NDArray[np.float32]:
+    """A number of each image, to go with its pixels."""
+    return (value[rows] * factor).astype(np.float32)[:, None, None]
+
+
+def _turned(kind: str, geometry: _Geometry, rows: slice, side: int) -> NDArray[np.float32]:
+    """How much of each pixel an upright shape of whole pixels covers after its turn, (n, side, side) in 0..1.
+
+    A pixel of the upright image belongs to the shape if its center does. Between these centers it is bilinear.
+    """
+    u, v = _own_axes(geometry, rows, side)
+    x, y = (_number(place, rows, side / 64) - np.float32(0.5) for place in (geometry.x, geometry.y))
+    column, row = u + x, v + y  # in the upright image, counted from the center of its first pixel
+    left, top = np.floor(column), np.floor(row)
+    covered = np.zeros_like(u)
+    for across in (0, 1):
+        for down in (0, 1):
+            near_column, near_row = left + np.float32(across), top + np.float32(down)
+            inside = _distance(kind, geometry, rows, side, near_column - x, near_row - y) <= 0
+            covered += inside * (1 - np.abs(column - near_column)) * (1 - np.abs(row - near_row))
+    return covered
+
+
+def _distance(
+    kind: str,
+    geometry: _Geometry,
+    rows: slice,
+    side: int,
+    u: NDArray[np.float32],
+    v: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Signed distance from the outline of places in the shape's own axes, in pixels, negative inside."""
+    scale = side / 64
+    half_length, half_width = (_number(value, rows, scale / 2) for value in (geometry.length, geometry.width))
     if kind == "circle":
         return np.asarray(np.sqrt(u * u + v * v) - half_length)
     if kind == "ellipse":
@@ -209,7 +277,7 @@ def _distance(kind: str, geometry: _Geometry, rows: slice, side: int) -> NDArray
     if kind in ("square", "rectangle"):
         return np.asarray(np.maximum(np.abs(u) - half_length, np.abs(v) - half_width))
     if kind == "parallelogram":
-        lean = number(geometry.lean)
+        lean = _number(geometry.lean, rows)
         side_on = (np.abs(u - lean * v) - half_length) / np.sqrt(1 + lean * lean)
         return np.asarray(np.maximum(side_on, np.abs(v) - half_width))
     return _from_lines(kind, u, v, half_length)

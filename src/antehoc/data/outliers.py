@@ -13,7 +13,7 @@ import torch
 
 from antehoc.data.altered import ALTERATIONS, altered
 from antehoc.data.archives import named_images
-from antehoc.data.drawn import STRANGE, Variant, draw
+from antehoc.data.drawn import STRANGE, Edges, Variant, draw
 from antehoc.data.examples import Examples, Files, Tensors
 from antehoc.data.idx import idx_files, idx_images
 from antehoc.data.preprocessing import Preprocessing
@@ -40,13 +40,19 @@ def built_in(preprocessing: Preprocessing, test: Examples | None) -> Mapping[str
     return makers
 
 
-def maker(kind: str, preprocessing: Preprocessing, *, variant: Variant = "centred") -> Maker:
+def maker(kind: str, preprocessing: Preprocessing, *, variant: Variant = "centred", edges: Edges = "soft") -> Maker:
     """What makes images of a built-in kind; see `outliers`."""
-    return partial(_made, kind, preprocessing, variant)
+    return partial(_made, kind, preprocessing, variant, edges)
 
 
 def outliers(
-    name: str, preprocessing: Preprocessing, *, count: int, seed: int, variant: Variant = "centred"
+    name: str,
+    preprocessing: Preprocessing,
+    *,
+    count: int,
+    seed: int,
+    variant: Variant = "centred",
+    edges: Edges = "soft",
 ) -> Examples:
     """Built-in images of no known class, at a model's size.
 
@@ -56,6 +62,7 @@ def outliers(
         count: how many.
         seed: of the series.
         variant: where a strange shape stands; see `drawn.draw`.
+        edges: of a strange shape; see `drawn.draw`.
     Raises:
         RecipeError: an unknown name, or shapes for a model whose images are not square.
     """
@@ -66,7 +73,7 @@ def outliers(
     elif name in KINDS:
         if preprocessing.height != preprocessing.width:
             raise RecipeError(f"outliers {name!r} are square, and the model's images are {size[1]}x{size[2]}.")
-        drawing = draw(name, seed=seed, count=count, variant=variant, side=preprocessing.height)
+        drawing = draw(name, seed=seed, count=count, variant=variant, side=preprocessing.height, edges=edges)
         images = torch.from_numpy(np.repeat(drawing.image[:, None], preprocessing.channels, 1))
     else:
         raise RecipeError(f"no outliers are called {name!r}.{near_miss(name, BUILT_IN)} Known: {', '.join(BUILT_IN)}.")
@@ -110,8 +117,8 @@ def open_outliers(
     return Files([image for name, image in named.items() if name in chosen], preprocessing)
 
 
-def _made(kind: str, preprocessing: Preprocessing, variant: Variant, count: int, seed: int) -> Examples:
-    return outliers(kind, preprocessing, count=count, seed=mix(seed, 3), variant=variant)
+def _made(kind: str, preprocessing: Preprocessing, variant: Variant, edges: Edges, count: int, seed: int) -> Examples:
+    return outliers(kind, preprocessing, count=count, seed=mix(seed, 3), variant=variant, edges=edges)
 
 
 def _some_altered(kind: str, test: Files, count: int, seed: int) -> Examples:

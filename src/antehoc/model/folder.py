@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from antehoc.calibration import Policy
 from antehoc.calibration.choice import why
@@ -31,11 +32,13 @@ from antehoc.types import DataSpec
 
 SCHEMA = 2
 _FLAT = 1  # the schema in which a system's arguments had no groups
+_REFERENCE = "calibration_doubts."  # what the names of these tensors begin with, beside the weights
 
 
 def save(model: Model, folder: str | Path) -> None:
     """Write a model into a folder: see `Model.save`."""
-    folder, weights = Path(folder), model.system.state_dict()
+    folder, weights = Path(folder), dict(model.system.state_dict())
+    weights |= {_REFERENCE + name: values for name, values in model.reference.items()}
     if bad := not_finite(weights):
         raise ModelError(f"{folder}: the weights {bad!r} are NaN or infinite, so nothing is saved; train again.")
     try:
@@ -122,20 +125,35 @@ def _read(config: Any, folder: Path) -> tuple[System[Any], dict[str, Any]]:
     system = build_system(spec, config["system"], f"{where}, system", weights=False)
     try:
         weights = load_file(folder / "model.safetensors")
+        reference = {name: weights.pop(name) for name in [*weights] if name.startswith(_REFERENCE)}
         system.load_state_dict(weights)
     except (SafetensorError, RuntimeError) as error:
         said = " ".join(str(error).split())[:200]
         raise ModelError(
             f"{folder}/model.safetensors: does not fit the system in config.json ({said}); save the model again."
         ) from error
-    if bad := not_finite(weights):
+    if bad := not_finite(weights | reference):
         raise ModelError(f"{folder}/model.safetensors: {bad!r} holds NaN or infinity; train the model again.")
     try:
         decide(system.eval(), policy, torch.zeros(1, spec.channels, spec.height, spec.width))
     except KeyError as error:
         raise ModelError(f"{where}, policy: no doubt is called {error}; save the model again.") from error
-    rest = {"arguments": config["system"], "preprocessing": preprocessing, "policy": policy, "about": config["about"]}
-    return system, rest
+    return system, {
+        "arguments": config["system"],
+        "preprocessing": preprocessing,
+        "policy": policy,
+        "about": config["about"],
+        "reference": _read_reference(reference, where),
+    }
+
+
+def _read_reference(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+    """Doubts of earlier calibration images by name, checked."""
+    if any(values.ndim != 1 or not values.is_floating_point() for values in tensors.values()):
+        raise ModelError(
+            f"{where}: the weights hold doubts of calibration images in a wrong form; save the model again."
+        )
+    return {name.removeprefix(_REFERENCE): values for name, values in tensors.items()}
 
 
 def _checked(config: Any, where: str) -> dict[str, Any]:
@@ -215,7 +233,8 @@ def sha256(path: Path) -> str:
 def model_card(model: Model) -> str:
     """The README of a saved model: what it decides, how its reasons may be read, how it was calibrated."""
     spec, card, policy = model.spec, model.system.card, model.policy
-    about = {key: value for key, value in model.about.items() if key != "figures"}
+    about = {key: value for key, value in model.about.items() if key not in ("figures", "recalibrated")}
+    again = model.about.get("recalibrated")
     lines = [
         f"# {model.arguments['name']}: {', '.join(spec.classes[:6])}{' …' if len(spec.classes) > 6 else ''}",
         "",
@@ -243,6 +262,7 @@ def model_card(model: Model) -> str:
             f"{'About' if policy.guarantee == 'cross' else 'At most'} {percent(policy.alpha)} of correct decisions are "
             f"questioned ({policy.guarantee}), as set on {policy.threshold_rows} correct decisions on "
             f"{'out-of-fold and ' if policy.guarantee == 'cross' else ''}calibration images.",
+            *(map(str, again.get("sentences", ())) if isinstance(again, Mapping) else ()),
         ]
     else:
         lines += ["Never calibrated: its decisions carry no verdict."]

@@ -37,6 +37,8 @@ class Model:
     preprocessing: Preprocessing
     policy: Policy | None = None  #: None: never calibrated, decisions carry no verdict
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)  #: recipe, scale, seed, figures: plain values
+    #: (rows,) by doubt, of correct decisions on calibration images, at most 500; empty in models of earlier versions
+    reference: Mapping[str, Tensor] = dataclasses.field(default_factory=dict, compare=False)
 
     @property
     def spec(self) -> DataSpec:

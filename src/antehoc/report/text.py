@@ -9,7 +9,7 @@ from antehoc.evaluation import Evaluation
 from antehoc.figure import Figure, number, percent
 from antehoc.report import blocks_text, figure_tables
 from antehoc.report.cases import is_questioned, threshold
-from antehoc.results import Reproduction, Trained
+from antehoc.results import Recalibrated, Reproduction, Trained
 from antehoc.types import Decision, LabelDecision, Reason, Verdict
 
 _TOP = 3  # supporting reasons that an accepted decision shows
@@ -56,6 +56,20 @@ def trained(trained: Trained) -> str:
     parts = [f"{name} {number(seconds, 'score')}" for name, seconds in trained.seconds.items()]
     lines += [f"seconds: {', '.join(parts)}", f"model: {shown(trained.folder / 'model')}"]
     return _joined(lines, ())
+
+
+def recalibrated(result: Recalibrated) -> str:
+    """What a new threshold was set on, a sentence a line, and where the model is."""
+    policy = result.policy
+    limit = number(policy.threshold, "quantity")
+    lines = [
+        f"verdict: {policy.method} of {', '.join(policy.doubts)}; questioned above {limit},"
+        f" alpha {percent(policy.alpha)}",
+        *map(shown, result.sentences()),
+    ]
+    if result.chosen and (chosen := why(policy.method, policy.candidates, policy.fit_errors)):
+        lines.append(chosen)
+    return _joined([*lines, *([f"model: {shown(result.folder)}"] if result.folder else [])], result.notes)
 
 
 def decision(path: str, decision: Decision) -> str:

@@ -14,7 +14,7 @@ from antehoc.data import Source
 from antehoc.evaluation import Scored, score
 from antehoc.figure import number
 from antehoc.model import Model
-from antehoc.recipe import Recipe
+from antehoc.recipe import Recipe, Verdicts
 from antehoc.results import Calibrated
 from antehoc.runs.clock import Clock
 from antehoc.runs.doubts import fit_doubts
@@ -52,18 +52,41 @@ def calibrate_model(
     fit = out_of_fold(recipe, source, job) if recipe.verdict.folds else None
     if fit and clock:
         clock.lap("folds")
-    if recipe.verdict.method == "auto":
-        held = fit or _halves(rows, seed)[0]
+    calibrated, rows = with_policy(model, recipe.verdict, rows, fit, seed)
+    if calibrated.policy and calibrated.policy.guarantee == "cross":
+        log.info("%s", observed(calibrated.policy, rows))
+    return Calibrated(calibrated, rows)
+
+
+def with_policy(model: Model, verdict: Verdicts, rows: Scored, fit: Scored | None, seed: int) -> Calibrated:
+    """The model with the policy that a `verdict` describes, and a sample of the doubts that it was set on.
+
+    Args:
+        model: where the rule is `auto`, the temperature of its system is fitted in place.
+        verdict: of a recipe.
+        rows: scored calibration images.
+        fit: as for `policy_from`.
+        seed: of the halves and of the sample.
+    Returns:
+        The model, and the rows at the temperature that was fitted.
+    Raises:
+        DataError: too few rows for the promise.
+    """
+    if verdict.method == "auto":
+        system, held = model.system, fit or halves(rows, seed)[0]
         system.temperature.fit(rows.task, held.logits, held.label)
         rows, fit = _tempered(system, rows), fit and _tempered(system, fit)
-    policy = policy_from(recipe, rows, fit, seed)
-    if policy.guarantee == "cross":
-        log.info("%s", observed(policy, rows))
-    return Calibrated(replace(model, policy=policy), rows)
+    policy = policy_from(verdict, rows, fit, seed)
+    return Calibrated(replace(model, policy=policy, reference=reference(rows, seed)), rows)
 
 
-def _halves(rows: Scored, seed: int) -> tuple[Scored, Scored]:
-    """Two random halves of scored images."""
+def reference(rows: Scored, seed: int) -> dict[str, Tensor]:
+    """The doubts of calibration images that a model keeps, to compare new images with them."""
+    return calibration.reference_doubts(rows.doubts, rows.wrong, seed=mix(seed, 7))
+
+
+def halves(rows: Scored, seed: int) -> tuple[Scored, Scored]:
+    """Two random halves of scored images: the first fits a rule, the second sets its threshold."""
     order = torch.randperm(len(rows.label), generator=torch.Generator().manual_seed(mix(seed, 2)))
     first, second = (rows.select(part) for part in torch.split(order, [len(order) // 2, len(order) - len(order) // 2]))
     return first, second
@@ -75,30 +98,29 @@ def _tempered(system: System[Any], rows: Scored) -> Scored:
     return replace(rows, doubts={**rows.doubts, CONFIDENCE: value.cpu()})
 
 
-def policy_from(recipe: Recipe, rows: Scored, fit: Scored | None, seed: int) -> calibration.Policy:
+def policy_from(verdict: Verdicts, rows: Scored, fit: Scored | None, seed: int) -> calibration.Policy:
     """The policy that a recipe's `verdict` describes.
 
     Args:
-        recipe: its verdict.
+        verdict: of the recipe.
         rows: scored calibration images.
-        fit: scored images that fit the combined score; None: one half of `rows` does. Where the recipe's threshold is
-            `cross` they are the out-of-fold ones, with a column `fold`, and set the threshold too.
+        fit: scored images that fit the combined score; None: one half of `rows` does. Where the threshold is `cross`
+            they are the out-of-fold ones, with a column `fold`, and set the threshold too.
         seed: of the halves.
     Raises:
         DataError: too few rows for the promise.
     """
-    if recipe.verdict.threshold == "cross" and fit is not None:
-        return _cross_policy(recipe, rows, fit, seed)
-    return _fitted(recipe, rows, (fit.doubts, fit.wrong) if fit else None, seed)
+    if verdict.threshold == "cross" and fit is not None:
+        return _cross_policy(verdict, rows, fit, seed)
+    return _fitted(verdict, rows, (fit.doubts, fit.wrong) if fit else None, seed)
 
 
 def _fitted(
-    recipe: Recipe, rows: Scored, fit: tuple[Mapping[str, Tensor], Tensor] | None, seed: int
+    verdict: Verdicts, rows: Scored, fit: tuple[Mapping[str, Tensor], Tensor] | None, seed: int
 ) -> calibration.Policy:
-    verdict = recipe.verdict
     if verdict.method == "auto":
         if fit is None:
-            half, rows = _halves(rows, seed)
+            half, rows = halves(rows, seed)
             fit = half.doubts, half.wrong
         return calibration.calibrate_products(
             rows.doubts,
@@ -125,7 +147,7 @@ def _fitted(
     )
 
 
-def _cross_policy(recipe: Recipe, rows: Scored, fit: Scored, seed: int) -> calibration.Policy:
+def _cross_policy(verdict: Verdicts, rows: Scored, fit: Scored, seed: int) -> calibration.Policy:
     """A cross-conformal threshold from calibration images and out-of-fold rows together."""
     every = Scored(
         torch.cat([rows.label, fit.label]),
@@ -144,15 +166,15 @@ def _cross_policy(recipe: Recipe, rows: Scored, fit: Scored, seed: int) -> calib
 
     def refit(kept: Tensor) -> calibration.Policy:
         return _fitted(
-            recipe, every, ({name: values[kept] for name, values in flat.doubts.items()}, flat.wrong[kept]), seed
+            verdict, every, ({name: values[kept] for name, values in flat.doubts.items()}, flat.wrong[kept]), seed
         )
 
     return calibration.cross_conformal(
         refit(flat.fold >= 0),
         refit,
         flat,
-        recipe.verdict.alpha,
-        predicted=every.about.flatten() if recipe.verdict.per_class else None,
+        verdict.alpha,
+        predicted=every.about.flatten() if verdict.per_class else None,
         classes=every.logits.shape[1],
     )
 

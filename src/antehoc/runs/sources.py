@@ -2,6 +2,7 @@
 
 import logging
 import math
+from typing import Literal
 
 from antehoc import calibration
 from antehoc.data import Source
@@ -13,9 +14,16 @@ from antehoc.runs.folds import folds_of
 log = logging.getLogger(__name__)
 
 
-def load_source(recipe: Recipe, where: str, seed: int) -> tuple[Source, int]:
+def load_source(
+    recipe: Recipe, where: str, seed: int, *, few: Literal["refuse", "warn"] = "refuse"
+) -> tuple[Source, int]:
     """The recipe's data, checked, and how many images occur in two roles.
 
+    Args:
+        recipe: its data and verdict.
+        where: what errors call it.
+        seed: of the data.
+        few: what too few calibration images do: a run that only trains can do without a verdict.
     Raises:
         DataError: where there are too few calibration images, or images occur in two roles (unless the data set
             allows it).
@@ -25,10 +33,13 @@ def load_source(recipe: Recipe, where: str, seed: int) -> tuple[Source, int]:
     rows = calibration.least_rows(verdict.alpha)
     needed = min(80, rows if verdict.folds else 2 * rows)  # without folds one half fits the score
     if found + (len(source.roles["train"]) if verdict.threshold == "cross" else 0) < needed:
-        raise DataError(
+        said = (
             f"{where}: calibration has {found} images; give 80 or more"
             f" (at the least {needed} for alpha {verdict.alpha}), or a larger share of the data."
         )
+        if few == "refuse":
+            raise DataError(said)
+        log.warning("%s The model is trained all the same; `antehoc recalibrate` can set its verdict later.", said)
     if verdict.folds:
         folds_of(source.roles["train"], verdict.folds, seed)  # refuses what they cannot share out
     said, enough = rows_for_alpha(verdict, source)

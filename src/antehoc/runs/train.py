@@ -1,5 +1,6 @@
 """Train the model of a recipe, calibrate it, and save it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def train_run(
     seed = parsed.seed if seed is None else seed
     with run_folder(recipe, scale, seed, out, command="train", resume=resume, values=values) as folder:
         clock = Clock()
-        source, _ = load_source(parsed, recipe, seed)
+        source, _ = load_source(parsed, recipe, seed, few="warn")
         check_run(parsed, source, recipe, seed)
         clock.lap("data")
     return train_recipe(parsed, values, Job(recipe, folder, seed, scale, runner, resume), source, clock=clock)
@@ -102,8 +103,9 @@ def train_recipe(
     except DataError as error:
         model.save(place)
         raise DataError(
-            f"{error} The trained model is in {place}, without a verdict. The same command with --resume calibrates it"
-            " again; --set verdict.KEY=VALUE may change the verdict."
+            f"{error} The trained model is in {place}, without a verdict. On labelled images that did not train it,"
+            f" `antehoc recalibrate {shlex.quote(str(place))} PATH` gives it one. The same command with --resume"
+            " calibrates it again; --set verdict.KEY=VALUE may change the verdict."
         ) from error
     model.save(place)
     clock.lap("calibration")

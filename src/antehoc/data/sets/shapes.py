@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from antehoc.data.drawn import Sizes, Variant, draw, numbers
+from antehoc.data.drawn import Edges, Sizes, Variant, draw, numbers
 from antehoc.data.examples import Examples, Tensors
 from antehoc.data.outliers import KINDS as UNKNOWN
 from antehoc.data.outliers import maker
@@ -38,6 +38,7 @@ def shapes(
     test: int = 60_000,
     side: int = 64,
     sizes: Sizes = "continuous",
+    edges: Edges = "soft",
     split: Literal["hash", "random"] = "hash",
 ) -> Source:
     """The data set `shapes`: circle, rectangle, square and triangle with their five attributes, as many as you ask for.
@@ -48,6 +49,7 @@ def shapes(
         train, validation, calibration, test: images per role, the classes in equal parts.
         side: height and width in pixels.
         sizes: `whole` is a fault of the originals (see `draw`).
+        edges: `hard`: black and white shapes, turned by bilinear interpolation, as the originals' (see `draw`).
         split: `hash` takes an image's role from its bytes, so that duplicates share a role; `random` is a fault of the
             originals: duplicates may play two roles, which the source then allows.
     Raises:
@@ -60,7 +62,7 @@ def shapes(
         if count < len(CLASSES):
             raise DataError(f"shapes: role {role!r} needs {len(CLASSES)} images or more, one per class; got {count}.")
     wanted = {role: counts[role] // len(CLASSES) for role in ROLES}
-    look = {"variant": variant, "side": side, "sizes": sizes}
+    look = {"variant": variant, "side": side, "sizes": sizes, "edges": edges}
     parts = [_by_role(kind, wanted, seed=seed, by_bytes=split == "hash", look=look) for kind in CLASSES]
     roles: dict[Role, Examples] = {}
     for role in ROLES:
@@ -73,7 +75,7 @@ def shapes(
         roles,
         frame,
         seed,
-        own_unknown={kind: maker(kind, frame, variant=variant) for kind in UNKNOWN},
+        own_unknown={kind: maker(kind, frame, variant=variant, edges=edges) for kind in UNKNOWN},
         shared_images_allowed=split == "random",
     )
 
