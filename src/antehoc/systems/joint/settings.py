@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from antehoc.errors import RecipeError, near_miss
-from antehoc.nn.explainers import Explainer, Gate, Gating, build_explainer
+from antehoc.nn.backbones import build_backbone
+from antehoc.nn.explainers import Explainer, Gate, Gating, Pyramid, build_explainer
 from antehoc.systems.joint.losses import NEED_ABSENT, TERMS
+from antehoc.systems.settings import BackboneSettings
 from antehoc.types import DataSpec
 
 
@@ -45,29 +47,37 @@ class ExplainerSettings:
     """The network that draws the mask. In a recipe its name alone will do: `explainer: none`.
 
     Args:
-        name: `unet` (the paper's), `none`, or `smp/ARCHITECTURE/ENCODER` of segmentation-models-pytorch.
+        name: `unet` (the paper's); `backbone`, a small decoder on a frozen copy of the classifier's backbone as it was
+            before training, for photographs; `none`; or `smp/ARCHITECTURE/ENCODER` of segmentation-models-pytorch.
         filters: of the U-Net's levels.
         scale: the U-Net reads the image averaged over squares of so many pixels; at 2 it costs a quarter.
         norm: batch norm in the U-Net; without it (the paper's) it learns slowly.
+        width: channels of the decoder of `backbone`.
     """
 
     name: str = "unet"
     filters: Sequence[int] = (16, 32, 64)
     scale: int = 1
     norm: bool = True
+    width: int = 32
 
     @staticmethod
     def of(given: "str | ExplainerSettings") -> "ExplainerSettings":
         """The settings, also from a name alone."""
         return ExplainerSettings(given) if isinstance(given, str) else given
 
-    def build(self, spec: DataSpec, gating: GatingSettings) -> Explainer:
-        """The explainer for images of these data.
+    def build(self, spec: DataSpec, gating: GatingSettings, backbone: BackboneSettings) -> Explainer:
+        """The explainer for images of these data, beside a classifier with this backbone.
 
         Raises:
             RecipeError: where it does not take images of this size.
         """
         form = Gating(gating.kind, gating.bias, gating.sharpness, gating.smooth)
+        if self.name == "backbone":
+            copy = build_backbone(
+                backbone.name, spec.channels, weights=backbone.weights, options=backbone.options, batch_norm="fixed"
+            )
+            return Pyramid(copy, hidden=gating.hidden, width=self.width, gating=form)
         built = build_explainer(self.name, spec.channels, form, filters=self.filters, scale=self.scale, norm=self.norm)
         side = built.smallest
         if spec.height % side or spec.width % side:

@@ -131,7 +131,7 @@ class Joint(System[JointOutput]):
             batch_norm=settings.batch_norm,
         )
         self.classifier = Classifier(network, spec.task)
-        self.explainer = ExplainerSettings.of(explainer).build(spec, gating)
+        self.explainer = ExplainerSettings.of(explainer).build(spec, gating, settings)
         self.distance = distance.build(len(spec.classes), network.head.in_features)
 
     def forward(self, image: Tensor) -> JointOutput:
