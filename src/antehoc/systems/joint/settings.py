@@ -26,6 +26,8 @@ class GatingSettings:
         sharpness: how far the masks' values reach at the start (1 is the paper's); masks of a small one stay gray.
         smooth: deviation in pixels of a Gaussian that evens out the U-Net's map before the gate: masks are highest
             inside what they show, and single pixels do not stand out. 0 (the paper's) is none.
+        random: share of the images in 0..1 that the classifier sees through random masks while it learns alone: it
+            then takes neither hidden pixels nor a mask's shape for evidence. 0 (the paper's) is none.
     """
 
     at: Literal["image", "first", "stages", "blocks"] = "image"
@@ -34,12 +36,15 @@ class GatingSettings:
     bias: float = 0.0
     sharpness: float = 1.0
     smooth: float = 0.0
+    random: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.hidden <= 1:
             raise RecipeError(f"hidden is a brightness in 0..1; got {self.hidden}.")
         if self.smooth < 0:
             raise RecipeError(f"smooth is a deviation in pixels, 0 or more; got {self.smooth}.")
+        if not 0 <= self.random <= 1:
+            raise RecipeError(f"gating.random is a share of the images in 0..1; got {self.random}.")
 
 
 @dataclass(frozen=True)

@@ -130,22 +130,22 @@ class Joint(System[JointOutput]):
             options=settings.options,
             batch_norm=settings.batch_norm,
         )
-        self.classifier = Classifier(network, spec.task)
+        self.classifier = Classifier(network, spec.task, gating)
         self.explainer = ExplainerSettings.of(explainer).build(spec, gating, settings)
         self.distance = distance.build(len(spec.classes), network.head.in_features)
 
     def forward(self, image: Tensor) -> JointOutput:
         mask, gate = self._masked(image)
-        features = self._seen(image, gate)
+        features = self.classifier.features(image, gate)
         return JointOutput(self.classifier.network.head(features), mask, gate, features)
 
     def look(self, image: Tensor, output: JointOutput) -> JointOutput:
         """The output with the logits of the image kept, removed and whole, all from one more pass."""
         if not self.look_again:
             return output
-        network, pictures = self.classifier.network, [self._hide(image, 1 - output.gate), image]
+        network, pictures = self.classifier.network, [self.classifier.hide(image, 1 - output.gate), image]
         if self.gating.at != "image":  # else the decision has looked at what is kept
-            pictures = [self._hide(image, output.gate), *pictures]
+            pictures = [self.classifier.hide(image, output.gate), *pictures]
         features = network.features(torch.cat(pictures), None)
         # a view, not `chunk`: that would fix the batch size in exports
         parts = features.view(len(pictures), image.shape[0], features.shape[1]).unbind(0)
@@ -169,7 +169,7 @@ class Joint(System[JointOutput]):
         if "damaged" in asked and removed is not None:
             picture, again, erased = self._damaged(image, gate, removed)
             looks["damaged"] = picture, again
-        features = self._seen(*(torch.cat(parts) for parts in zip(*looks.values(), strict=True)))
+        features = self.classifier.features(*(torch.cat(parts) for parts in zip(*looks.values(), strict=True)))
         seen = dict(zip(looks, torch.split(features, [len(one) for one, _ in looks.values()]), strict=True))
         logits = {name: network.head(own) for name, own in seen.items()}
         return JointOutput(
@@ -211,25 +211,13 @@ class Joint(System[JointOutput]):
         gate = opened(mask, self.gating.kind)
         return (mask * gate if self.gating.kind == "hard" else mask), gate  # a hard gate shows nothing that it hides
 
-    def _seen(self, image: Tensor, mask: Tensor) -> Tensor:
-        """What the dense layer reads of an image through a mask."""
-        network = self.classifier.network
-        if self.gating.at == "image":
-            return network.features(self._hide(image, mask), None)
-        return network.features(image, mask)
-
-    def _hide(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Images whose pixels fade to the brightness `hidden` as far as the mask does not show them."""
-        hidden = self.gating.hidden
-        return hidden + (image - hidden) * mask
-
     def _without(self, image: Tensor, gate: Tensor) -> Tensor:
         """Logits of the images with everything hidden that the mask shows, by a classifier that stays as it is."""
         network = self.classifier.network
         training = network.training
         network.eval()
         weights = {name: value.detach() for name, value in network.named_parameters()}
-        logits: Tensor = torch.func.functional_call(network, weights, (self._hide(image, 1 - gate),))
+        logits: Tensor = torch.func.functional_call(network, weights, (self.classifier.hide(image, 1 - gate),))
         network.train(training)
         return logits
 
@@ -306,6 +294,13 @@ class Joint(System[JointOutput]):
 
     def dense(self, output: JointOutput) -> tuple[Tensor, nn.Linear]:
         return output.features, self.classifier.network.head
+
+    def shown(self, output: JointOutput) -> Tensor:
+        return output.gate
+
+    def through(self, image: Tensor, mask: Tensor) -> Tensor:
+        logits: Tensor = self.classifier.network.head(self.classifier.features(image, mask))
+        return logits
 
     def by_explanation(self, output: JointOutput) -> Tensor | None:
         return None if output.kept is None else output.kept.softmax(1)
