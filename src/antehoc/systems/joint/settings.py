@@ -79,6 +79,8 @@ class ExplainerSettings:
         """
         form = Gating(gating.kind, gating.bias, gating.sharpness, gating.smooth)
         if self.name == "backbone":
+            if backbone.name == "vgg":
+                raise RecipeError("explainer: backbone copies a backbone by stages, and 'vgg' is none; take `unet`.")
             copy = build_backbone(
                 backbone.name, spec.channels, weights=backbone.weights, options=backbone.options, batch_norm="fixed"
             )
