@@ -30,9 +30,9 @@ class Brightest(torch.nn.Module):
         return mask
 
 
-def system(corner):
+def system(corner, **gating):
     """Decides `bright` where what it sees is brighter than the gray of hidden pixels."""
-    made = Joint(SPEC, backbone="tiny", gating=GatingSettings(hidden=128 / 255)).eval()
+    made = Joint(SPEC, backbone="tiny", gating=GatingSettings(hidden=128 / 255, **gating)).eval()
     made.explainer = Brightest(corner)
     made.classifier.features = lambda image, mask: made.classifier.hide(image, mask).mean((1, 2, 3))[:, None] - 128 / 255
     made.classifier.network.head = torch.nn.Linear(1, 2)
@@ -66,6 +66,13 @@ def test_without_object_masks_the_classifier_sees_through_each_mask():
     assert found.sentence() == ""
 
 
+def test_a_decision_on_the_whole_image_loses_nothing_to_its_mask():
+    found = beside_controls(system((0, 0), decides="whole"), images())
+    assert (found.mask, found.decided, found.controls[WHOLE]) == (1.0, 0.0, 0.0)
+    assert BesideControls(100, False, 0.6, {BOX: 0.5, OTHER: 0.4, WHOLE: 0.8}, decided=0.8).worse_than() == []
+    assert BesideControls(100, False, 0.4, {BOX: 0.5, OTHER: 0.4, WHOLE: 0.8}, decided=0.8).worse_than() == [BOX]
+
+
 def test_with_object_masks_it_is_the_share_on_the_object():
     found = beside_controls(system((8, 8)), images(objects=True))
     assert (found.images, found.placed, found.mask) == (20, True, 0.0)
@@ -79,7 +86,7 @@ def test_with_object_masks_it_is_the_share_on_the_object():
 
 def test_a_mask_may_cost_a_little_of_what_the_whole_image_gives_but_no_more():
     def beside(mask):
-        return BesideControls(100, False, mask, {BOX: 0.5, OTHER: 0.4, WHOLE: 0.8})
+        return BesideControls(100, False, mask, {BOX: 0.5, OTHER: 0.4, WHOLE: 0.8}, decided=mask)
 
     assert beside(0.785).worse_than() == []
     assert beside(0.77).worse_than() == [WHOLE]

@@ -237,6 +237,45 @@ def test_a_frozen_classifier_stands_still_while_the_explainer_learns():
     assert all(p.grad is None for p in system.classifier.parameters())
 
 
+def whole(spec=SPEC, losses=ALL):
+    """A system that decides on the whole image."""
+    torch.manual_seed(0)
+    gating, given = {"decides": "whole"}, {"filters": (4, 8)}
+    values = {"backbone": "tiny", "gating": gating, "explainer": given, "losses": losses, "budget": (0.1, 0.9)}
+    return build(Joint, values, "here", spec=spec)
+
+
+def test_where_the_whole_image_decides_the_mask_changes_no_decision_and_the_looks_are_those_of_one_that_hides():
+    deciding, hiding, image = whole().eval(), joint().eval(), torch.rand(5, 1, 16, 16)
+    hiding.load_state_dict(deciding.state_dict())
+    with torch.no_grad():
+        own, other = (system.look(image, system(image)) for system in (deciding, hiding))
+        assert_close(own.logits, deciding.classifier(image).logits)
+        assert_close(own.features, other.features)
+        assert own.mask.equal(other.mask)
+        assert 0 < own.gate.mean() < 1
+        for name in ("kept", "removed", "whole"):
+            assert_close(getattr(own, name), getattr(other, name), msg=name)
+        assert_close(own.whole, own.logits)
+        assert_close(deciding.doubts(own)["sufficiency"], 1 - own.kept.softmax(1)[range(5), own.logits.argmax(1)])
+        said = [reason.code for one in deciding.reasons(own) for reasons in one.values() for reason in reasons]
+    assert {"mask-enough", "mask-not-enough"} & set(said)
+    assert not {"whole-agrees", "whole-disagrees"} & set(said), "the decision is that on the whole image"
+
+
+def test_where_the_whole_image_decides_the_mask_learns_from_what_it_shows():
+    deciding, hiding, batch = whole(losses=("label", "whole")), joint(losses=("label", "whole")), batch_of([1, 0, 1, 1])
+    hiding.load_state_dict(deciding.state_dict())
+    for system in (deciding.eval(), hiding.eval()):
+        trained = system.loss_terms(system.training_pass(batch.image), batch)
+        looked = system.loss_terms(system.look(batch.image, system(batch.image)), batch)
+        for name, term in trained.items():
+            assert_close(term, looked[name], msg=name)
+    by_both = [system.loss_terms(system.training_pass(batch.image), batch) for system in (deciding, hiding)]
+    assert by_both[0]["label"].equal(by_both[1]["label"])
+    assert not by_both[0]["label"].equal(by_both[0]["whole"])
+
+
 @pytest.mark.parametrize("gate_at", ["image", "stages"])
 @pytest.mark.parametrize("random", [0.0, 0.5, 1.0])
 def test_alone_the_classifier_sees_a_share_of_the_images_through_random_masks(gate_at, random, monkeypatch):
@@ -437,6 +476,7 @@ def test_the_paper_form_is_the_published_network():
         (SPEC, {"budget": (0.0, 1.0)}, "needs its bounds"),
         (SPEC, {"smooth": -1.0}, "0 or more; got -1"),
         (SPEC, {"hidden": 1.5}, "brightness in 0..1"),
+        (SPEC, {"gating": {"decides": "whole", "at": "stages"}}, "goes with gating.at: image; got 'stages'"),
         (SPEC, {"gating": {"random": 1.5}}, "share of the images in 0..1; got 1.5"),
         (SPEC, {"classifier": "vgg", "explainer": "backbone"}, "'vgg' is none; take `unet`"),
         (DataSpec(("cat", "fox"), 1, 18, 16), {"losses": ("label",)}, "multiples of 4 pixels; got 18x16"),

@@ -16,7 +16,7 @@ from antehoc.systems.base import System
 _MOST = 500  # images that are looked at: their masks are kept
 _BATCH = 64
 _HALF = 0.5  # from here on a pixel belongs to the object
-_COST = 0.02  # of the accuracy on whole images: what a mask may cost before a person is told
+_COST = 0.02  # of the accuracy: what masks may cost before a person is told
 BOX, OTHER, WHOLE = "a centered box of the same area", "another image's mask", "the whole image"
 
 
@@ -32,14 +32,15 @@ class BesideControls:
     placed: bool  #: whether the data say where objects are
     mask: float
     controls: Mapping[str, float]  #: `BOX`, `OTHER` and `WHOLE`
+    decided: float | None = None  #: the share of the model's own decisions that are correct; None with object masks
 
     def worse_than(self) -> list[str]:
         """The controls that are better than the masks.
 
-        Without object masks the whole image is a control only beyond `_COST`: a mask shows less than everything.
+        Without object masks, the whole image is one where decisions lose more than `_COST` of its accuracy to the mask.
         """
-        spared = 0.0 if self.placed else _COST
-        return [name for name, one in self.controls.items() if one > self.mask + (spared if name == WHOLE else 0.0)]
+        limits = {} if self.decided is None else {WHOLE: self.decided + _COST}
+        return [name for name, one in self.controls.items() if one > limits.get(name, self.mask)]
 
     def sentence(self) -> str:
         """What a person should know; empty where no control is better."""
@@ -65,16 +66,18 @@ def beside_controls(system: System[Any], examples: Examples) -> BesideControls |
         system: in eval mode.
         examples: validation images; of more than 500, these are so many in even steps.
     Returns:
-        None where the system shows its classifier the whole image, or there are no images (or no objects) to ask.
+        None where the system has no masks, or they show everything, or there are no images (or no objects) to ask.
     """
     step = max(1, -(-len(examples) // _MOST))
     numbers = torch.split(torch.arange(0, len(examples), step), _BATCH)
-    masks, device = [], next(system.parameters()).device
+    masks, decided, device = [], 0.0, next(system.parameters()).device
     for part in numbers if len(examples) else ():
-        shown = system.shown(system(examples.batch(part.tolist()).image.to(device)))
-        if shown is None:
+        batch = examples.batch(part.tolist())
+        output = system(batch.image.to(device))
+        if (shown := system.shown(output)) is None:
             return None
         masks.append(shown.cpu())
+        decided += float(task.accuracy(system.spec.task, output.logits, batch.label.to(device))) * len(part)
     if not masks or bool((mask := torch.cat(masks)).eq(1).all()):
         return None
     every = {"": mask, BOX: _boxes(mask), OTHER: mask.roll(len(mask) // 2, 0), WHOLE: torch.ones_like(mask)}
@@ -82,7 +85,7 @@ def beside_controls(system: System[Any], examples: Examples) -> BesideControls |
     if objects is not None:
         return _on_objects(every, objects >= _HALF)
     found = {name: _accuracy(system, examples, numbers, one) for name, one in every.items()}
-    return BesideControls(len(mask), False, found.pop(""), found)
+    return BesideControls(len(mask), False, found.pop(""), found, decided / len(mask))
 
 
 def _accuracy(system: System[Any], examples: Examples, numbers: Sequence[Tensor], mask: Tensor) -> float:

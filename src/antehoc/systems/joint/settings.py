@@ -28,6 +28,8 @@ class GatingSettings:
             inside what they show, and single pixels do not stand out. 0 (the paper's) is none.
         random: share of the images in 0..1 that the classifier sees through random masks while it learns alone: it
             then takes neither hidden pixels nor a mask's shape for evidence. 0 (the paper's) is none.
+        decides: what the decision is made on: what the `mask` shows (the paper's), or the `whole` image, so that no
+            mask costs accuracy; the classifier is then asked again through the mask. Only with `at: image`.
     """
 
     at: Literal["image", "first", "stages", "blocks"] = "image"
@@ -37,12 +39,15 @@ class GatingSettings:
     sharpness: float = 1.0
     smooth: float = 0.0
     random: float = 0.0
+    decides: Literal["mask", "whole"] = "mask"
 
     def __post_init__(self) -> None:
         if not 0 <= self.hidden <= 1:
             raise RecipeError(f"hidden is a brightness in 0..1; got {self.hidden}.")
         if self.smooth < 0:
             raise RecipeError(f"smooth is a deviation in pixels, 0 or more; got {self.smooth}.")
+        if self.decides == "whole" and self.at != "image":
+            raise RecipeError(f"gating.decides: whole goes with gating.at: image; got {self.at!r}.")
         if not 0 <= self.random <= 1:
             raise RecipeError(f"gating.random is a share of the images in 0..1; got {self.random}.")
 
