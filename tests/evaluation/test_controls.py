@@ -34,7 +34,9 @@ def system(corner, **gating):
     """Decides `bright` where what it sees is brighter than the gray of hidden pixels."""
     made = Joint(SPEC, backbone="tiny", gating=GatingSettings(hidden=128 / 255, **gating)).eval()
     made.explainer = Brightest(corner)
-    made.classifier.features = lambda image, mask: made.classifier.hide(image, mask).mean((1, 2, 3))[:, None] - 128 / 255
+    made.classifier.features = lambda image, mask: (
+        made.classifier.hide(image, mask).mean((1, 2, 3))[:, None] - 128 / 255
+    )
     made.classifier.network.head = torch.nn.Linear(1, 2)
     torch.nn.init.zeros_(made.classifier.network.head.bias)
     made.classifier.network.head.weight.data = torch.tensor([[-1.0], [1.0]])

@@ -24,7 +24,7 @@ def squares(images: Tensor, share: float) -> Tensor:
 
 
 def openings(images: Tensor) -> Tensor:
-    """(B, 1, H, W), 1 on blobs of one random size, 0 elsewhere: of each image a random share between a tenth and all."""
+    """(B, 1, H, W), 1 on blobs of one random size, 0 elsewhere: of each image a random share from .1 to 1."""
     side = int(torch.randint(_BLOBS[0], _BLOBS[1] + 1, ()))
     noise = torch.randn(len(images), 1, side, side, device=images.device)
     height = F.interpolate(noise, images.shape[2:], mode="bicubic", align_corners=True)

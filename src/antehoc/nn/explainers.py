@@ -183,7 +183,8 @@ class Pyramid(Explainer):
         value, *finer = reversed([lateral(stage) for lateral, stage in sides])
         for own in finer:
             value = own + _enlarged(value, own)
-        return self.head(_enlarged(self.last(value), image))
+        mask: Tensor = self.head(_enlarged(self.last(value), image))
+        return mask
 
 
 class Open(Explainer):

@@ -49,7 +49,7 @@ class Classifier(Trainable[ClassifierOutput]):
 
     def training_pass(self, image: Tensor) -> ClassifierOutput:
         if not self.gating.random:
-            return self(image)
+            return self.forward(image)
         hidden = torch.rand(len(image), 1, 1, 1, device=image.device) < self.gating.random
         mask = openings(image).where(hidden, 1.0)
         return ClassifierOutput(self.network.head(self.features(image, mask)))

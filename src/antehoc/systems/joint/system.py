@@ -62,8 +62,8 @@ class Joint(System[JointOutput]):
     Source:
         "Producing joint decisions and explanations with CNNs" (slides); the authors' PyTorch code; slide "Loss" for
         `label` and `area_sum` / `area`, the code for `variation` and `outside`.
-    Differs: `decides: whole`, gates on the image, hard gates, batch norm and smoothing in the explainer, and the terms `budget`,
-        `whole`, `removed`, `damaged` and `empty` are ours. The first stage of training sees the whole image; the
+    Differs: `decides: whole`, random masks, gates on the image, hard gates, batch norm and smoothing in the explainer,
+        and the terms `budget`, `whole`, `removed`, `damaged` and `empty` are ours. The first stage of training sees the whole image; the
         authors' untrained explainer let 99.5 % through.
     Example:
         >>> spec = DataSpec(("nothing", "fox"), 3, 16, 16, absent="nothing")
@@ -319,6 +319,8 @@ class Joint(System[JointOutput]):
         if output.kept is None or output.removed is None or output.whole is None:
             return super().reasons(output)
         shares = (look.softmax(1).tolist() for look in (output.kept, output.removed, output.whole))
-        decided = self.predicted(output).tolist()
-        rows = [Looks(*row, masked=not self._whole) for row in zip(decided, *shares, strict=True)]
+        rows = [
+            Looks(decided, kept, removed, whole, masked=not self._whole)
+            for decided, kept, removed, whole in zip(self.predicted(output).tolist(), *shares, strict=True)
+        ]
         return [{row.decided: mask_reasons(self.spec, row)} for row in rows]
