@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import torch
 
-from antehoc.nn.damage import fill, squares
+from antehoc.nn.damage import fill, openings, squares
 
 
 def test_squares_come_whole_and_as_many_as_asked_for():
@@ -50,3 +50,17 @@ def test_the_four_fills_are_drawn_alike():
             kinds["levels"] += 1
     assert set(kinds) == {"blurred", "levels", 0.25, 0.5}
     assert all(70 < count < 130 for count in kinds.values())  # 100 each; a standard deviation is 9
+
+
+def test_openings_show_between_a_tenth_and_all_in_blobs():
+    torch.manual_seed(0)
+    found = openings(torch.zeros(400, 3, 48, 40))
+    assert found.shape == (400, 1, 48, 40)
+    assert set(found.unique().tolist()) == {0.0, 1.0}
+    shares = found.mean((1, 2, 3))
+    assert shares.mean().item() == pytest.approx(0.55, abs=0.04)  # evenly from .1 to 1
+    assert 0.09 < shares.min() < 0.13
+    assert shares.max() > 0.97
+    edges = (found[..., 1:] != found[..., :-1]).float().mean()
+    assert edges < 0.1, "of single pixels at random it would be .3"
+    assert not found[0].equal(found[1])

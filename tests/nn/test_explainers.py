@@ -6,9 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.testing import assert_close
 
 from antehoc.errors import RecipeError
-from antehoc.nn.explainers import Gating, MaskHead, UNet, build_explainer, opened
+from antehoc.nn.backbones import build_backbone
+from antehoc.nn.explainers import Gating, MaskHead, Pyramid, UNet, build_explainer, opened
 
 GIVEN = {"filters": (4, 8), "scale": 1, "norm": True}
 SOFT = Gating("sigmoid", 0.0)
@@ -129,6 +131,37 @@ def test_decoders_of_segmentation_models():
     mask = network.eval()(torch.rand(1, 3, 64, 64))
     assert mask.shape == (1, 1, 64, 64)
     assert 0 <= mask.min() <= mask.max() <= 1
+
+
+def pyramid(**changes):
+    torch.manual_seed(0)
+    return Pyramid(build_backbone("tiny", 3), **{"hidden": 0.5, "width": 4, "gating": SOFT} | changes)
+
+
+def test_a_pyramid_adds_its_stages_from_the_deepest_on():
+    network, image = pyramid().eval(), torch.rand(2, 3, 24, 16)
+    finer, deepest = network.frozen(image)[1:]  # the image as it was before `hidden` was subtracted
+    added = network.lateral[0](finer) + torch.nn.functional.interpolate(
+        network.lateral[1](deepest), finer.shape[2:], mode="bilinear", align_corners=False
+    )
+    large = torch.nn.functional.interpolate(network.last(added), (24, 16), mode="bilinear", align_corners=False)
+    mask = network(image - 0.5)
+    assert mask.shape == (2, 1, 24, 16)
+    assert_close(mask, network.head(large), rtol=1e-4, atol=1e-5)
+
+
+def test_of_a_pyramid_the_backbone_never_learns():
+    network = pyramid().train().requires_grad_(True)
+    before = {key: value.clone() for key, value in network.frozen.state_dict().items()}
+    network(torch.rand(4, 3, 16, 16)).mean().backward()
+    assert all(value.equal(before[key]) for key, value in network.frozen.state_dict().items()), "statistics drift"
+    learns = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}
+    assert learns == {"lateral", "last", "head"}
+
+
+def test_a_decoder_without_channels_is_refused():
+    with pytest.raises(RecipeError, match="1 channel or more; got 0"):
+        pyramid(width=0)
 
 
 def test_a_mask_is_smoothed_in_pixels_of_the_image():

@@ -64,6 +64,13 @@ def test_a_recalibration_reads_as_the_golden_files(golden, model):
     golden("recalibrated.json", json.dumps(known.to_plain(), indent=1) + "\n")
 
 
+def test_what_training_remarked_is_its_last_line(result):
+    empty = Scored(torch.zeros(0), torch.zeros(0, 5), torch.zeros(0, 4), {}, {})
+    model = replace(result.models["shapes"], about={"remark": "The masks are worse than a control."})
+    written = text.trained(Trained(model, Path("runs/shapes"), result.history, empty, result.parts))
+    assert written.splitlines()[-1] == "note: The masks are worse than a control."
+
+
 def test_every_headline_and_every_published_figure_stands_in_the_terminal(result):
     words = text.reproduction(result).split()
     for figure in result.figures:

@@ -40,6 +40,7 @@ SEEN = {"filters": (4, 8), "losses": tuple(SYSTEMS["joint"].weights), "budget": 
 NARROW = {"classifier": "resnet18", "gate_at": "blocks", "options": {"channels": (8, 8, 16, 16), "stem_width": 8}}
 FORMS |= {
     "joint": Form("joint", "scene_spec", SEEN | {"classifier": "tiny"}),
+    "joint-whole": Form("joint", "scene_spec", SEEN | {"classifier": "tiny", "gating": {"decides": "whole"}}),
     "joint-blocks": Form("joint", "scene_spec", SEEN | NARROW | {"gate": "tanh", "bias": 1.0}),
 }
 NEED_ATTRIBUTES = {"mirror"}

@@ -237,6 +237,84 @@ def test_a_frozen_classifier_stands_still_while_the_explainer_learns():
     assert all(p.grad is None for p in system.classifier.parameters())
 
 
+def whole(spec=SPEC, losses=ALL):
+    """A system that decides on the whole image."""
+    torch.manual_seed(0)
+    gating, given = {"decides": "whole"}, {"filters": (4, 8)}
+    values = {"backbone": "tiny", "gating": gating, "explainer": given, "losses": losses, "budget": (0.1, 0.9)}
+    return build(Joint, values, "here", spec=spec)
+
+
+def test_where_the_whole_image_decides_the_mask_changes_no_decision_and_the_looks_are_those_of_one_that_hides():
+    deciding, hiding, image = whole().eval(), joint().eval(), torch.rand(5, 1, 16, 16)
+    hiding.load_state_dict(deciding.state_dict())
+    with torch.no_grad():
+        own, other = (system.look(image, system(image)) for system in (deciding, hiding))
+        assert_close(own.logits, deciding.classifier(image).logits)
+        assert_close(own.features, other.features)
+        assert own.mask.equal(other.mask)
+        assert 0 < own.gate.mean() < 1
+        for name in ("kept", "removed", "whole"):
+            assert_close(getattr(own, name), getattr(other, name), msg=name)
+        assert_close(own.whole, own.logits)
+        assert_close(deciding.doubts(own)["sufficiency"], 1 - own.kept.softmax(1)[range(5), own.logits.argmax(1)])
+        said = [reason.code for one in deciding.reasons(own) for reasons in one.values() for reason in reasons]
+    assert {"mask-enough", "mask-not-enough"} & set(said)
+    assert not {"whole-agrees", "whole-disagrees"} & set(said), "the decision is that on the whole image"
+
+
+def test_where_the_whole_image_decides_the_mask_learns_from_what_it_shows():
+    deciding, hiding, batch = whole(losses=("label", "whole")), joint(losses=("label", "whole")), batch_of([1, 0, 1, 1])
+    hiding.load_state_dict(deciding.state_dict())
+    for system in (deciding.eval(), hiding.eval()):
+        trained = system.loss_terms(system.training_pass(batch.image), batch)
+        looked = system.loss_terms(system.look(batch.image, system(batch.image)), batch)
+        for name, term in trained.items():
+            assert_close(term, looked[name], msg=name)
+    by_both = [system.loss_terms(system.training_pass(batch.image), batch) for system in (deciding, hiding)]
+    assert by_both[0]["label"].equal(by_both[1]["label"])
+    assert not by_both[0]["label"].equal(by_both[0]["whole"])
+
+
+@pytest.mark.parametrize("gate_at", ["image", "stages"])
+@pytest.mark.parametrize("random", [0.0, 0.5, 1.0])
+def test_alone_the_classifier_sees_a_share_of_the_images_through_random_masks(gate_at, random, monkeypatch):
+    image, seen = torch.rand(300, 1, 16, 16), []
+    system = build(
+        Joint, {"backbone": "tiny", "gating": {"at": gate_at, "random": random, "hidden": 0.25}}, "here", spec=SPEC
+    )
+    monkeypatch.setattr(
+        type(system.classifier), "features", lambda own, image, mask: seen.append(mask) or torch.zeros(300, 8)
+    )
+    system.classifier.training_pass(image)
+    whole = [mask.flatten(1).eq(1).all(1).float().mean().item() for mask in seen]
+    assert len(whole) == (random > 0)
+    assert whole == [pytest.approx(1 - random, abs=0.1)] * len(whole)
+
+
+def test_a_classifier_that_learned_through_random_masks_shares_no_phase_with_one_that_did_not():
+    def shown(**gating):
+        return repr(build(Joint, {"backbone": "tiny", "gating": gating}, "here", spec=SPEC).classifier)
+
+    assert shown() == shown(bias=1.0), "what the classifier alone does not use changes nothing"
+    assert shown() != shown(random=0.5)
+
+
+def test_an_explainer_on_the_backbone_starts_from_its_weights_and_keeps_them():
+    torch.manual_seed(0)
+    given = {"backbone": "tiny", "explainer": {"name": "backbone", "width": 4}, "losses": ("label", "area")}
+    system, batch = build(Joint, given, "here", spec=SPEC), batch_of([1, 0, 1])
+    freeze(system, ("explainer",))
+    set_modes(system, ("explainer",))
+    before = {key: value.clone() for key, value in system.state_dict().items()}
+    torch.stack(list(system.loss_terms(system.training_pass(batch.image), batch).values())).sum().backward()
+    frozen = {name for name, p in system.named_parameters() if p.grad is None}
+    assert {name for name in frozen if name.startswith("explainer.")}
+    assert all(name.startswith(("classifier.", "explainer.frozen.")) for name in frozen)
+    moved = {key for key, value in system.state_dict().items() if not value.equal(before[key])}
+    assert not any(key.startswith(("classifier.", "explainer.frozen.")) for key in moved)
+
+
 @pytest.mark.parametrize("gate_at", ["image", "stages"])
 def test_training_and_deciding_see_the_same(gate_at):
     system, image = joint(gate_at=gate_at), torch.rand(3, 1, 16, 16)
@@ -398,6 +476,9 @@ def test_the_paper_form_is_the_published_network():
         (SPEC, {"budget": (0.0, 1.0)}, "needs its bounds"),
         (SPEC, {"smooth": -1.0}, "0 or more; got -1"),
         (SPEC, {"hidden": 1.5}, "brightness in 0..1"),
+        (SPEC, {"gating": {"decides": "whole", "at": "stages"}}, "goes with gating.at: image; got 'stages'"),
+        (SPEC, {"gating": {"random": 1.5}}, "share of the images in 0..1; got 1.5"),
+        (SPEC, {"classifier": "vgg", "explainer": "backbone"}, "'vgg' is none; take `unet`"),
         (DataSpec(("cat", "fox"), 1, 18, 16), {"losses": ("label",)}, "multiples of 4 pixels; got 18x16"),
     ],
 )

@@ -281,6 +281,38 @@ def test_a_mirror_that_does_not_teach_leaves_the_classifier_to_learn_as_if_alone
     assert not same(alone.main, taught.main)
 
 
+ALONE = [{}, {"cache": True}, {"weights": {"label": 5.0}}, {"keep": "best", "weight_decay": 0.1, "augment": "flip"}]
+BESIDE = [
+    {},
+    {"mirror_teaches": False, "dropout": 0.5},
+    {"mirror": "full", "warm_start": True, "frozen_stages": 1, "dropout": 0.5},
+    {"mirror": "full", "join": "concat", "batch_norm": "update"},
+]
+
+
+@pytest.mark.parametrize("how", ALONE)
+@pytest.mark.parametrize("arguments", BESIDE)
+def test_a_phase_of_the_mirror_alone_changes_no_decision(build, run, source, arguments, how):
+    system, images = build(**arguments), source.roles["test"].images(range(64))
+    run(system)  # weights and statistics that are no longer the first ones
+    before = state(system.main), system(images)
+    run(system, train=("mirror",), epochs=2, **how)
+    after = system(images)
+    assert all(value.equal(before[0][key]) for key, value in system.main.state_dict().items())
+    assert after.logits.equal(before[1].logits)
+    assert not after.attribute_logits.equal(before[1].attribute_logits)
+
+
+def test_a_phase_of_the_explainer_alone_changes_no_decision_on_whole_images(build, run, source):
+    system, images = build("joint"), source.roles["test"].images(range(64))
+    run(system, train=("classifier",))
+    before = state(system.classifier), system.classifier(images).logits, system(images).mask
+    run(system, train=("explainer",), epochs=2)
+    assert all(value.equal(before[0][key]) for key, value in system.classifier.state_dict().items())
+    assert system.classifier(images).logits.equal(before[1])
+    assert not system(images).mask.equal(before[2])
+
+
 @pytest.mark.parametrize("how", [{"keep": "best"}, {"patience": 3}])
 def test_without_validation_images_nothing_can_be_chosen_by_them(build, run, source, how):
     roles = source.roles | {"validation": source.roles["validation"].select([])}

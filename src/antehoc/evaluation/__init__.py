@@ -68,7 +68,7 @@ def evaluate(
     wrong = int(scored.wrong.sum())
     return Evaluation(
         figures=[*decisions.figures(scored), *of_attributes, *of_verdicts, *of_sets, *of_peers],
-        notes=[] if wrong else ["no test image was decided wrongly: figures on errors are null"],
+        notes=_notes(model, wrong),
         peers=table,
         shown=cases.shown(model, policy, test, scored, unknown),
         images=len(scored.label),
@@ -89,6 +89,13 @@ def _check_sets(test: Examples, unknown: Mapping[str, Examples]) -> None:
         raise DataError("there are no test images to measure the model on; give one or more.")
     if empty := [name for name, examples in unknown.items() if not len(examples)]:
         raise DataError(f"the unknown images {empty[0]!r} are none; give a set with one or more, or leave it out.")
+
+
+def _notes(model: Model, wrong: int) -> list[str]:
+    """What training remarked of the model, and which figures are undefined."""
+    remark = model.about.get("remark")
+    none = [] if wrong else ["no test image was decided wrongly: figures on errors are null"]
+    return [*([str(remark)] if remark else []), *none]
 
 
 def _verdicts(

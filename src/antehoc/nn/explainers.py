@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antehoc.errors import RecipeError, install, near_miss
+from antehoc.nn.backbones import Backbone, convolution
 from antehoc.nn.blocks import twice
 from antehoc.nn.blur import blurred
 
@@ -135,6 +136,57 @@ class UNet(Explainer):
         return _enlarged(self.head(value), image)
 
 
+class Pyramid(Explainer):
+    """A frozen, pretrained backbone and a small decoder: for photographs that are too few to teach a U-Net objects.
+
+    The activation of each stage but the first goes through a 1x1 convolution; from the deepest on, each is enlarged
+    and added to the next, and a 3x3 convolution smooths the last sum. Only these convolutions and the head learn.
+
+    Args:
+        backbone: by stages; its weights and batch norms stay as they are.
+        hidden: brightness that was subtracted from the images: the backbone sees them as they were.
+        width: channels of the decoder.
+        gating: how the last activation becomes a mask.
+    Source:
+        Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, section 3.
+    Differs: it is bilinear where they repeat the nearest value, and one 3x3 convolution follows the finest sum alone.
+    Example:
+        >>> from antehoc.nn.backbones import build_backbone
+        >>> Pyramid(build_backbone("tiny", 3), hidden=0.5, width=4)(torch.rand(2, 3, 16, 16)).shape
+        torch.Size([2, 1, 16, 16])
+    """
+
+    smallest = 1
+
+    def __init__(self, backbone: Backbone, *, hidden: float, width: int = 32, gating: Gating = PUBLISHED) -> None:
+        super().__init__()
+        if width < 1:
+            raise RecipeError(f"explainer.width: a decoder needs 1 channel or more; got {width}.")
+        self.frozen, self.hidden = backbone, hidden
+        self.lateral = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in backbone.channels[1:])
+        self.last = nn.Sequential(convolution(width, width), nn.Conv2d(width, width, 1))
+        self.head = MaskHead(width, gating)
+        self.frozen.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Pyramid":
+        super().train(mode)
+        self.frozen.eval()
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> "Pyramid":
+        super().requires_grad_(requires_grad)
+        self.frozen.requires_grad_(False)
+        return self
+
+    def forward(self, image: Tensor) -> Tensor:
+        sides = zip(self.lateral, self.frozen(image + self.hidden)[1:], strict=True)
+        value, *finer = reversed([lateral(stage) for lateral, stage in sides])
+        for own in finer:
+            value = own + _enlarged(value, own)
+        mask: Tensor = self.head(_enlarged(self.last(value), image))
+        return mask
+
+
 class Open(Explainer):
     """No explainer: every mask shows all. A classifier without reasons, for comparison."""
 
@@ -195,6 +247,6 @@ def build_explainer(
     raise RecipeError(f"no explainer is called {name!r}; known: unet, none, smp/ARCHITECTURE/ENCODER.")
 
 
-def _enlarged(mask: Tensor, image: Tensor) -> Tensor:
-    same = mask.shape[2:] == image.shape[2:]
-    return mask if same else F.interpolate(mask, image.shape[2:], mode="bilinear", align_corners=False)
+def _enlarged(value: Tensor, image: Tensor) -> Tensor:
+    same = value.shape[2:] == image.shape[2:]
+    return value if same else F.interpolate(value, image.shape[2:], mode="bilinear", align_corners=False)

@@ -58,7 +58,7 @@ def _variant(result: Reproduction, label: str, evaluation: Evaluation, table: Ht
 def evaluation(evaluation: Evaluation, model: Model) -> str:
     """A saved model's evaluation."""
     name = f"{model.arguments['name']}: {_few(model.spec.classes)}"
-    about = [(key, str(value)) for key, value in model.about.items() if key not in ("values", "figures")]
+    about = [(key, str(value)) for key, value in model.about.items() if key not in ("values", "figures", "remark")]
     table = blocks_html.render(figure_tables.blocks(evaluation.figures))
     parts = [
         ("Figures", join([table, _notes(evaluation.notes)])),

@@ -38,7 +38,7 @@ def comparison(found: Told) -> str:
 
 
 def trained(trained: Trained) -> str:
-    """What training came to: the last validation figures of each phase, the calibration, the seconds, the folder."""
+    """What training came to: the last validation figures of each phase, the calibration, seconds, folder, remark."""
     lines = []
     for phase, epochs in enumerate(trained.history, 1):
         last = (epochs[-1] if epochs else {}).items()
@@ -55,7 +55,8 @@ def trained(trained: Trained) -> str:
             lines.append(f"verdict: {chosen}")
     parts = [f"{name} {number(seconds, 'score')}" for name, seconds in trained.seconds.items()]
     lines += [f"seconds: {', '.join(parts)}", f"model: {shown(trained.folder / 'model')}"]
-    return _joined(lines, ())
+    remark = trained.model.about.get("remark")
+    return _joined(lines, [remark] if remark else [])
 
 
 def recalibrated(result: Recalibrated) -> str:

@@ -9,6 +9,7 @@ import yaml
 
 from antehoc.data import Source
 from antehoc.errors import DataError
+from antehoc.evaluation.controls import beside_controls
 from antehoc.model import Model
 from antehoc.recipe import Recipe, read_recipe
 from antehoc.results import Trained, environment
@@ -83,6 +84,8 @@ def train_recipe(
 ) -> Trained:
     """Phase after phase, then the calibration; the model is saved in `job.folder/model`.
 
+    Where masks are worse than control masks on validation images, the model's `about` says so under `remark`.
+
     Args:
         recipe: what to train.
         values: the recipe's plain values, for the record in the model.
@@ -97,7 +100,9 @@ def train_recipe(
     clock.restart()
     check_same_data(job.folder, source, job.where)
     system, history = train_system(recipe, source, source.roles, job, clock=clock, shared=shared)
-    model = Model(system, dict(recipe.system), source.preprocessing, about=_about(values, job))
+    beside = beside_controls(system, source.roles["validation"])
+    remark = {"remark": beside.sentence()} if beside and beside.worse_than() else {}
+    model = Model(system, dict(recipe.system), source.preprocessing, about=_about(values, job) | remark)
     try:
         model, rows = calibrate_model(model, recipe, source, job, clock=clock)
     except DataError as error:

@@ -164,6 +164,14 @@ class System(Trainable[SystemOutputT], ABC):
         """What the classifier's dense layer reads of each image (B, features), and that layer; None without one."""
         return None
 
+    def shown(self, output: SystemOutputT) -> Tensor | None:
+        """(B, 1, H, W) in 0..1: how much of each pixel the decision could see; None where it sees whole images."""
+        return None
+
+    def through(self, image: Tensor, mask: Tensor) -> Tensor:
+        """(B, K) logits of images of which only this is seen, (B, 1, H, W) in 0..1. For systems that have `shown`."""
+        raise NotImplementedError(f"{type(self).__name__} sees whole images.")
+
     def by_explanation(self, output: SystemOutputT) -> Tensor | None:
         """(B, K) P(class | explanation) under a uniform prior; None where the explanation says nothing of classes."""
         return None

@@ -19,7 +19,7 @@ _TINY = 1e-6  # of the share of the mask outside the object, as published
 class Looked(NamedTuple):
     """What the terms read: the decision, what the classifier is gated by, and the further looks."""
 
-    logits: Tensor  #: (B, K) of the decision
+    logits: Tensor  #: (B, K) of what the mask shows
     shown: Tensor  #: (B, 1, H, W) what the classifier is gated by
     whole: Tensor | None  #: (B, K) of the whole image
     removed: Tensor | None  #: (B, K) with everything hidden that the mask shows
@@ -35,7 +35,7 @@ class Looked(NamedTuple):
 
 
 def label(look: Looked, batch: Batch) -> Tensor:
-    """Cross-entropy of the decision."""
+    """Cross-entropy of what the mask shows."""
     return task.loss("single-label", look.logits, batch.label)
 
 

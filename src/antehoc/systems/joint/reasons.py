@@ -15,6 +15,7 @@ class Looks:
     kept: Sequence[float]  #: with everything hidden that the mask hides
     removed: Sequence[float]  #: with everything hidden that the mask shows
     whole: Sequence[float]  #: the whole image
+    masked: bool = True  #: whether the decision saw through the mask; else that on the whole image is the same one
 
 
 def mask_reasons(spec: DataSpec, looks: Looks) -> list[Reason]:
@@ -38,6 +39,8 @@ def mask_reasons(spec: DataSpec, looks: Looks) -> list[Reason]:
         else:
             text = "what the mask shows is not needed: without it this is still"
             found.append(say("mask-not-needed", text, looks.removed, agrees=False))
+    if not looks.masked:
+        return sorted(found, key=lambda reason: reason.agrees)
     if _largest(looks.whole) == decided:
         found.append(say("whole-agrees", "the whole image gets the same class:", looks.whole, agrees=True))
     else:

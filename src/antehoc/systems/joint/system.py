@@ -62,8 +62,8 @@ class Joint(System[JointOutput]):
     Source:
         "Producing joint decisions and explanations with CNNs" (slides); the authors' PyTorch code; slide "Loss" for
         `label` and `area_sum` / `area`, the code for `variation` and `outside`.
-    Differs: gates on the image, hard gates, batch norm and smoothing in the explainer, and the terms `budget`,
-        `whole`, `removed`, `damaged` and `empty` are ours. The first stage of training sees the whole image; the
+    Differs: `decides: whole`, random masks, gates on the image, hard gates, batch norm and smoothing in the explainer,
+        and the terms `budget`, `whole`, `removed`, `damaged` and `empty` are ours. The first stage of training sees the whole image; the
         authors' untrained explainer let 99.5 % through.
     Example:
         >>> spec = DataSpec(("nothing", "fox"), 3, 16, 16, absent="nothing")
@@ -75,11 +75,12 @@ class Joint(System[JointOutput]):
     weights: ClassVar = dict.fromkeys(TERMS, 1.0)
     card: ClassVar = Card(
         explanandum="the class that the classifier decides for on one image",
-        process="an explainer network draws a mask, and the classifier sees the image through that mask alone",
+        process="an explainer network draws a mask, and the classifier sees the image through that mask alone; where "
+        "the recipe says `decides: whole`, it decides on the whole image and is asked again through the mask",
         explanation="one saliency mask: how much of each pixel the classifier could see, in 0..1",
         requirement="trust in a single decision: does it rest on the object, or on what surrounds it?",
         may_read="where the evidence was that the classifier could use: what the mask hides on the image had no part "
-        "in the decision",
+        "in the decision; with `decides: whole`, whether what the mask shows is enough for the same decision",
         may_not_read="that everything shown was used, that the shape of the mask is the shape of the object, or, "
         "where the gate works on activations, that nothing was seen beyond the mask's edge",
         explainer="the explainer network",
@@ -130,28 +131,35 @@ class Joint(System[JointOutput]):
             options=settings.options,
             batch_norm=settings.batch_norm,
         )
-        self.classifier = Classifier(network, spec.task)
-        self.explainer = ExplainerSettings.of(explainer).build(spec, gating)
+        self.classifier = Classifier(network, spec.task, gating)
+        self.explainer = ExplainerSettings.of(explainer).build(spec, gating, settings)
         self.distance = distance.build(len(spec.classes), network.head.in_features)
 
     def forward(self, image: Tensor) -> JointOutput:
         mask, gate = self._masked(image)
-        features = self._seen(image, gate)
+        features = self.classifier.features(image, torch.ones_like(gate) if self._whole else gate)
         return JointOutput(self.classifier.network.head(features), mask, gate, features)
 
     def look(self, image: Tensor, output: JointOutput) -> JointOutput:
         """The output with the logits of the image kept, removed and whole, all from one more pass."""
         if not self.look_again:
             return output
-        network, pictures = self.classifier.network, [self._hide(image, 1 - output.gate), image]
+        network, hide = self.classifier.network, self.classifier.hide
+        pictures = [hide(image, 1 - output.gate), hide(image, output.gate) if self._whole else image]
         if self.gating.at != "image":  # else the decision has looked at what is kept
-            pictures = [self._hide(image, output.gate), *pictures]
+            pictures = [hide(image, output.gate), *pictures]
         features = network.features(torch.cat(pictures), None)
         # a view, not `chunk`: that would fix the batch size in exports
         parts = features.view(len(pictures), image.shape[0], features.shape[1]).unbind(0)
         seen = [network.head(part) for part in parts]
+        if self._whole:  # the decision has looked at the whole image
+            return output._replace(kept=seen[1], removed=seen[0], whole=output.logits)
         kept = output.logits if self.gating.at == "image" else seen[0]
         return output._replace(features=parts[-1], kept=kept, removed=seen[-2], whole=seen[-1])
+
+    @property
+    def _whole(self) -> bool:
+        return self.gating.decides == "whole"
 
     def training_pass(self, image: Tensor) -> JointOutput:
         """The output with the looks that the losses ask for, and no others.
@@ -169,7 +177,7 @@ class Joint(System[JointOutput]):
         if "damaged" in asked and removed is not None:
             picture, again, erased = self._damaged(image, gate, removed)
             looks["damaged"] = picture, again
-        features = self._seen(*(torch.cat(parts) for parts in zip(*looks.values(), strict=True)))
+        features = self.classifier.features(*(torch.cat(parts) for parts in zip(*looks.values(), strict=True)))
         seen = dict(zip(looks, torch.split(features, [len(one) for one, _ in looks.values()]), strict=True))
         logits = {name: network.head(own) for name, own in seen.items()}
         return JointOutput(
@@ -177,6 +185,7 @@ class Joint(System[JointOutput]):
             mask,
             gate,
             seen["label"],
+            kept=logits["label"],
             removed=removed,
             whole=logits.get("whole"),
             damaged=logits.get("damaged"),
@@ -211,25 +220,13 @@ class Joint(System[JointOutput]):
         gate = opened(mask, self.gating.kind)
         return (mask * gate if self.gating.kind == "hard" else mask), gate  # a hard gate shows nothing that it hides
 
-    def _seen(self, image: Tensor, mask: Tensor) -> Tensor:
-        """What the dense layer reads of an image through a mask."""
-        network = self.classifier.network
-        if self.gating.at == "image":
-            return network.features(self._hide(image, mask), None)
-        return network.features(image, mask)
-
-    def _hide(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Images whose pixels fade to the brightness `hidden` as far as the mask does not show them."""
-        hidden = self.gating.hidden
-        return hidden + (image - hidden) * mask
-
     def _without(self, image: Tensor, gate: Tensor) -> Tensor:
         """Logits of the images with everything hidden that the mask shows, by a classifier that stays as it is."""
         network = self.classifier.network
         training = network.training
         network.eval()
         weights = {name: value.detach() for name, value in network.named_parameters()}
-        logits: Tensor = torch.func.functional_call(network, weights, (self._hide(image, 1 - gate),))
+        logits: Tensor = torch.func.functional_call(network, weights, (self.classifier.hide(image, 1 - gate),))
         network.train(training)
         return logits
 
@@ -249,8 +246,9 @@ class Joint(System[JointOutput]):
         where not.
         """
         shown = opened(output.mask, self.gating.kind)
+        through = output.kept if self._whole and output.kept is not None else output.logits
         looked = Looked(
-            output.logits, shown, output.whole, output.removed, output.damaged, output.erased, self.absent, self.budget
+            through, shown, output.whole, output.removed, output.damaged, output.erased, self.absent, self.budget
         )
         return {name: TERMS[name](looked, batch) for name in self.losses}
 
@@ -307,6 +305,13 @@ class Joint(System[JointOutput]):
     def dense(self, output: JointOutput) -> tuple[Tensor, nn.Linear]:
         return output.features, self.classifier.network.head
 
+    def shown(self, output: JointOutput) -> Tensor:
+        return output.gate
+
+    def through(self, image: Tensor, mask: Tensor) -> Tensor:
+        logits: Tensor = self.classifier.network.head(self.classifier.features(image, mask))
+        return logits
+
     def by_explanation(self, output: JointOutput) -> Tensor | None:
         return None if output.kept is None else output.kept.softmax(1)
 
@@ -314,5 +319,8 @@ class Joint(System[JointOutput]):
         if output.kept is None or output.removed is None or output.whole is None:
             return super().reasons(output)
         shares = (look.softmax(1).tolist() for look in (output.kept, output.removed, output.whole))
-        rows = [Looks(*row) for row in zip(self.predicted(output).tolist(), *shares, strict=True)]
+        rows = [
+            Looks(decided, kept, removed, whole, masked=not self._whole)
+            for decided, kept, removed, whole in zip(self.predicted(output).tolist(), *shares, strict=True)
+        ]
         return [{row.decided: mask_reasons(self.spec, row)} for row in rows]
