@@ -20,6 +20,7 @@ from antehoc.metrics.bootstrap import (
     ratio_interval,
     share_interval,
 )
+from antehoc.metrics.resampled import weighted_aurc
 from antehoc.metrics.selective import aurc, auroc
 
 SLOW = {"auroc": auroc, "aurc": aurc}
@@ -70,7 +71,7 @@ def test_counts_give_the_same_area_as_rows(places):
         for _ in range(times)
     ]
     score, wrong = torch.tensor(rows).T
-    by_counts = bootstrap._weighted_aurc(errors[None], correct[None]).item()
+    by_counts = weighted_aurc(errors[None], correct[None]).item()
     assert by_counts == pytest.approx(aurc(score.double(), wrong == 1).item(), abs=1e-12)
 
 
