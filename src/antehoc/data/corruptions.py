@@ -1,13 +1,16 @@
 """Common corruptions of images at graded strength: noise, blur, wrong light, coarse pixels and strong compression."""
 
+import io
 import math
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import torchvision.transforms.v2.functional as tv  # type: ignore[import-untyped]
 from jaxtyping import UInt8
+from PIL import Image
 from torch import Tensor
 
 from antehoc.errors import choose
@@ -75,7 +78,13 @@ def _brightness(image: Tensor, level: int, _: torch.Generator) -> Tensor:
 
 
 def _jpeg(image: Tensor, level: int, _: torch.Generator) -> Tensor:
-    return Tensor(tv.jpeg((image * 255).round().byte(), (25, 18, 15, 10, 7)[level])).float() / 255
+    pixels = (image * 255).round().byte().permute(0, 2, 3, 1).squeeze(3).numpy()  # squeeze: Pillow takes gray as (H, W)
+    read = []
+    for picture in pixels:
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "JPEG", quality=(25, 18, 15, 10, 7)[level])
+        read.append(torch.from_numpy(np.array(Image.open(file))))
+    return torch.stack(read).reshape(*image.shape[:1], *image.shape[2:], -1).permute(0, 3, 1, 2).float() / 255
 
 
 def _pixelate(image: Tensor, level: int, _: torch.Generator) -> Tensor:

@@ -116,8 +116,8 @@ def _plain(score: Callable[[Tensor], Tensor]) -> Callable[[Known], Score]:
 
 SOFTMAX = "softmax"  #: the rival that every verdict is compared with first
 RIVALS: Mapping[str, Rival] = {
-    SOFTMAX: Rival("maximum softmax, fitted temperature", _tempered),
-    "max_logit": Rival("maximum logit, p-norm", _max_logit),
+    SOFTMAX: Rival("maximum softmax (fitted temperature)", _tempered),
+    "max_logit": Rival("maximum logit (p-norm)", _max_logit),
     "gen": Rival("GEN", _plain(by_logits.generalized_entropy)),
     "doctor_alpha": Rival("DOCTOR alpha", _plain(by_logits.doctor_alpha)),
     "doctor_beta": Rival("DOCTOR beta (untempered softmax)", _plain(by_logits.doctor_beta)),
@@ -125,11 +125,11 @@ RIVALS: Mapping[str, Rival] = {
     "entropy": Rival("entropy", _plain(lambda logits: entropy("single-label", logits.double()))),
     "knn": Rival("kNN distance", _knn, reads_features=True),
     "trust": Rival("trust score", _trust, reads_features=True),
-    "sirc_norm": Rival("SIRC, feature norm", _sirc_norm, reads_features=True),
-    "sirc_residual": Rival("SIRC, residual", _sirc_residual, reads_features=True),
+    "sirc_norm": Rival("SIRC (feature norm)", _sirc_norm, reads_features=True),
+    "sirc_residual": Rival("SIRC (residual)", _sirc_residual, reads_features=True),
     "dropout": Rival("Monte Carlo dropout of the last layer", _dropout, reads_features=True),
 }
-_SAME = ("MaxSoftmax", "EnergyBased", "Entropy", "GEN")  # detectors of pytorch-ood that are rivals above
+_SAME = ("MaxSoftmax", "EnergyBased", "Entropy", "GEN", "KNN")  # detectors of pytorch-ood that are rivals above
 
 
 class Scores(NamedTuple):

@@ -119,7 +119,8 @@ class Residual:
     def __call__(self, features: Tensor) -> Tensor:
         """(n,) of features (n, D), never positive."""
         centered = features.double() - self.origin
-        return -torch.linalg.vector_norm(centered - centered @ self.main @ self.main.T, dim=1)
+        outside: Tensor = centered - centered @ self.main @ self.main.T
+        return -outside.square().sum(1).sqrt()
 
 
 @checked

@@ -53,9 +53,9 @@ KINDS: Mapping[str, str] = {
 MEANING = (
     "AUGRC and AURC: errors among what is accepted, over all thresholds; lower is better. AUROC: how often a failure"
     " scores above another decision; higher is better. Ranks are by AUGRC. Intervals hold 95 % of bootstrap draws of"
-    " the images, paired where two scores judge the same decisions; with many rivals some exclude 0 by chance. Rivals read"
-    " the same network, were fitted on calibration and training images alone, and have the default settings of their"
-    f" authors: {NEAREST} neighbors for the kNN distance, {PASSES} passes of the last layer with {RATE:.0%} of the"
+    " the images, paired where two scores judge the same decisions; with many rivals some exclude 0 by chance. Rivals"
+    " read the same network, were fitted on calibration and training images alone, and have the default settings of"
+    f" their authors: {NEAREST} neighbors for the kNN distance, {PASSES} passes of the last layer with {RATE:.0%} of the"
     " features left out for Monte Carlo dropout. All need one pass of the network. The figures hold for these images,"
     " these corruptions and this mixture."
 )
