@@ -55,12 +55,12 @@ def test_every_score_is_measured_on_the_rows_of_each_kind_and_compared_in_pairs(
     assert other.side("auroc") == other.side("augrc") == "better"
 
 
-def test_a_score_at_odds_with_the_verdict_is_never_told_from_itself():
+def test_a_score_in_the_order_of_the_verdict_is_not_told_from_it():
     score, failed = torch.rand(20, generator=torch.Generator().manual_seed(0)), torch.arange(20) < 8
     kinds = {"all": Kind(torch.arange(20), failed)}
     draws = torch.randint(0, 3, (10, 20), generator=torch.Generator().manual_seed(1), dtype=torch.int16)
     _, twin = measured({VERDICT: score, "twin": 2 * score}, kinds, draws)
-    assert all(one == Difference(0, 0, 0) for one in twin.verdict_minus.values())
+    assert all(one == Difference(0.0, 0.0, 0.0) for one in twin.verdict_minus.values())
     assert (twin.rank, twin.side("augrc")) == (1.5, "unclear")
 
 

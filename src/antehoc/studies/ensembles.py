@@ -131,8 +131,8 @@ def questioned(
 ) -> tuple[Questioned, ...]:
     """Shares questioned by the verdict, by maximum softmax and by the ensemble, at the verdict's alpha.
 
-    The verdict has the threshold of the model. The other two fit nothing, so all correct decisions on calibration images
-    set theirs; where they are too few, at the smallest alpha that they can keep.
+    The verdict has the threshold of the model. The other two fit nothing, so all correct decisions on calibration
+    images set theirs; where they are too few, at the smallest alpha that they can keep.
 
     Args:
         model: calibrated.
