@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from antehoc.metrics.selective import aurc
 from antehoc.rivals.features import (
+    NEAREST,
     Residual,
     Spread,
+    choose_nearest,
     feature_norm,
     knn_distance,
     monte_carlo_dropout,
@@ -35,6 +38,18 @@ def test_knn_distance_by_hand():
     assert knn_distance(image, TRAIN, 1).tolist() == pytest.approx([0, sqrt(0.4)])
     assert knn_distance(image, TRAIN, 3).tolist() == pytest.approx([sqrt(2), sqrt(0.8)])
     assert knn_distance(image, TRAIN, 50).tolist() == pytest.approx([sqrt(2), sqrt(0.8)])  # of four the farthest
+
+
+def test_the_neighbor_is_chosen_by_errors():
+    # each class has three training images, so the tenth neighbor is of another class and says nothing
+    train = torch.eye(6).repeat_interleave(3, 0) + 0.01 * torch.randn(18, 6, generator=torch.Generator().manual_seed(0))
+    features = torch.eye(6).repeat(4, 1)
+    wrong = torch.arange(24) >= 18
+    features[wrong] += 0.7 * torch.eye(6).roll(1, 0)
+    by_k = {k: float(aurc(knn_distance(features, train, k), wrong)) for k in NEAREST}
+    assert by_k[1] < by_k[10]
+    assert choose_nearest(features, train, wrong) == min(by_k, key=by_k.get)
+    assert choose_nearest(features, train, torch.zeros(24).bool()) == 10  # without an error all are as good
 
 
 def test_trust_score_by_hand():

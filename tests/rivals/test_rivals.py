@@ -9,6 +9,7 @@ from antehoc.doubts import Temperature
 from antehoc.metrics.peers import peer_scores
 from antehoc.metrics.selective import auroc
 from antehoc.rivals import RIVALS, SOFTMAX, Known, Rows, rival_scores
+from antehoc.rivals.features import knn_distance
 from metrics.test_peers import BIAS, WEIGHT, known, unknown, with_logits
 
 
@@ -78,13 +79,17 @@ def test_pytorch_ood_agrees_where_both_have_a_score(scores):
     train, images = rows(400, 0), pooled(rows(300, 3), strange(300))
     peers = peer_scores(*with_logits(train.features), train.label, WEIGHT, BIAS, {"": (images.features, images.logits)})
     # pytorch-ood takes GEN's mean over four classes instead of the sum, and no probability below 1e-7
-    pairs = {"GEN": ("gen", 4), "EnergyBased": ("energy", 1), "Entropy": ("entropy", 1), "KNN": ("knn", 1)}
+    pairs = {"GEN": ("gen", 4), "EnergyBased": ("energy", 1), "Entropy": ("entropy", 1)}
     near = images.logits.softmax(1).amin(1) > 1e-6
     assert near.sum() > 100
     for name, (own, times) in pairs.items():
         ours = scores.by_rival[RIVALS[own].says]
         torch.testing.assert_close(ours[near], times * peers[name][""][near], rtol=1e-3, atol=1e-4)
         assert f"pytorch-ood {name}" not in scores.by_rival
+    torch.testing.assert_close(
+        knn_distance(images.features, train.features, 50), peers["KNN"][""], rtol=1e-4, atol=1e-5
+    )
+    assert "pytorch-ood KNN" not in scores.by_rival
     assert scores.by_rival["pytorch-ood ViM"].equal(peers["ViM"][""])
     assert scores.left_out == ()
 

@@ -84,18 +84,20 @@ def _max_logit(known: Known) -> Score:
 
 
 def _sirc_norm(known: Known) -> Score:
-    spread = Spread.of(by_features.feature_norm(known.train.read))
+    spread = Spread.of(by_features.feature_norm(known.calibration.read))
     return lambda rows: by_features.sirc(rows.logits, by_features.feature_norm(rows.read), spread)
 
 
 def _sirc_residual(known: Known) -> Score:
     residual = Residual(known.train.read, known.dense)
-    spread = Spread.of(residual(known.train.read))
+    spread = Spread.of(residual(known.calibration.read))
     return lambda rows: by_features.sirc(rows.logits, residual(rows.read), spread)
 
 
 def _knn(known: Known) -> Score:
-    return lambda rows: by_features.knn_distance(rows.read, known.train.read)
+    train, held = known.train.read, known.calibration
+    nearest = by_features.choose_nearest(held.read, train, held.predicted != held.label)
+    return lambda rows: by_features.knn_distance(rows.read, train, nearest)
 
 
 def _trust(known: Known) -> Score:
@@ -129,7 +131,8 @@ RIVALS: Mapping[str, Rival] = {
     "sirc_residual": Rival("SIRC (residual)", _sirc_residual, reads_features=True),
     "dropout": Rival("Monte Carlo dropout of the last layer", _dropout, reads_features=True),
 }
-_SAME = ("MaxSoftmax", "EnergyBased", "Entropy", "GEN", "KNN")  # detectors of pytorch-ood that are rivals above
+# detectors of pytorch-ood that are rivals above; its KNN takes the 50th neighbor, often of another class
+_SAME = ("MaxSoftmax", "EnergyBased", "Entropy", "GEN", "KNN")
 
 
 class Scores(NamedTuple):

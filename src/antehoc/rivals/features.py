@@ -7,16 +7,17 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from antehoc.metrics.selective import aurc
 from antehoc.rivals.logits import Logits, max_softmax, rest
-from antehoc.types import Labels, Scores, checked
+from antehoc.types import Flags, Labels, Scores, checked
 
 Features = Float[Tensor, "batch features"]
-NEAREST = 50  #: the neighbor whose distance is `knn_distance`
+NEAREST = (10, 1, 5, 20, 50, 100, 200)  #: the k that `choose_nearest` tries, the first where all are as good
 RATE, PASSES = 0.5, 20  #: share of the features that a pass of Monte Carlo dropout leaves out, and how many passes
 
 
 @checked
-def knn_distance(features: Features, train: Float[Tensor, "train features"], nearest: int = NEAREST) -> Scores:
+def knn_distance(features: Features, train: Float[Tensor, "train features"], nearest: int) -> Scores:
     """Distance to the k-th nearest training image, features scaled to length 1: in 0..2.
 
     Args:
@@ -24,10 +25,22 @@ def knn_distance(features: Features, train: Float[Tensor, "train features"], nea
         train: features of training images.
         nearest: k; the farthest training image where there are fewer.
     Source:
-        Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors", ICML 2022, with k for CIFAR-10.
+        Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors", ICML 2022.
     """
     apart = torch.cdist(F.normalize(features.double(), dim=1), F.normalize(train.double(), dim=1))
     return apart.kthvalue(min(nearest, len(train)), 1).values
+
+
+@checked
+def choose_nearest(features: Features, train: Float[Tensor, "train features"], wrong: Flags) -> int:
+    """The k of `knn_distance` with the lowest AURC on decisions that trained nothing.
+
+    Source:
+        Sun et al., ICML 2022, as above, choose k on held-out images.
+    Differs: by errors on known classes, since unknown images may not choose.
+    """
+    areas = {nearest: float(aurc(knn_distance(features, train, nearest), wrong)) for nearest in NEAREST}
+    return min(areas, key=areas.__getitem__)
 
 
 @checked
@@ -54,7 +67,7 @@ def trust_score(
 
 
 class Spread(NamedTuple):
-    """Mean and deviation of a quantity over training images."""
+    """Mean and deviation of a quantity over images of known classes."""
 
     mean: float
     deviation: float
@@ -72,13 +85,15 @@ def sirc(logits: Logits, second: Scores, spread: Spread) -> Scores:
     Args:
         logits: of the decisions.
         second: the second confidence; higher: more like the training images.
-        spread: of the second confidence over training images.
+        spread: of the second confidence over images of known classes.
     Returns:
         log((1 - maximum softmax) (1 + exp(-b (second - a)))), where a lies three deviations below the mean and b is one
         over the deviation.
     Source:
         Xia and Bouganis, "Augmenting Softmax Information for Selective Classification with Out-of-Distribution Data",
         ACCV 2022, eq. 11 and 12.
+    Differs: `RIVALS` takes the spread over calibration images. A residual is smaller on the images that set its main
+        directions, so with few training images theirs would make every other image look strange.
     """
     above = (second.double() - spread.mean) / spread.deviation + 3
     return max_softmax(logits).clamp(min=1e-300).log() + F.softplus(-above)

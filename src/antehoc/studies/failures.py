@@ -1,22 +1,23 @@
 """Failures: does the verdict find wrong decisions and unknown images better than other scores of the same network?"""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from antehoc import rivals
 from antehoc.blocks import Block, Cell, Note, Section, Strong, Table
+from antehoc.calibration import Policy
 from antehoc.data import Examples, Source
 from antehoc.data.corruptions import Corruption, Strength
 from antehoc.errors import RecipeError
 from antehoc.evaluation import Scored, score
 from antehoc.figure import Better, Figure, listed, number
 from antehoc.model import Model
-from antehoc.rivals.features import NEAREST, PASSES, RATE
+from antehoc.rivals.features import PASSES, RATE
 from antehoc.seeds import mix
 from antehoc.studies.base import Context, Finding, check_one_label
 from antehoc.studies.ensembles import (
@@ -41,6 +42,7 @@ from antehoc.studies.rivalry import (
     measured,
     standing,
 )
+from antehoc.systems import System
 
 log = logging.getLogger(__name__)
 SOFTMAX = rivals.RIVALS[rivals.SOFTMAX].says
@@ -55,8 +57,8 @@ MEANING = (
     " scores above another decision; higher is better. Ranks are by AUGRC. Intervals hold 95 % of bootstrap draws of"
     " the images, paired where two scores judge the same decisions; with many rivals some exclude 0 by chance. Rivals"
     " read the same network, were fitted on calibration and training images alone, and have the default settings of"
-    f" their authors: {NEAREST} neighbors for the kNN distance, {PASSES} passes of the last layer with {RATE:.0%} of"
-    " the features left out for Monte Carlo dropout. All need one pass of the network. The figures hold for these"
+    f" their authors otherwise. Monte Carlo dropout is {PASSES} passes of the last layer with {RATE:.0%} of the features"
+    " left out. All need one pass of the network. The figures hold for these"
     " images, these corruptions and this mixture."
 )
 _GROUP = "Failures"
@@ -269,53 +271,62 @@ def run(
         seed: of which images are corrupted, of the noise, of dropout and of the bootstrap.
         context: the unknown images of a run, and how to train further networks; without it noise is the unknown set.
         images: how many test images are corrupted, at most; each by every corruption at every strength.
-        corruptions: which ones.
+        corruptions: by name; none leaves this kind of failure out.
         strengths: of each corruption, 1 (light) to 5 (strong).
         ensemble: networks of a deep ensemble to compare with, this one included; 0: none. The others are trained by the
             same recipe, which takes as long as it did for this one.
-        draws: of the bootstrap.
+        draws: of the bootstrap of all intervals.
     Raises:
         RecipeError: for a model that is not calibrated or gives several labels, a number out of its range, or an
             ensemble where nothing can train.
         DataError: where there is no test image, or a class has no training image.
     """
-    check_one_label(model, "failures")
-    if model.policy is None:
-        raise RecipeError("studies: 'failures' needs a calibrated model; this one has no threshold.")
-    for name, value in (("images", images), ("draws", draws)):
-        if value < 1:
-            raise RecipeError(f"studies: 'failures' needs {name} of 1 or more; got {value}.")
-    if ensemble and (context is None or context.train is None):
-        raise RecipeError("studies: 'failures' can train no ensemble here; run a recipe with `reproduce`.")
+    policy, train = _checked(model, context, images, draws, ensemble)
     unknown = context.unknown if context else {"noise": source.unknown["noise"](images, seed)}
     found = pool(source, unknown, images=images, corruptions=corruptions, strengths=strengths, seed=seed)
     log.info("failures: %d decisions", len(found.unit))
     scored = scored_parts(model.system, found)
     calibration = score(model.system, source.roles["calibration"], features=True)
     compared = _rivals(model, source.roles["train"], calibration, scored, seed)
-    drawn = found.draws(draws, torch.Generator().manual_seed(mix(seed, 8)))
-    pair, beside_it = None, None
-    if ensemble and context and context.train:
-        further = further_networks(ensemble - 1, context.train, found, source.roles["calibration"])
-        pair = (
-            decided([scored.logits, *(own for own, _ in further)]),
-            decided([calibration.logits, *(held for _, held in further)]),
-        )
-        beside_it = _ensemble(ensemble, found, scored, model.policy.score(scored.doubts), pair[0], drawn)
+    scores = {VERDICT: policy.score(scored.doubts), **compared.by_rival}
     kinds = found.kinds(scored.predicted != scored.label)
-    verdict = {VERDICT: model.policy.score(scored.doubts)}
-    rows = measured({**verdict, **compared.by_rival}, kinds, drawn)
+    drawn = found.draws(draws, torch.Generator().manual_seed(mix(seed, 8)))
+    rows = measured(scores, kinds, drawn)
+    held = source.roles["calibration"]
+    pair = _decided(scored, calibration, further_networks(ensemble - 1, train, found, held)) if train else None
     return Failures(
-        model.policy.alpha,
+        policy.alpha,
         tuple(Count(name, len(own.failed), int(own.failed.sum())) for name, own in kinds.items()),
         rows,
         mean_ranks(rows),
         {part.what: len(part.examples) for part in found.parts if part.kind == UNKNOWN},
-        _by_corruption(found, scored, {**verdict, SOFTMAX: compared.by_rival[SOFTMAX]}),
+        _by_corruption(found, scored, {name: scores[name] for name in (VERDICT, SOFTMAX)}),
         questioned(model, found, scored, calibration, pair),
         compared.left_out,
-        beside_it,
+        _ensemble(ensemble, found, scored, scores[VERDICT], pair[0], drawn) if pair else None,
     )
+
+
+def _checked(
+    model: Model, context: Context | None, images: int, draws: int, ensemble: int
+) -> tuple[Policy, Callable[[int], System[Any]] | None]:
+    """The model's policy, and what trains further networks where an ensemble is asked for."""
+    check_one_label(model, "failures")
+    if model.policy is None:
+        raise RecipeError("studies: 'failures' needs a calibrated model; this one has no threshold.")
+    for name, value in (("images", images), ("draws", draws)):
+        if value < 1:
+            raise RecipeError(f"studies: 'failures' needs {name} of 1 or more; got {value}.")
+    train = context.train if context else None
+    if ensemble and train is None:
+        raise RecipeError("studies: 'failures' can train no ensemble here; run a recipe with `reproduce`.")
+    return model.policy, train if ensemble else None
+
+
+def _decided(scored: Scored, calibration: Scored, further: list[tuple[Tensor, Tensor]]) -> tuple[Decided, Decided]:
+    """The ensemble of this network and further ones on all images, and on the calibration images."""
+    own, held = zip((scored.logits, calibration.logits), *further, strict=True)
+    return decided([*own]), decided([*held])
 
 
 def _rivals(model: Model, train: Examples, calibration: Scored, scored: Scored, seed: int) -> rivals.Scores:
