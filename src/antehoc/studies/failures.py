@@ -57,9 +57,9 @@ MEANING = (
     " scores above another decision; higher is better. Ranks are by AUGRC. Intervals hold 95 % of bootstrap draws of"
     " the images, paired where two scores judge the same decisions; with many rivals some exclude 0 by chance. Rivals"
     " read the same network, were fitted on calibration and training images alone, and have the default settings of"
-    f" their authors otherwise. Monte Carlo dropout is {PASSES} passes of the last layer with {RATE:.0%} of the features"
-    " left out. All need one pass of the network. The figures hold for these"
-    " images, these corruptions and this mixture."
+    f" their authors otherwise. Monte Carlo dropout is {PASSES} passes of the last layer with {RATE:.0%} of the"
+    " features left out. All need one pass of the network. The figures hold for these images, these corruptions and"
+    " this mixture."
 )
 _GROUP = "Failures"
 _BETTER: Mapping[str, Better] = {"augrc": "lower", "aurc": "lower", "auroc": "higher"}
