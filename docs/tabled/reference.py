@@ -20,7 +20,7 @@ from antehoc.systems import SYSTEMS
 from antehoc.training.phases import Phase
 from tabled.markdown import markdown
 
-GIVEN = ("model", "source", "seed")  # what a study gets without the recipe
+GIVEN = ("model", "source", "seed", "context")  # what a study gets without the recipe
 KEYS = {  # what the docstrings do not say of a key
     "data": "the data set's `name` and what it takes; see below",
     "system": "the system's `name` and what it takes; see below",

@@ -20,9 +20,10 @@ from antehoc.metrics.bootstrap import (
     ratio_interval,
     share_interval,
 )
-from antehoc.metrics.selective import aurc, auroc
+from antehoc.metrics.resampled import weighted_aurc
+from antehoc.metrics.selective import augrc, aurc, auroc
 
-SLOW = {"auroc": auroc, "aurc": aurc}
+SLOW = {"auroc": auroc, "aurc": aurc, "augrc": augrc}
 
 
 def seeded(seed=0):
@@ -47,7 +48,12 @@ def row_by_row(metric, score, baseline, wrong, resamples, level, generator):
     return np.nanquantile(differences, [(1 - level) / 2, (1 + level) / 2])
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(2, 30), st.sampled_from(["auroc", "aurc"]), st.sampled_from([0.5, 0.95]))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(2, 30),
+    st.sampled_from(["auroc", "aurc", "augrc"]),
+    st.sampled_from([0.5, 0.95]),
+)
 def test_counting_cells_gives_what_indexing_rows_gives(seed, n, metric, level):
     score, baseline, wrong = example(seed, n)
     fast = paired_interval(metric, score, baseline, wrong, resamples=10, level=level, generator=seeded(seed))
@@ -70,7 +76,7 @@ def test_counts_give_the_same_area_as_rows(places):
         for _ in range(times)
     ]
     score, wrong = torch.tensor(rows).T
-    by_counts = bootstrap._weighted_aurc(errors[None], correct[None]).item()
+    by_counts = weighted_aurc(errors[None], correct[None]).item()
     assert by_counts == pytest.approx(aurc(score.double(), wrong == 1).item(), abs=1e-12)
 
 
@@ -81,17 +87,17 @@ def test_the_size_of_a_chunk_changes_nothing(monkeypatch):
     assert paired_interval("aurc", *rows, resamples=25, generator=seeded()) == whole
 
 
-@pytest.mark.parametrize("metric", ["auroc", "aurc"])
+@pytest.mark.parametrize("metric", ["auroc", "aurc", "augrc"])
 def test_a_score_differs_from_itself_by_nothing(metric):
     score, _, wrong = example(1, 50)
     assert paired_interval(metric, score, 2 * score, wrong, resamples=50, generator=seeded()) == Interval(0, 0, 0)
 
 
-@pytest.mark.parametrize("metric", ["auroc", "aurc"])
+@pytest.mark.parametrize("metric", ["auroc", "aurc", "augrc"])
 def test_the_interval_knows_which_score_is_better_and_by_what_chance(metric):
     score, baseline, wrong = example(5, 400, values=20)
     wide = paired_interval(metric, score, wrong.double(), wrong, generator=seeded())
-    sign = {"auroc": 1, "aurc": -1}[metric]
+    sign = 1 if metric == "auroc" else -1
     assert sign * wide.low < 0  # worse than perfect
     assert sign * wide.high < 0
     assert wide.low < wide.estimate < wide.high
@@ -134,7 +140,7 @@ def test_an_undefined_difference_is_nan_and_a_bad_request_is_refused():
         share_interval(none, level=1.0)
 
 
-@pytest.mark.parametrize("metric", ["auroc", "aurc"])
+@pytest.mark.parametrize("metric", ["auroc", "aurc", "augrc"])
 def test_60_000_rows_and_1_000_resamples_take_a_second_or_so(metric):
     generator = seeded()
     wrong = torch.arange(60_000) < 150

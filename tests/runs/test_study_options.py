@@ -28,6 +28,13 @@ def test_studies_run_without_options_and_those_given_are_kept():
         ("{compare: {count: many}}", r"mine\.yaml, studies\.compare\.count: got 'many', needs a whole number\."),
         ("[deciding]", r"mine\.yaml, studies\.deciding: key 'a' is missing; it has no default"),
         ("{masks: {seed: 5}}", r"mine\.yaml, studies\.masks: no key 'seed'"),
+        ("{failures: {context: {}}}", r"mine\.yaml, studies\.failures: no key 'context'"),
+        (
+            "{failures: {ensemble: 1}}",
+            r"studies\.failures\.ensemble: 1 is not one of its choices\..* Known: 0, 2, 3, 4, 5, 10",
+        ),
+        ("{failures: {corruptions: [fog]}}", r"studies\.failures\.corruptions\.0: 'fog' is not one of its choices"),
+        ("{failures: {strengths: [1, 6]}}", r"studies\.failures\.strengths\.1: 6 is not one of its choices"),
     ],
 )
 def test_a_slip_is_said_at_its_place(studies, message):

@@ -16,6 +16,7 @@ from antehoc.data.examples import Files
 from antehoc.errors import RecipeError
 from antehoc.figure import Figure
 from antehoc.model import Model
+from antehoc.runs.studied import GIVEN
 from antehoc.schema import check_arguments
 from antehoc.studies import STUDIES, Finding
 from antehoc.studies.background import background
@@ -40,11 +41,11 @@ def test_a_study_is_called_like_all_others_and_its_options_are_plain(name):
     assert (model.name, source.name, options[0].name) == ("model", "source", "seed")
     assert model.kind is source.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
     assert all(option.kind is inspect.Parameter.KEYWORD_ONLY for option in options)
-    given = {"model": None, "source": None, "seed": 0}
-    defaults = {o.name: o.default for o in options[1:] if o.default is not inspect.Parameter.empty}
-    needed = {o.name: "auk" for o in options[1:] if o.default is inspect.Parameter.empty}
+    own = [option for option in options[1:] if option.name not in GIVEN]
+    defaults = {o.name: o.default for o in own if o.default is not inspect.Parameter.empty}
+    needed = {o.name: "auk" for o in own if o.default is inspect.Parameter.empty}
     values = json.loads(json.dumps({**defaults, **needed}))  # as a recipe gives them
-    assert check_arguments(STUDIES[name], values, "recipe", given) == {**defaults, **needed}
+    assert check_arguments(STUDIES[name], values, "recipe", GIVEN) == {**defaults, **needed}
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -9,7 +9,7 @@ however many are drawn at once. They differ in what is computed from a draw.
 | several figures of the same rows, and their ranks | `Resamples` | stay out of their own figure only |
 | a mean, or a mean difference | `mean_interval` | stay out before rows are drawn |
 | a sum over a sum | `ratio_interval` | are not allowed |
-| difference of `auroc` or `aurc` between two scores | `paired_interval` | are refused |
+| difference of `auroc`, `aurc` or `augrc` between two scores | `paired_interval` | are refused |
 | a share | `share_interval` | do not exist |
 """
 
@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 
 from antehoc.errors import RecipeError
-from antehoc.metrics.selective import aurc, auroc, exact_scores
+from antehoc.metrics.resampled import weighted_augrc, weighted_aurc, weighted_auroc
+from antehoc.metrics.selective import augrc, aurc, auroc, exact_scores
 from antehoc.types import Flags, Labels, Scores, checked
 
 DRAWS_AT_ONCE = 2_000_000  # memory stays at some tens of MB, however many the resamples
@@ -158,7 +159,7 @@ class Cells(NamedTuple):
 
 @checked
 def paired_interval(
-    metric: Literal["auroc", "aurc"],
+    metric: Literal["auroc", "aurc", "augrc"],
     score: Scores,
     baseline: Scores,
     wrong: Flags,
@@ -169,11 +170,11 @@ def paired_interval(
 ) -> Interval:
     """How much a score differs from a baseline on the same decisions, and how far chance could move that.
 
-    Whole rows are drawn again with both their scores, so what the two have in common cancels out. Both measures depend
+    Whole rows are drawn again with both their scores, so what the two have in common cancels out. All measures depend
     only on where the correct rows lie among the wrong ones: rows are sorted once, and counted afterwards.
 
     Args:
-        metric: `auroc` (a positive difference favors the score) or `aurc` (a negative one does).
+        metric: `auroc` (a positive difference favors the score), `aurc` or `augrc` (a negative one does).
         score: higher is more doubtful.
         baseline: the same decisions by another doubt, such as maximum softmax.
         wrong: True where the decision is wrong.
@@ -193,7 +194,7 @@ def paired_interval(
         0.5
     """
     _check(level, resamples)
-    figure = {"auroc": auroc, "aurc": aurc}[metric]
+    figure = {"auroc": auroc, "aurc": aurc, "augrc": augrc}[metric]
     estimate = float(figure(score, wrong) - figure(baseline, wrong))
     if math.isnan(estimate):
         return UNDEFINED
@@ -301,25 +302,8 @@ def _by_place(figure: Callable[[Tensor, Tensor], Tensor], weights: Tensor, place
     return figure(errors, empty.index_add(1, place[~wrong], weights[:, ~wrong]))
 
 
-def _weighted_auroc(errors: Tensor, correct: Tensor) -> Tensor:
-    """`auroc` of each resample from its counts (resamples, places)."""
-    twice = (errors * (2 * (correct.cumsum(1) - correct) + correct)).sum(1)
-    return twice.double() / (2 * errors.sum(1) * correct.sum(1))
-
-
-def _weighted_aurc(errors: Tensor, correct: Tensor) -> Tensor:
-    """`aurc` of each resample from its counts (resamples, places).
-
-    A place of m rows with e errors, after c rows with E errors, adds the sum over i = 1..m of (E + e i/m) / (c + i).
-    With the harmonic numbers H that is (E - c e/m) (H(c+m) - H(c)) + e: no row is visited.
-    """
-    size = errors + correct
-    c, E = size.cumsum(1) - size, errors.cumsum(1) - errors
-    rows = int(size[0].sum())
-    H = torch.arange(1, rows + 1, dtype=torch.float64).reciprocal().cumsum(0)
-    H = torch.cat([H.new_zeros(1), H])
-    rise = errors / size.clamp(min=1).double()
-    return ((E - c * rise) * (H[c + size] - H[c]) + errors).sum(1) / rows
-
-
-_WEIGHTED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"auroc": _weighted_auroc, "aurc": _weighted_aurc}
+_WEIGHTED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "auroc": weighted_auroc,
+    "aurc": weighted_aurc,
+    "augrc": weighted_augrc,
+}

@@ -43,7 +43,8 @@ def train_system(
         source: its data.
         roles: the images to train and validate on.
         job: seed, folder and device; `job.folder` keeps what a resumed job needs.
-        fold: number of the fold that is left out, from 1 on, with weights and order of images of its own. 0: none.
+        fold: number of the fold that is left out, from 1 on, or of a further network: weights and order of images of
+            its own. 0: none.
         clock: told the seconds of each phase.
         shared: where the variants of a run keep phases that they have in common. A phase of one part alone that
             begins alike and trains alike is trained once.

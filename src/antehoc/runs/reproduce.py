@@ -21,10 +21,10 @@ from antehoc.runs.clock import Clock
 from antehoc.runs.folder import run_folder
 from antehoc.runs.job import Job
 from antehoc.runs.sources import load_source
-from antehoc.runs.studied import study_options
+from antehoc.runs.studied import run_studies, study_options
 from antehoc.runs.train import train_recipe
 from antehoc.runs.unknown import means_of_sets, unknown_sets, with_aliases
-from antehoc.studies import STUDIES, Finding
+from antehoc.studies import Finding
 from antehoc.studies.repeated_calibration import of_scored
 from antehoc.training.activations import with_activations
 from antehoc.training.loop import Runner
@@ -143,10 +143,11 @@ def _measured(
     model, seed, test = trained.model, job.seed, source.roles["test"]
     peers = recipe.unknown.peers
     scored = score(model.system, test, features=peers)
+    unknown = unknown_sets(recipe, source, job.where, seed, ood)
     found = evaluate(
         model,
         test,
-        unknown=unknown_sets(recipe, source, job.where, seed, ood),
+        unknown=unknown,
         calibration=trained.calibration,
         train_attributes=source.roles["train"].attributes,
         train=with_activations(model.system, source.roles["train"], recipe.phases) if peers else None,
@@ -163,8 +164,7 @@ def _measured(
         repeated = of_scored(model, trained.calibration, scored, seed=seed, draws=recipe.draws)
         findings["repeated_calibration"] = repeated
         figures += repeated.figures()
-    for name, options in study_options(recipe, job.where).items():
-        finding = STUDIES[name](model, source, seed=seed, **options)
+    for name, finding in run_studies(recipe, trained, source, job, unknown):
         findings[name] = finding
         figures += finding.figures()
         clock.lap("studies")

@@ -1,7 +1,8 @@
 """What all studies share: the finding that each returns, and what they need of a model and its data."""
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +14,7 @@ from antehoc.errors import DataError, RecipeError
 from antehoc.evaluation import Scored, score
 from antehoc.figure import Figure
 from antehoc.model import Model
+from antehoc.systems import System
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,14 @@ class Finding(ABC):
     def to_plain(self) -> dict[str, Any]:
         """Plain values for JSON: all that was found, except what only a picture needs."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a run knows beside model and data: for a study whose `run` has a parameter `context`."""
+
+    unknown: Mapping[str, Examples] = field(default_factory=dict)  #: images of no known class, by name of the set
+    train: Callable[[int], System[Any]] | None = None  #: trains the recipe once more, by a number from 1 on
 
 
 def files_of(source: Source, study: str) -> Files:
