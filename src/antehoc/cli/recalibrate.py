@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rule",
         choices=("auto", "keep", "choose"),
         default="auto",
-        help="keep the rule, or choose one on half of the images (default: auto; chosen with 50 errors or no rule)",
+        help="keep the rule, or choose one on half of the images (default: auto; chosen with 100 errors or no rule)",
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="new model folder (default: MODEL-recalibrated)")
 

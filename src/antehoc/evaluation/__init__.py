@@ -54,12 +54,9 @@ def evaluate(
         raise ValueError("evaluate needs a calibrated model.")
     _check_sets(test, unknown)
     features, spec = train is not None, model.spec
-    scored = score(model.system, test, features=features) if scored is None else scored
-    scored, calibration = with_baseline(scored, policy), calibration and with_baseline(calibration, policy)
-    others = {
-        name: with_baseline(score(model.system, examples, features=features), policy)
-        for name, examples in unknown.items()
-    }
+    scored = _scored(model, test, features) if scored is None else with_baseline(scored, policy)
+    calibration = calibration and with_baseline(calibration, policy)
+    others = {name: _scored(model, examples, features) for name, examples in unknown.items()}
     rows = attributes.rows(spec, scored) if attributes.measurable(scored) else []
     of_attributes = attributes.figures(spec, scored, rows, train_attributes) if rows else []
     of_verdicts, of_sets = _verdicts(policy, scored, others, calibration, points, seed)
@@ -81,6 +78,11 @@ def evaluate(
         ),
         sets=sets.table(of_sets, _counts(unknown), brief=True) if unknown else None,
     )
+
+
+def _scored(model: Model, examples: Examples, features: bool) -> Scored:
+    assert model.policy is not None
+    return with_baseline(score(model.system, examples, features=features), model.policy)
 
 
 def _check_sets(test: Examples, unknown: Mapping[str, Examples]) -> None:

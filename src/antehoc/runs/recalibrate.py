@@ -48,7 +48,7 @@ def recalibrate(
             recipe, or .01. Where the images are too few, the smallest alpha that they can keep is taken.
         rule: `keep`: all images set the threshold. `choose`: one half fits the rule again, as the recipe's `verdict`
             says, and the other half sets the threshold. `auto`: choose where the model has no rule, or where the
-            first half has 50 wrong decisions and the second enough correct ones for alpha.
+            first half has 100 wrong decisions and the second enough correct ones for alpha.
         seed: of the halves, and of the sample of doubts that is kept; None: that of the model's training.
         out: a new folder to save the model in; None: do not save it.
     Returns:
