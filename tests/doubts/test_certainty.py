@@ -6,7 +6,7 @@ import torch
 from scipy import special, stats
 from torch.testing import assert_close
 
-from antehoc.doubts.certainty import entropy, margin, probability
+from antehoc.doubts.certainty import energy, entropy, margin, probability
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 0.0], [-9.0, 8.0, 1.0]], dtype=torch.float64)
 
@@ -33,3 +33,13 @@ def test_probability_is_the_softmax_of_the_asked_class():
 
 def test_with_several_labels_the_margin_is_how_far_each_logit_lies_from_zero():
     assert_close(margin("multi-label", LOGITS), -torch.maximum(LOGITS, -LOGITS))
+
+
+def test_energy_is_the_log_of_summed_exponentials():
+    assert_close(energy("single-label", LOGITS), -torch.from_numpy(special.logsumexp(LOGITS.numpy(), axis=1)))
+    assert_close(energy("single-label", LOGITS + 2), energy("single-label", LOGITS) - 2)
+
+
+def test_with_several_labels_the_energy_is_that_of_the_image():
+    by_hand = -np.log1p(np.exp(LOGITS.numpy())).sum(1, keepdims=True).repeat(3, 1)
+    assert_close(energy("multi-label", LOGITS), torch.from_numpy(by_hand))

@@ -125,6 +125,14 @@ DOUBTS: dict[str, Doubt] = {
         "the distance to the nearest training images",
         about=("unknown",),
     ),
+    "energy": Doubt(
+        certainty.energy,
+        "little-evidence",
+        "the classifier finds little evidence for any class",
+        "the energy (little evidence for any class)",
+        of_decision=True,
+        about=("unknown",),
+    ),
     "confidence": Doubt(
         Temperature.forward,
         "unsure",

@@ -58,3 +58,22 @@ def entropy(task: Task, logits: PerClass) -> Doubt:
         return -(logits.sigmoid() * F.logsigmoid(logits) + (-logits).sigmoid() * F.logsigmoid(-logits))
     logarithms = logits.log_softmax(1)
     return -(logarithms.exp() * logarithms).sum(1)
+
+
+@checked
+def energy(task: Task, logits: PerClass) -> Doubt:
+    """How little the logits speak for any class: minus the logarithm of the sum of their exponentials.
+
+    Softmax compares the classes with each other only; this also falls where all logits are large. With several labels
+    it is minus the sum of log(1 + exp(z)) over the labels, the same for each label of an image.
+
+    Source:
+        Liu et al., "Energy-based Out-of-distribution Detection", NeurIPS 2020, eq. 4, at temperature 1; for several
+        labels Wang et al., "Can Multi-Label Classification Networks Know What They Don't Know?", NeurIPS 2021, eq. 5.
+    Example:
+        >>> energy("single-label", torch.zeros(1, 4)).exp()
+        tensor([0.2500])
+    """
+    if task == "multi-label":
+        return -F.softplus(logits).sum(1, keepdim=True).expand(logits.shape)
+    return -logits.logsumexp(1)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from antehoc.doubts import certainty
 from antehoc.metrics.selective import aurc
 from antehoc.types import Flags, Scores, checked
 
@@ -113,4 +114,4 @@ def energy(logits: Logits) -> Scores:
     Source:
         Liu et al., "Energy-based Out-of-distribution Detection", NeurIPS 2020, eq. 4, at temperature 1.
     """
-    return -torch.logsumexp(logits.double(), 1)
+    return certainty.energy("single-label", logits.double())
