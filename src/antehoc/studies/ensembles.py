@@ -81,9 +81,7 @@ def decided(networks: list[Tensor]) -> Decided:
         Ensembles", NeurIPS 2017.
     Differs: without adversarial training, and the networks are trained as the recipe says.
     """
-    unlike = torch.stack([rest(logits) for logits in networks]).mean(
-        0
-    )  # 1 minus the mean probability, without rounding
+    unlike = torch.stack([rest(logits) for logits in networks]).mean(0)  # 1 minus the mean probability
     return Decided(task.strongest(-unlike), unlike.amin(1))
 
 
