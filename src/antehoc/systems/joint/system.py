@@ -63,8 +63,8 @@ class Joint(System[JointOutput]):
         "Producing joint decisions and explanations with CNNs" (slides); the authors' PyTorch code; slide "Loss" for
         `label` and `area_sum` / `area`, the code for `variation` and `outside`.
     Differs: `decides: whole`, random masks, gates on the image, hard gates, batch norm and smoothing in the explainer,
-        and the terms `budget`, `whole`, `removed`, `damaged` and `empty` are ours. The first stage of training sees the whole image; the
-        authors' untrained explainer let 99.5 % through.
+        and the terms `budget`, `whole`, `removed`, `damaged` and `empty` are ours. The first stage of training sees
+        the whole image; the authors' untrained explainer let 99.5 % through.
     Example:
         >>> spec = DataSpec(("nothing", "fox"), 3, 16, 16, absent="nothing")
         >>> system = Joint(spec, backbone="tiny", explainer=ExplainerSettings(filters=(4, 8))).eval()
