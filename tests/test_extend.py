@@ -100,7 +100,7 @@ def test_every_label_is_a_decision_with_its_doubts_and_its_verdict(model, images
         assert (decision.verdict.outcome == "questioned") == ("questioned" in outcomes)
         for name, own in decision.labels.items():
             assert own.probability == pytest.approx(decision.probabilities[name])
-            assert set(own.doubts) == {"flatness", "margin", "softmax", "entropy", "confidence"}
+            assert set(own.doubts) == {"flatness", "margin", "softmax", "entropy", "confidence", "energy"}
             assert all(decision.doubts[doubt] >= value for doubt, value in own.doubts.items())
     assert {len(decision.explanations) for decision in decisions} > {1}, "some name several labels"
 

@@ -87,7 +87,7 @@ def test_a_decision_holds_what_the_system_says(told):
     assert isinstance(decision.explanations[0], AttributeScores)
     assert decision.explanations[0].probabilities == pytest.approx((0.8808, 0.1192), abs=1e-4)
     rules = {"support", "top-n", "top-n-centred", "likelihood"}
-    assert set(decision.doubts) == rules | {"distance", "rival", "margin", "entropy", "softmax", "confidence"}
+    assert set(decision.doubts) == rules | {"distance", "rival", "margin", "entropy", "softmax", "confidence", "energy"}
     assert decision.doubts["margin"] == -2
     assert decision.card is system.card
 
