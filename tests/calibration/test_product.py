@@ -81,7 +81,12 @@ def test_the_simplest_rule_wins_that_none_beats_beyond_its_error(rival, neighbor
 
 
 def test_distance_is_a_default_only_without_training_images():
-    assert default_names(["distance", "stages", "rival", "margin", "energy"]) == ["stages", "distance", "rival", "energy"]
+    assert default_names(["distance", "stages", "rival", "margin", "energy"]) == [
+        "stages",
+        "distance",
+        "rival",
+        "energy",
+    ]
     assert default_names(["distance", "stages", "rival", "knn", "energy"]) == ["rival", "knn", "energy"]
 
 
