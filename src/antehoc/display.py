@@ -30,7 +30,7 @@ class Displayed(ABC):
         """Plain values, as JSON holds them: None for NaN and infinity. Images and maps are left out."""
 
     @abstractmethod
-    def rows(self) -> list[dict[str, Any]]:
+    def records(self) -> list[dict[str, Any]]:
         """The rows of `to_pandas`, each by the names of its columns."""
 
     def to_pandas(self) -> Any:
@@ -41,7 +41,7 @@ class Displayed(ABC):
         """
         if find_spec("pandas") is None:
             raise RecipeError(f"to_pandas needs pandas; {install('pandas')}.")
-        return import_module("pandas").DataFrame(self.rows())
+        return import_module("pandas").DataFrame(self.records())
 
     def plot(self, image: Tensor | Image.Image | None = None) -> "Figure":
         """The result as a Matplotlib figure.

@@ -153,7 +153,7 @@ def test_the_explained_class_is_reported_by_number_name_and_probability():
     found = attributions(Colors(), SEEN, method="occlusion", classes=("red", "green", "blue"), target=0)
     assert found.labels == ("red",)
     assert "explained: class 0 'red' (32." in found.headline()
-    (row,) = found.rows()
+    (row,) = found.records()
     assert (row["target"], row["label"], row["decided"]) == (0, "red", 1)
     assert attributions(Colors(), SEEN, method="saliency").labels == ("class 1",)
     assert attributions(Colors(), SEEN * torch.nan, method="saliency").probability.isnan().all()

@@ -92,26 +92,23 @@ def attributions(
         classifier: maps images to logits (B, K); of a system, `system.as_classifier()`.
         images: in 0..1, where the classifier is.
         method: a name in `METHODS`.
-        target: the number of the class to explain, whether or not it is decided: one for all images, or one for each
-            (a list, an array or a tensor). Default: the class with the highest logit.
+        target: number of the class to explain: one for all images, or one for each. Default: the decided class.
         preprocessing: of a network of another library: timm's data configuration, torchvision's transforms, or
-            (mean, std). Images are resized and cropped first, unless they have the size already, and normalized inside
-            of the classifier, so that maps, `fill` and `baseline` refer to pixels in 0..1.
-        classes: names of all classes, for what is shown.
+            (mean, std). Images are resized and cropped first, unless they have the size, and normalized inside of the
+            classifier, so that maps, `fill` and `baseline` refer to pixels in 0..1. Without it, a network of timm
+            or torchvision that gives normalized images another class gets a `PreprocessingWarning` and invalid maps.
+        classes: names of all classes.
         chunk: the most images that the classifier sees at once; memory grows with it and with nothing else.
         seed: of the methods that draw at random.
         task: whether the classes share a softmax, or each has a sigmoid; it matters to methods that read probabilities.
         options: of the method, by name: see `METHODS[method].options`.
     Returns:
-        Raw maps, the class that they explain, with `valid` and the checks that it comes from.
+        Raw maps with the class that they explain and checks; NaN where pixels or logits are no finite numbers.
     Raises:
         RecipeError: if a method, option or preprocessing is unknown, an option is out of its range, a package is
             missing or `chunk` is below 1.
         DataError: if there are no images, no such class, other class names, or pixels to be normalized outside 0..1.
         ModelError: if the classifier gives no logits (B, K), or the method cannot be used on it.
-    Warns:
-        PreprocessingWarning: a network of timm or torchvision gives normalized images another class; see the check.
-    Images with a pixel that is not a finite number, or whose logits are not, get an invalid map of NaN.
     Example:
         >>> classifier = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
         >>> classifier[1].weight.data = torch.tensor([[1.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.0, 0.0]])

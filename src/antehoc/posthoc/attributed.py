@@ -61,7 +61,7 @@ class Attributions(Displayed):
         """The headline and the notes."""
         return [Note(self.headline()), *(Note(note) for note in self.notes)]
 
-    def rows(self) -> list[dict[str, Any]]:
+    def records(self) -> list[dict[str, Any]]:
         """A row for each image: its class, probability, validity and checks; no map."""
         return [
             {
@@ -84,7 +84,7 @@ class Attributions(Displayed):
             "options": dict(self.options),
             "passes": self.passes._asdict(),
             "notes": list(self.notes),
-            "images": [finite(row) for row in self.rows()],
+            "images": [finite(row) for row in self.records()],
         }
 
     def _name(self, number: int) -> str:
