@@ -92,7 +92,7 @@ class AttributeScores(Explanation):
         " share of its expected attributes that are present."
     )
     legend: ClassVar[str] = (
-        "Black tick: expected for the decided class. Vermilion: an attribute at odds with it. Of many attributes, the"
+        "Tick mark: expected for the decided class. Vermilion: an attribute at odds with it. Of many attributes, the"
         " most probable answer to each question is shown, first those present that few classes have."
     )
 

@@ -216,7 +216,7 @@ def test_a_decision_by_a_mask_shows_it_over_its_image_with_its_colors_and_says_w
     found = checks(text)
     assert '<p class="panel-title">What the mask lets through</p>' in text
     assert "light yellow where the classifier could see it" in text
-    assert "Black tick" not in text
+    assert "Tick mark" not in text
     (alt, alone) = [value for value in found.values("alt") if value.startswith("the mask shows")]
     assert alone == "the mask shows 25.0 % of the image, centered at the top left"
     assert re.fullmatch(r"the mask shows 2\d\.\d % of the image, centered at the top left", alt)

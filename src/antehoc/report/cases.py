@@ -71,11 +71,12 @@ def explained(
 ) -> Html:
     """What stands below the line of the decision; the arguments are those of `body`."""
     sections = panels(decision, spec, truth, image)
+    minor = [1] if decision.by_explanation else []  # classes by the explanation
     return join(
         [
             *(_label(name, one) for name, one in worth_showing(decision)),
             corrected(decision),
-            tag("div", picture, *blocks_html.panels(sections, key), class_=_layout(sections)),
+            tag("div", picture, *blocks_html.panels(sections, key, minor), class_=_layout(sections)),
             told(decision),
         ]
     )

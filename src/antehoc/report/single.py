@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from antehoc.blocks import Block, Section
+from antehoc.blocks import Bars, Block, Panels, Section
 from antehoc.evaluation.reading import reading
-from antehoc.explanations import plain
+from antehoc.explanations import PRESENT, plain
 from antehoc.figure import listed, number, percent
 from antehoc.model import Model
 from antehoc.report import blocks_html, cases
@@ -69,9 +69,8 @@ def _lead(decision: Decision) -> Html:
     if verdict is None:
         return _box("none", "There is no verdict.", "This model was never calibrated: it cannot say when it is unsure.")
     if verdict.outcome == "questioned":
-        return _box(
-            "questioned", "Have a person check this answer.", "It has more against it than correct answers have."
-        )
+        said = f"Of correct answers, at most {percent(verdict.alpha)} are expected to have so much against them."
+        return _box("questioned", "Have a person check this answer.", said)
     return _box("accepted", "Nothing unusual was found.", "The answer and its explanation agree as in correct answers.")
 
 
@@ -94,7 +93,7 @@ def _says(decision: Decision, model: Model) -> Html:
         said = f"It knows {known} classes and gives “{plain(decision.label)}” a probability of {_share(own)}."
         if others:
             said += f" Its second choice is “{plain(others[0][0])}” with {_share(others[0][1])}."
-    bars = cases.panels(decision, None)[0]
+    bars = Section("Probability of each class", cases.panels(decision, None)[0].blocks)
     return tag("div", tag("p", said), *blocks_html.panels([bars], "says"))
 
 
@@ -102,10 +101,12 @@ def _why(decision: Decision, items: Sequence[Item], model: Model, image: Image.I
     """Reasons for the decision, and the explanation as a picture."""
     found = [_reasons(name, verdict, agrees=True, several=len(items) > 1) for name, _, verdict in items]
     label = max(decision.labels, key=lambda one: decision.labels[one].probability, default=decision.label)
-    sections = [part for one in decision.explanations for part in one.blocks(model.spec, label, image)]
-    shown = tag("div", *blocks_html.panels(sections, "why"), class_="panels") if sections else Html("")
-    legend = [tag("p", " ".join(dict.fromkeys(one.legend for one in decision.explanations)), class_="legend")]
-    return join([*found, shown, *(legend if sections else [])])
+    sections = [part for one in decision.explanations for part in one.blocks(model.spec, label, image)[:1]]
+    if not sections:
+        return join(found)
+    legend = tag("p", " ".join(dict.fromkeys(one.legend for one in decision.explanations)), class_="legend")
+    shown = [*blocks_html.panels(sections, "why"), legend]
+    return tag("div", tag("div", *found), tag("div", *shown), class_="side why")
 
 
 def _against(decision: Decision, items: Sequence[Item]) -> Html:
@@ -130,6 +131,7 @@ def _limit(name: str, verdict: Verdict | None, several: bool) -> Html:
 def _reasons(name: str, verdict: Verdict | None, *, agrees: bool, several: bool) -> Html:
     """The reasons of one side as a list."""
     own = [reason for reason in (verdict.reasons if verdict else ()) if reason.agrees == agrees]
+    own.sort(key=lambda reason: reason.attribute is not None and not _seen(reason))  # what is there comes first
     style = "for" if agrees else "against"
     before = f"{plain(name)}: " if several else ""
     lines = [tag("li", before + everyday(reason, name), class_=style) for reason in own[:_REASONS]]
@@ -146,8 +148,19 @@ def everyday(reason: Reason, label: str) -> str:
         >>> everyday(Reason("mask-enough", "what the mask shows is enough: alone it is 'fox' (0.83)"), "fox")
         "What the mask shows is enough: alone it is 'fox' (83 %)."
     """
-    text = _NUMBER.sub(lambda found: f"({_share(float(found[1]))})", cases.reason_text(reason, label))
-    return f"{text[:1].upper()}{text[1:]}."
+    if reason.attribute is None or reason.probability is None:
+        text = _NUMBER.sub(lambda found: f"({_share(float(found[1]))})", cases.reason_text(reason, label))
+        return f"{text[:1].upper()}{text[1:]}."
+    there = "is there" if _seen(reason) else "is not there"
+    said = f"“{plain(reason.attribute)}” {there} ({_share(reason.probability)})"
+    if reason.agrees:
+        return f"{said}, as expected for “{plain(label)}”."
+    return f"{said}; “{plain(label)}” usually {'does not have it' if _seen(reason) else 'has it'}."
+
+
+def _seen(reason: Reason) -> bool:
+    """Whether the attribute of a reason is said to be present."""
+    return reason.probability is not None and reason.probability >= PRESENT
 
 
 def _steps(decision: Decision, items: Sequence[Item], model: Model) -> list[str]:
@@ -184,17 +197,16 @@ def _questions(items: Sequence[Item]) -> list[str]:
         for reason in verdict.reasons if verdict else ():
             if reason.agrees or reason.attribute is None:
                 continue
-            seen_here = reason.probability is not None and reason.probability >= 0.5
-            usual = "usually does not have it" if seen_here else "usually has it"
-            there = "really there" if seen_here else "really missing"
+            usual = "usually does not have it" if _seen(reason) else "usually has it"
+            there = "really there" if _seen(reason) else "really missing"
             found.append(f"Check: is “{plain(reason.attribute)}” {there}? “{plain(name)}” {usual}.")
     return found[:_QUESTIONS]
 
 
 def _details(decision: Decision, model: Model) -> Html:
     """Scores, doubts, how to read the verdict, and the card."""
-    shares: list[Section] = cases.panels(decision, model.spec)[1:2] if decision.by_explanation else []
-    blocks: list[Block] = [*shares, reading(model.policy)]
+    bars = [part for part in cases.panels(decision, model.spec) if all(isinstance(one, Bars) for one in part.blocks)]
+    blocks: list[Block] = [Panels(tuple(bars)), reading(model.policy)]
     inside = [cases.head(decision), doubts(decision), cases.corrected(decision), blocks_html.render(blocks, "details")]
     return tag("details", tag("summary", "Score, doubts and explanation card"), *inside, tag("h3", "Explanation card"),
                card(model.system.card))  # fmt: skip
