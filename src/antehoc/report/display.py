@@ -21,7 +21,10 @@ from antehoc.types import Decision
 
 _SUFFIXES = (".png", ".pdf", ".svg")
 _REASONS = 4  # of each side, below a decision's picture
-_SHOWN = "background: var(--paper); color: var(--ink); padding: 12px 16px; border-radius: 8px; max-width: 1000px;"
+_SHOWN = (
+    "background: var(--paper); color: var(--ink); padding: 12px 16px; border-radius: 8px; max-width: 1000px;"
+    " font: 15px/1.5 system-ui, sans-serif;"
+)
 _NUMBERS = count()  # a notebook is one page: ids of its results must differ
 
 

@@ -106,20 +106,22 @@ def _row(part: FigureBase, row: Sequence[tuple[str, Block]], width: float) -> No
     rest = width - sum(sizes)
     spaces = [*sizes, rest] if rest > 0.1 else sizes
     columns = _parts(part.subfigures(1, len(spaces), width_ratios=spaces, squeeze=False))
+    most = max((len(block.rows) for _, block in row if isinstance(block, Bars)), default=1)
     for column, (title, block) in zip(columns, row, strict=False):
-        _draw(column, title, block)
+        _draw(column, title, block, most)
 
 
 def _parts(made: Any) -> list[Any]:
     return list(np.ravel(made))
 
 
-def _draw(part: Any, title: str, block: Block) -> None:
+def _draw(part: Any, title: str, block: Block, most: int) -> None:
+    """A block on its part of a row, in which no block has more bars than `most`."""
     if title:
         part.suptitle(short(title, 44), x=0.04, ha="left", fontsize=9.5, weight="bold")
     match block:
         case Bars():
-            _bars(part, block)
+            _bars(part, block, most)
         case Picture():
             _image(part, block.image, block.caption)
         case Overlay():
@@ -130,10 +132,10 @@ def _draw(part: Any, title: str, block: Block) -> None:
             pass
 
 
-def _bars(part: FigureBase, block: Bars) -> None:
-    """Bars from top to bottom, each under its name."""
+def _bars(part: FigureBase, block: Bars, most: int) -> None:
+    """Bars from top to bottom, each under its name, with room for `most`."""
     axes = part.subplots()
-    axes.set(xlim=(0, 1), ylim=(max(len(block.rows), 1), 0))
+    axes.set(xlim=(0, 1), ylim=(max(most, 1), 0))
     axes.axis("off")
     for index, row in enumerate(block.rows):
         value = min(max(row.value, 0.0), 1.0) if row.value == row.value else 0.0
