@@ -1,4 +1,4 @@
-"""Pages of decisions: what a person should look at comes first, in the dark and on paper too; one image in plain words."""
+"""Pages of decisions: what to look at comes first, on screens and on paper; one image in plain words."""
 
 import re
 from dataclasses import replace

@@ -3,6 +3,7 @@
 import json
 import re
 from importlib.util import find_spec
+from io import BytesIO
 
 import pytest
 import torch
@@ -113,7 +114,8 @@ def test_an_image_lies_under_a_mask(masked):
     alone, over = (masked.plot(image) for image in (None, torch.ones(1, 64, 64)))
 
     def pixels(figure):
-        figure.canvas.draw()
-        return figure.canvas.buffer_rgba().tobytes()
+        file = BytesIO()
+        figure.savefig(file, format="png")
+        return file.getvalue()
 
     assert pixels(alone) != pixels(over)
