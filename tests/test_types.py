@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from antehoc.cli.output import _finite
 from antehoc.errors import DataError
 from antehoc.explanations import AttributeScores, SaliencyMask
+from antehoc.plain import finite
 from antehoc.systems import Joint
 from antehoc.types import ROLES, Batch, DataSpec, Decision, LabelDecision, Reason, Role, Verdict, checked
 
@@ -125,7 +125,7 @@ def test_what_json_writes_as_null_is_nan_again():
         "cat", {"cat": nan, "fox": 0.5}, doubts={"margin": nan, "softmax": 0.5}, verdict=verdict,
         by_explanation={"cat": nan}, labels={"cat": LabelDecision(True, nan, {"margin": math.inf}, verdict)},
     )  # fmt: skip
-    written = json.loads(json.dumps(_finite(decision.to_plain()), allow_nan=False))
+    written = json.loads(json.dumps(finite(decision.to_plain()), allow_nan=False))
     assert written["doubts"] == {"margin": None, "softmax": 0.5}
     for plain in (written, decision.to_plain()):
         read = Decision.from_plain(plain)

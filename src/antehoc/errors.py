@@ -33,6 +33,10 @@ class OutputError(AntehocError):
     """A result that cannot be written to the given path."""
 
 
+class PreprocessingWarning(UserWarning):
+    """A network of another library gets images that were not normalized as its weights ask for."""
+
+
 def choose(kind: str, name: object, table: Mapping[str, T]) -> T:
     """The entry of a table, or an error that helps.
 

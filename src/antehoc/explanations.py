@@ -35,11 +35,11 @@ class Explanation(ABC):
     legend: ClassVar[str]  #: how its picture is to be read
 
     @abstractmethod
-    def blocks(self, spec: DataSpec, label: str, image: Tensor | Image.Image | None = None) -> list[Section]:
+    def blocks(self, spec: DataSpec | None, label: str, image: Tensor | Image.Image | None = None) -> list[Section]:
         """What a page shows of it beside the image, a titled section for each part.
 
         Args:
-            spec: of the model's data.
+            spec: of the model's data; None where the model is not at hand: what it expects is not shown then.
             label: the class that is decided, or the label that it explains.
             image: (C, H, W) in 0..1 or a picture, for maps to lie over.
         """
@@ -92,11 +92,11 @@ class AttributeScores(Explanation):
         " share of its expected attributes that are present."
     )
     legend: ClassVar[str] = (
-        "Black tick: expected for the decided class. Vermilion: an attribute at odds with it. Of many attributes, the"
+        "Tick mark: expected for the decided class. Vermilion: an attribute at odds with it. Of many attributes, the"
         " most probable answer to each question is shown, first those present that few classes have."
     )
 
-    def blocks(self, spec: DataSpec, label: str, image: Tensor | Image.Image | None = None) -> list[Section]:
+    def blocks(self, spec: DataSpec | None, label: str, image: Tensor | Image.Image | None = None) -> list[Section]:
         if not self.names:
             return []
         rows = self.bars(spec, label, _BARS)
@@ -105,21 +105,24 @@ class AttributeScores(Explanation):
         bars = Bars(tuple(rows), f"attribute probabilities: {spoken}", len(self.names) - len(rows), "attributes")
         return [Section(title, (bars,)), *self._support_section(spec, label)]
 
-    def _support_section(self, spec: DataSpec, label: str) -> list[Section]:
+    def _support_section(self, spec: DataSpec | None, label: str) -> list[Section]:
         """The confidence of each class by the papers' support rule, where the classes are few."""
-        if len(spec.classes) > _FEW_CLASSES:
+        if spec is None or len(spec.classes) > _FEW_CLASSES:
             return []
         shares = self.support(spec)
         rows = tuple(Bar(name, share, bold=name == label) for name, share in shares.items())
         spoken = ", ".join(f"{name} {number(share, 'probability')}" for name, share in shares.items())
         return [Section("Confidence by support", (Bars(rows, f"confidence of each class by support: {spoken}"),))]
 
-    def bars(self, spec: DataSpec, label: str, most: int) -> list[Bar]:
-        """Attribute probabilities, each with a tick at what is expected for the decided class.
+    def bars(self, spec: DataSpec | None, label: str, most: int) -> list[Bar]:
+        """Attribute probabilities, each with a tick at what is expected for the decided class; without `spec` none.
 
         Where there are more than `most`: of each question the most probable answer, first what is present and rare
         among the classes; without questions, the attributes that are surest or most at odds with the class.
         """
+        if spec is None:
+            surest = sorted(zip(self.names, self.probabilities, strict=True), key=lambda row: -row[1])[:most]
+            return [Bar(plain(name), seen, "seen") for name, seen in surest]
         expected = spec.class_attributes[spec.classes.index(label)]
         rows = list(zip(self.names, self.probabilities, expected, strict=True))
         if len(rows) > most:
@@ -191,7 +194,7 @@ class SaliencyMask(Explanation):
             )
         return self
 
-    def blocks(self, spec: DataSpec, label: str, image: Tensor | Image.Image | None = None) -> list[Section]:
+    def blocks(self, spec: DataSpec | None, label: str, image: Tensor | Image.Image | None = None) -> list[Section]:
         values = self.values()
         mean = f"the mask shows {percent(float(values.mean()))} of the image"
         alt = f"{mean}, {_where(values)}"

@@ -108,3 +108,17 @@ def _check_size(values: Any, where: str) -> None:
             waiting += [*value.keys(), *value.values()]
         elif isinstance(value, list | tuple):
             waiting += value
+
+
+def finite(values: Any) -> Any:
+    """Plain values with None for NaN and infinity, which JSON does not know.
+
+    Example:
+        >>> finite({"a": [1.0, float("nan")]})
+        {'a': [1.0, None]}
+    """
+    if isinstance(values, float) and not math.isfinite(values):
+        return None
+    if isinstance(values, Mapping):
+        return {key: finite(value) for key, value in values.items()}
+    return [finite(value) for value in values] if isinstance(values, list | tuple) else values

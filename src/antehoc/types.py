@@ -10,8 +10,11 @@ from jaxtyping import Bool, Float, Int, jaxtyped
 from torch import Tensor
 
 from antehoc.cards import Card, upgraded_card
+from antehoc.display import Displayed
 from antehoc.errors import DataError, RecipeError, inside
 from antehoc.explanations import Explanation, from_plain
+from antehoc.figure import number, percent
+from antehoc.plain import finite
 from antehoc.schema import build
 from antehoc.spec import DataSpec
 
@@ -84,7 +87,7 @@ CONTRADICTED = 0.5  #: P(class | explanation) of another class than the label fr
 
 
 @dataclass(frozen=True)
-class Decision:
+class Decision(Displayed):
     """One image's result: the same in Python, JSON and report. It holds no model.
 
     With several labels, `labels` holds a decision for each of them; `doubts` then are the largest over the labels, and
@@ -107,6 +110,44 @@ class Decision:
         """The class that the explanation names instead of the label, with a probability of `CONTRADICTED` or more."""
         name = max(self.by_explanation, key=self.by_explanation.__getitem__, default=self.label)
         return name if name != self.label and self.by_explanation[name] >= CONTRADICTED else None
+
+    def headline(self) -> str:
+        """Label, probability and verdict, and the class that the explanation names where it is another one.
+
+        Example:
+            >>> Decision("fox", {"cat": 0.2, "fox": 0.8}).headline()
+            'fox, 80.0 %: not calibrated.'
+        """
+        share = self.probabilities.get(self.label)
+        said = self.label or "no label"
+        said += "" if share is None else f", {percent(share)}"
+        if self.verdict is None:
+            said += ": not calibrated."
+        else:
+            score, limit = (number(value, "score") for value in (self.verdict.score, self.verdict.threshold))
+            sign = ">" if self.verdict.outcome == "questioned" else "\N{LESS-THAN OR EQUAL TO}"
+            said += f": {self.verdict.outcome} (score {score} {sign} {limit})."
+        if other := self.contradicted_by:
+            said += f" Contradicted: the explanation says {other} ({percent(self.by_explanation[other])})."
+        return said
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON holds them: those of `to_plain`, None for NaN and infinity."""
+        return dict(finite(self.to_plain()))
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row: label, verdict, the code of its first reason, and each probability and doubt by name.
+
+        With several labels a row for each of them.
+        """
+        if self.labels:
+            return [
+                {"label": name, "present": one.present, "probability": one.probability, **_row(one.verdict, one.doubts)}
+                for name, one in self.labels.items()
+            ]
+        shares = {f"probability: {name}": share for name, share in self.probabilities.items()}
+        first = {"label": self.label, "probability": self.probabilities.get(self.label)}
+        return [{**first, "contradicted_by": self.contradicted_by, **_row(self.verdict, self.doubts), **shares}]
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values for JSON; `from_plain` reads them back."""
@@ -145,6 +186,14 @@ class Decision:
             raise DataError(str(error)) from None
         except (KeyError, TypeError, AttributeError):
             raise DataError(f"{where}: this is not a decision written by antehoc; decide on the image again.") from None
+
+
+def _row(verdict: Verdict | None, doubts: Mapping[str, float]) -> dict[str, Any]:
+    """Columns of a verdict and its doubts."""
+    names = ("outcome", "score", "threshold", "alpha")
+    columns = {name: None if verdict is None else getattr(verdict, name) for name in names}
+    reason = verdict.reasons[0].code if verdict and verdict.reasons else None
+    return {**columns, "first_reason": reason, **{f"doubt: {name}": value for name, value in doubts.items()}}
 
 
 def _plain_decision(

@@ -85,7 +85,7 @@ def test_where_no_change_of_the_image_changes_it_the_map_is_rounding(method, bri
     classifier = torchvision.models.resnet18(num_classes=5)
     classifier.fc.weight.data *= scale  # rounding grows with the logits
     even, other = torch.full((1, 3, 32, 32), brightness), torch.rand(1, 3, 32, 32)
-    found = attributions(classifier, torch.cat([even, other]), method=method, **options)
+    found = attributions(classifier, torch.cat([even, other]), method=method, preprocessing=(0.0, 1.0), **options)
     assert found.valid.tolist() == [False, True], found.why
     assert "rounding" in found.why[0] or "flat" in found.why[0]
     assert found.checks["spread"][0] < 1e-5 < found.checks["spread"][1]
@@ -103,7 +103,7 @@ def test_the_spread_minds_no_logit_of_minus_infinity():
 def test_an_image_that_no_relu_lets_through_does_not_stop_the_others():
     torch.manual_seed(0)
     images = torch.stack([torch.zeros(3, 32, 32), torch.rand(3, 32, 32)])
-    found = attributions(torchvision.models.resnet18(num_classes=5), images, method="grad-cam")
+    found = attributions(torchvision.models.resnet18(num_classes=5), images, method="grad-cam", preprocessing=(0, 1))
     assert found.valid.tolist() == [False, True]
     assert "flat" in found.why[0]
 
@@ -162,7 +162,7 @@ def test_a_classifier_without_gradients_is_named():
 
 def test_a_missing_package_is_named(monkeypatch):
     found = importlib.util.find_spec
-    monkeypatch.setattr("antehoc.posthoc.find_spec", lambda name: None if name == "captum" else found(name))
+    monkeypatch.setattr("antehoc.posthoc.options.find_spec", lambda name: None if name == "captum" else found(name))
     for method in [name for name, entry in METHODS.items() if entry.needs]:
         with pytest.raises(RecipeError, match="needs captum; install the extra `posthoc`"):
             attributions(Curved(), IMAGE, method=method)

@@ -315,7 +315,8 @@ def test_grad_cam_is_captums_at_the_last_stage(residual, images):
     images = F.interpolate(images, 96)
     theirs = attr.LayerGradCam(residual, residual.layer4).attribute(images, target=TARGET, relu_attributions=True)
     expected = F.interpolate(theirs.detach(), 96, mode="bilinear")
-    assert_close(attributions(residual, images, method="grad-cam", target=TARGET).maps, expected, rtol=1e-3, atol=1e-6)
+    found = attributions(residual, images, method="grad-cam", target=TARGET, preprocessing=(0.0, 1.0))
+    assert_close(found.maps, expected, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize(("method", "name"), [("grad-cam++", "GradCAMPlusPlus"), ("score-cam", "ScoreCAM")])
@@ -339,7 +340,7 @@ def test_the_same_as_the_cam_library_before_it_scales(method, name, images):
 def test_guided_grad_cam_is_the_product(residual, images):
     images = F.interpolate(images, 64)
     one, two, three = (
-        attributions(residual, images, method=name, target=TARGET).maps
+        attributions(residual, images, method=name, target=TARGET, preprocessing=(0.0, 1.0)).maps
         for name in ("guided-backprop", "grad-cam", "guided-grad-cam")
     )
     assert_close(one * two, three)
@@ -576,6 +577,6 @@ def test_a_system_of_ours_is_explained_at_its_classifier(shapes_spec):
 def test_transformers_have_no_map_to_weight():
     net = timm.create_model("vit_tiny_patch16_224", img_size=32, depth=1)
     with pytest.raises(ModelError, match="convolutional feature map"):
-        attributions(net, torch.rand(1, 3, 32, 32), method="grad-cam")
+        attributions(net, torch.rand(1, 3, 32, 32), method="grad-cam", preprocessing=(0.5, 0.5))
     with pytest.raises(ModelError, match="no rule for the operation 'layer_norm'"):
-        attributions(net, torch.rand(1, 3, 32, 32), method="lrp")
+        attributions(net, torch.rand(1, 3, 32, 32), method="lrp", preprocessing=(0.5, 0.5))

@@ -101,7 +101,7 @@ def test_any_kind_of_explanation_shows_its_own_blocks(questioned, shapes_spec):
     assert "sketch of a fox as rectangle" in found.values("alt")
     assert {"Sketch", "a fox < all", "Attributes", "Classes by the sketch"} <= set(found.said)
     legend = Checked(cases.legend(both.explanations)).said
-    assert ": the true class. A sketch shows what matters. Black tick" in legend[-1]
+    assert ": the true class. A sketch shows what matters. Tick mark" in legend[-1]
     assert Checked(cases.note(both.explanations)).said[0].startswith("Sketches are drawn by hand. The class")
 
 

@@ -151,7 +151,7 @@ def test_a_model_without_a_policy_says_that_it_never_was_calibrated(model, accep
     Image.new("L", (64, 64)).save(path)
     text = page.decisions([(path, replace(accepted, verdict=None))], plain)
     checks(text)
-    assert "1 image: 1 not calibrated." in text
+    assert "There is no verdict." in text
     assert "never calibrated: its decisions carry no verdict" in text
 
 
@@ -197,7 +197,7 @@ def test_decisions_hold_each_image_its_reasons_and_each_error(model, questioned,
     results = [(paths[0], questioned), (paths[1], accepted), (paths[2], error), (paths[3], accepted)]
     text = page.decisions(results, model)
     found = checks(text)
-    assert "4 images: 2 accepted, 1 questioned, 1 skipped." in text
+    assert "4 images: 1 questioned, 1 skipped, 2 accepted." in text
     assert "this is &lt;b&gt;not&lt;/b&gt; an image." in text
     assert "No picture: " in text  # the file went away after it was decided
     for path in paths:
@@ -216,7 +216,7 @@ def test_a_decision_by_a_mask_shows_it_over_its_image_with_its_colors_and_says_w
     found = checks(text)
     assert '<p class="panel-title">What the mask lets through</p>' in text
     assert "light yellow where the classifier could see it" in text
-    assert "Black tick" not in text
+    assert "Tick mark" not in text
     (alt, alone) = [value for value in found.values("alt") if value.startswith("the mask shows")]
     assert alone == "the mask shows 25.0 % of the image, centered at the top left"
     assert re.fullmatch(r"the mask shows 2\d\.\d % of the image, centered at the top left", alt)
@@ -234,7 +234,7 @@ def test_an_image_stands_upright_and_small(model, accepted, tmp_path):
     exif[0x0112] = 6
     Image.new("RGB", (900, 300)).save(path, exif=exif)
     (source,) = [value for value in checks(page.decisions([(path, accepted)], model)).values("src")]
-    assert Image.open(BytesIO(b64decode(source.partition(",")[2]))).size == (107, 320)
+    assert Image.open(BytesIO(b64decode(source.partition(",")[2]))).size == (213, 640)
 
 
 def test_decisions_of_a_real_model_make_a_page(model, build_model, tmp_path):

@@ -11,7 +11,7 @@ from antehoc.comparison.cost import Cost, Peak, timed
 from antehoc.comparison.table import OWN, Kind
 from antehoc.errors import ModelError, RecipeError
 from antehoc.metrics.controls import controls
-from antehoc.posthoc import Attributions, attributions, judge
+from antehoc.posthoc import Mapped, judge, maps_of
 from antehoc.task import Task
 
 log = logging.getLogger(__name__)
@@ -92,8 +92,8 @@ def _posthoc(decided: Decided, method: str) -> Explained:
     """A method's maps; none of them is valid where it cannot be used on this classifier."""
     classifier, images, _, target, chunk, seed, task = decided
 
-    def run(images: Tensor, target: Tensor) -> Attributions:
-        return attributions(classifier, images, method=method, target=target, task=task, chunk=chunk, seed=seed)
+    def run(images: Tensor, target: Tensor) -> Mapped:
+        return maps_of(classifier, images, target, method=method, task=task, chunk=chunk, seed=seed)
 
     try:
         with Peak() as peak:

@@ -7,9 +7,11 @@ from typing import Any, Literal, NamedTuple
 from torch import Tensor
 
 from antehoc.blocks import Block, Section
+from antehoc.display import Displayed
 from antehoc.errors import choose
 from antehoc.metrics import COMPARED, MEASURES
 from antehoc.metrics.bootstrap import Interval
+from antehoc.plain import finite
 
 Kind = Literal["own", "post hoc", "control"]
 OWN = "own mask"
@@ -62,7 +64,7 @@ class Sheet:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Displayed):
     """Every explanation of one classifier, measured on the same images."""
 
     rows: tuple[Row, ...]  #: own mask, post-hoc methods, controls
@@ -105,6 +107,31 @@ class Comparison:
         from antehoc.comparison import sections
 
         return sections.brief(self)
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row for each explanation: every measure with its 95 % interval, then what it costs."""
+        return [
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "valid": row.valid,
+                **{
+                    column: value
+                    for name, one in row.values.items()
+                    for column, value in ((name, one.estimate), (f"{name}_low", one.low), (f"{name}_high", one.high))
+                },
+                "forward": row.forward,
+                "backward": row.backward,
+                "milliseconds": row.milliseconds,
+                "peak_mib": row.peak_mib,
+                "why": row.why,
+            }
+            for row in self.rows
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, null for NaN and infinity: those of `to_plain`."""
+        return dict(finite(self.to_plain()))
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values for JSON, null for NaN; the sheet's images are left out."""

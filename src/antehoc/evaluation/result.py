@@ -1,16 +1,19 @@
 """What an evaluation found: figures, cases, and the blocks of a report."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from antehoc.blocks import Block, Section, Table
+from antehoc.display import Displayed
 from antehoc.evaluation.cases import Shown
 from antehoc.evaluation.peers import Peers
 from antehoc.evaluation.words import set_words
-from antehoc.figure import Figure, listed, number, percent, value_of
+from antehoc.figure import Figure, intervals, listed, number, percent, value_of, values
+from antehoc.plain import finite
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Displayed):
     """A model's figures, shares in 0..1, None where undefined (`notes` say why), and what a report shows of them."""
 
     figures: list[Figure]
@@ -55,3 +58,31 @@ class Evaluation:
     def brief(self) -> list[Block]:
         """What a terminal shows beside the figures: the table of the sets of no known class."""
         return [] if self.sets is None else [self.sets]
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row for each figure: name, value, 95 % interval and what it means."""
+        return [
+            {
+                "name": one.name,
+                "value": one.value,
+                "low": one.interval[0] if one.interval else None,
+                "high": one.interval[1] if one.interval else None,
+                "group": one.group,
+                "meaning": one.meaning,
+                "better": one.better,
+            }
+            for one in self.figures
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, null for NaN: figures and intervals by name, and what the figures mean."""
+        found = {
+            "images": self.images,
+            "wrong": self.wrong,
+            "figures": values(self.figures),
+            "intervals": intervals(self.figures),
+            "meanings": {one.name: one.meaning for one in self.figures},
+            "notes": list(self.notes),
+            "peers": self.peers,
+        }
+        return dict(finite(found))

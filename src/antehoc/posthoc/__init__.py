@@ -1,26 +1,31 @@
 """Explanations added afterwards to any classifier, for comparison: one call, and a check of every result."""
 
 import inspect
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from antehoc.cards import Card
-from antehoc.errors import DataError, ModelError, RecipeError, choose, install, near_miss
+from antehoc.errors import DataError, ModelError, RecipeError, choose
 from antehoc.posthoc import cams, gradients, masking, relevance
 from antehoc.posthoc.ascent import ASCENT, gradient_ascent
+from antehoc.posthoc.attributed import Attributions
 from antehoc.posthoc.cards import CARDS
-from antehoc.posthoc.checks import Attributions, Made, Passes, judge
+from antehoc.posthoc.checks import Made, Mapped, Passes, judge
+from antehoc.posthoc.options import checked_options
+from antehoc.posthoc.preprocessing import other_input, read
 from antehoc.posthoc.probe import Probe, standing_still
-from antehoc.task import Task, strongest
-from antehoc.types import Images, checked
+from antehoc.task import Task, probabilities, strongest
+from antehoc.types import Images, Labels, checked
 
-__all__ = ["ASCENT", "METHODS", "Attributions", "Method", "Passes", "attributions", "gradient_ascent", "judge"]
+__all__ = [
+    "ASCENT", "METHODS", "Attributions", "Mapped", "Method", "Passes", "attributions", "gradient_ascent", "judge",
+    "maps_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ def attributions(
     *,
     method: str,
     target: object = None,
+    preprocessing: object = None,
+    classes: Sequence[str] = (),
     chunk: int = 16,
     seed: int = 0,
     task: Task = "single-label",
@@ -78,27 +85,30 @@ def attributions(
     """What a post-hoc method says each pixel does for a class's logit, and whether that may be looked at.
 
     Each image is explained as if it were alone: neither the batch nor `chunk` changes its map beyond rounding, and with
-    a seed every image gets the same draws. The classifier runs in eval mode; its modes, flags and gradients come back
-    as they were. Channels are summed with their signs; `saliency` alone takes the largest absolute value.
+    a seed every image gets the same draws. The classifier runs in eval mode and comes back as it was. Channels are
+    summed with their signs; `saliency` alone takes the largest absolute value.
 
     Args:
         classifier: maps images to logits (B, K); of a system, `system.as_classifier()`.
         images: in 0..1, where the classifier is.
         method: a name in `METHODS`.
-        target: the number of the class to explain, whether or not it is decided: one for all images, or one for each
-            (a list, an array or a tensor). Default: the class with the highest logit.
+        target: number of the class to explain: one for all images, or one for each. Default: the decided class.
+        preprocessing: of a network of another library: timm's data configuration, torchvision's transforms, or
+            (mean, std). Images are resized and cropped first, unless they have the size, and normalized inside of the
+            classifier, so that maps, `fill` and `baseline` refer to pixels in 0..1. Without it, a network of timm
+            or torchvision that gives normalized images another class gets a `PreprocessingWarning` and invalid maps.
+        classes: names of all classes.
         chunk: the most images that the classifier sees at once; memory grows with it and with nothing else.
         seed: of the methods that draw at random.
         task: whether the classes share a softmax, or each has a sigmoid; it matters to methods that read probabilities.
         options: of the method, by name: see `METHODS[method].options`.
     Returns:
-        Raw maps, with `valid` and the checks that it comes from.
+        Raw maps with the class that they explain and checks; NaN where pixels or logits are no finite numbers.
     Raises:
-        RecipeError: if a method or option is unknown, an option is out of its range, a package is missing or `chunk`
-            is below 1.
-        DataError: if there are no images, or no such class.
+        RecipeError: if a method, option or preprocessing is unknown, an option is out of its range, a package is
+            missing or `chunk` is below 1.
+        DataError: if there are no images, no such class, other class names, or pixels to be normalized outside 0..1.
         ModelError: if the classifier gives no logits (B, K), or the method cannot be used on it.
-    Images with a pixel that is not a finite number, or whose logits are not, get an invalid map of NaN.
     Example:
         >>> classifier = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
         >>> classifier[1].weight.data = torch.tensor([[1.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.0, 0.0]])
@@ -107,20 +117,114 @@ def attributions(
         (tensor([[[[ 1.,  0.],
               [ 0., -1.]]]]), True)
     """
-    entry = choose("post-hoc method", method, METHODS)
-    settings = entry.options | _known(method, entry, options) | ({"seed": seed} if entry.random else {})
+    entry, settings = _method(method, options, seed)
+    _check_counts(images, chunk)
+    prepare = None if preprocessing is None else read(preprocessing)
+    probe = Probe(classifier, chunk, task, None if prepare is None else prepare.normalized)
+    with standing_still(classifier), _named(method, classifier):
+        images, usable = _usable(images)
+        images = images if prepare is None else prepare.resized(images)
+        asked = _asked(probe, images, target, usable)
+        names = _class_names(classes, asked.logits.shape[1])
+        own, notes = other_input(probe, prepare, images, torch.where(asked.usable, asked.decided, -1))
+        mapped = _mapped(probe, entry, images, asked.target, asked.usable, settings, own)
+    return _attributed(mapped, asked, method, settings, images, names, notes)
+
+
+class _Asked(NamedTuple):
+    """What the classifier says about the images before they are explained."""
+
+    logits: Tensor  #: (B, K)
+    decided: Tensor  #: (B,)
+    target: Tensor  #: (B,)
+    probability: Tensor  #: (B,) of the target; NaN where the image is not usable
+    usable: Tensor  #: (B,) whether pixels and logits are finite
+
+
+def _asked(probe: Probe, images: Tensor, target: object, usable: Tensor) -> _Asked:
+    logits = probe.all_logits(images)
+    usable = usable & ~(logits.isnan() | logits.isposinf()).any(1)  # minus infinity is the logit of a probability of 0
+    decided = strongest(logits.nan_to_num())
+    wanted = decided if target is None else _targets(images, target)
+    probability = probe.chosen(probabilities(probe.task, logits), wanted)
+    return _Asked(logits, decided, wanted, probability.masked_fill(~usable, torch.nan), usable)
+
+
+def _attributed(
+    mapped: Mapped,
+    asked: _Asked,
+    method: str,
+    settings: dict[str, object],
+    images: Tensor,
+    names: tuple[str, ...],
+    notes: tuple[str, ...],
+) -> Attributions:
+    return Attributions(
+        mapped.maps,
+        asked.target,
+        mapped.valid,
+        mapped.checks,
+        mapped.why,
+        mapped.passes,
+        method,
+        settings,
+        asked.probability,
+        asked.decided,
+        images,
+        names,
+        notes,
+    )
+
+
+@checked
+def maps_of(
+    classifier: nn.Module, images: Images, target: Labels, *, method: str, chunk: int = 16, seed: int = 0, task: Task
+) -> Mapped:
+    """The maps of `attributions` for classes that are known: nothing is asked of the classifier beside the method.
+
+    Args:
+        classifier: maps images in 0..1 to logits (B, K).
+        images: in 0..1, where the classifier is.
+        target: the number of the class to explain.
+        method: a name in `METHODS`, with its default options.
+        chunk: the most images that the classifier sees at once.
+        seed: of the methods that draw at random.
+        task: whether the classes share a softmax, or each has a sigmoid.
+    Raises:
+        RecipeError, DataError, ModelError: as `attributions`.
+    """
+    entry, settings = _method(method, {}, seed)
     _check_counts(images, chunk)
     probe = Probe(classifier, chunk, task)
     with standing_still(classifier), _named(method, classifier):
         images, usable = _usable(images)
-        classes, finite = _targets(probe, images, target)
-        made = [entry.run(probe, images[part], classes[part], **settings) for part in probe.parts(len(images))]
+        return _mapped(probe, entry, images, target, usable, settings, {})
+
+
+def _method(method: str, options: dict[str, object], seed: int) -> tuple[Method, dict[str, object]]:
+    """The method, and its options with the defaults."""
+    entry = choose("post-hoc method", method, METHODS)
+    given = checked_options(method, options, entry.options, entry.needs)
+    return entry, entry.options | given | ({"seed": seed} if entry.random else {})
+
+
+def _mapped(
+    probe: Probe,
+    entry: Method,
+    images: Tensor,
+    target: Tensor,
+    usable: Tensor,
+    settings: Mapping[str, object],
+    checks: Mapping[str, Tensor],
+) -> Mapped:
+    """The maps of all images, those that are not usable NaN; `checks` are made beside the method's own."""
+    made = [entry.run(probe, images[part], target[part], **settings) for part in probe.parts(len(images))]
     maps = torch.cat([one.maps for one in made]).detach()
-    maps[~(usable & finite)] = torch.nan
+    maps[~usable] = torch.nan
     own = {name: torch.cat([one.checks[name] for one in made]) for name in made[0].checks}
-    valid, checks, why = judge(maps, own)
+    valid, every, why = judge(maps, {**own, **checks})
     passes = Passes(probe.forward / len(images), probe.backward / len(images))
-    return Attributions(maps, classes, valid, checks, why, passes, method, settings)
+    return Mapped(maps, valid, every, why, passes)
 
 
 def _check_counts(images: Tensor, chunk: int) -> None:
@@ -150,56 +254,19 @@ def _named(method: str, classifier: nn.Module) -> Iterator[None]:
 
 _FOREIGN = (RuntimeError, NotImplementedError, TypeError, AttributeError, ValueError, IndexError, KeyError)
 
-_RANGES: dict[str, tuple[float, float, bool]] = {  # of options: the least, the largest, and whether they are whole
-    "samples": (1, 10**6, True), "masks": (1, 10**6, True), "steps": (1, 10**4, True), "cells": (1, 10**3, True),
-    "window": (1e-9, 1, False), "area": (1e-9, 1, False), "shown": (1e-9, 1, False),
-    "noise": (0, math.inf, False), "fill": (-math.inf, math.inf, False), "baseline": (-math.inf, math.inf, False),
-}  # fmt: skip
 
-
-def _check_option(method: str, name: str, value: object) -> None:
-    least, largest, whole = _RANGES[name]
-    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if number and math.isfinite(value) and least <= value <= largest:  # type: ignore[arg-type,operator]
-        return
-    kind = "a whole number" if whole else "a finite number"
-    span = (
-        ""
-        if least == -math.inf
-        else f", {least:g} or more"
-        if largest == math.inf
-        else f" in 1..{largest:,}"
-        if whole
-        else f" above 0, at most {largest:g}"
-    )
-    raise RecipeError(f"method {method!r}: option {name!r} must be {kind}{span}; got {value!r}.")
-
-
-def _known(method: str, entry: Method, options: dict[str, object]) -> dict[str, object]:
-    """The options, if the method has them and its packages are here."""
-    for name in options:
-        if name not in entry.options:
-            known = ", ".join(entry.options) or "none"
-            hint = near_miss(name, entry.options)
-            raise RecipeError(f"method {method!r} has no option {name!r}.{hint} Known: {known}.")
-        _check_option(method, name, options[name])
-    missing = [package for package in entry.needs if find_spec(package) is None]
-    if missing:
-        raise RecipeError(f"method {method!r} needs {' and '.join(missing)}; {install('posthoc')}.")
-    return options
-
-
-def _targets(probe: Probe, images: Tensor, target: object) -> tuple[Tensor, Tensor]:
-    """The class to explain of each image (B,), and whether its logits, where they were computed, are finite (B,)."""
-    if target is None:
-        with torch.no_grad():
-            logits = torch.cat([probe.logits(images[part]) for part in probe.parts(len(images))])
-        finite = ~(logits.isnan() | logits.isposinf()).any(1)  # minus infinity is the logit of a probability of 0
-        return strongest(logits.nan_to_num()), finite
+def _targets(images: Tensor, target: object) -> Tensor:
+    """The class to explain of each image (B,)."""
     try:
-        classes = torch.as_tensor(target, device=images.device)
+        numbers = torch.as_tensor(target, device=images.device)
     except (TypeError, ValueError, RuntimeError):
-        classes = torch.empty(0, dtype=torch.bool)
-    if classes.dtype.is_floating_point or classes.dtype == torch.bool or classes.shape not in ((), (len(images),)):
+        numbers = torch.empty(0, dtype=torch.bool)
+    if numbers.dtype.is_floating_point or numbers.dtype == torch.bool or numbers.shape not in ((), (len(images),)):
         raise DataError(f"target must be a class number, or one for each of the {len(images)} images; got {target!r}.")
-    return classes.long().expand(len(images)), torch.ones(len(images), dtype=torch.bool, device=images.device)
+    return numbers.long().expand(len(images))
+
+
+def _class_names(classes: Sequence[str], count: int) -> tuple[str, ...]:
+    if classes and (isinstance(classes, str) or len(classes) != count):
+        raise DataError(f"classes are the names of all {count} classes; got {len(classes)}.")
+    return tuple(map(str, classes))

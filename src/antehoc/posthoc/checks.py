@@ -1,7 +1,6 @@
 """What a post-hoc method gives, and whether it may be looked at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
@@ -31,7 +30,13 @@ class Bound(NamedTuple):
     complaint: str  #: a sentence around the value
 
 
+_NOT_NORMALIZED = (
+    "images normalized as for this network's published weights get another class: pass preprocessing=, or (0.0, 1.0) if"
+    " it takes images in 0..1 as they are."
+)
+
 BOUNDS = {
+    "preprocessed": Bound(1.0, inf, _NOT_NORMALIZED),
     "finite": Bound(1.0, inf, "only {:.3g} of the map's pixels are finite numbers."),
     "range": Bound(1e-6, inf, "the map is flat: its values differ by {:.2g} of the largest, so it points nowhere."),
     "spread": Bound(
@@ -50,18 +55,14 @@ BOUNDS = {
 }  #: a check by any other name only informs
 
 
-@dataclass(frozen=True, eq=False)
-class Attributions:
-    """Raw maps of one method for a batch, what they explain, what they cost, and whether they may be looked at."""
+class Mapped(NamedTuple):
+    """The maps of one method for a batch, what they cost, and whether they may be looked at."""
 
     maps: Tensor  #: (B, 1, H, W), higher = more relevant, in the method's own unit; never normalized
-    target: Tensor  #: (B,) the class whose logit is explained
     valid: Tensor  #: (B,) bool
     checks: dict[str, Tensor]  #: (B,) by name
     why: tuple[str, ...]  #: for each image: what is wrong, in one sentence; empty where it is valid
     passes: Passes
-    method: str
-    options: dict[str, object]  #: with the defaults
 
 
 def judge(maps: Tensor, checks: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor], tuple[str, ...]]:
@@ -74,7 +75,7 @@ def judge(maps: Tensor, checks: Mapping[str, Tensor]) -> tuple[Tensor, dict[str,
         maps: (B, 1, H, W)
         checks: of the method itself, (B,) each, by a name in `BOUNDS` or any other, which then only informs.
     Returns:
-        `valid` (B,), the checks and `why`, as in `Attributions`.
+        `valid` (B,), the checks and `why`, as in `Mapped`.
     Example:
         >>> judge(torch.ones(1, 1, 2, 2), {})[2]
         ('the map is flat: its values differ by 0 of the largest, so it points nowhere.',)

@@ -1,6 +1,6 @@
 """A classifier that is asked in chunks, standing still: what every post-hoc method is made of."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import torch
@@ -17,10 +17,17 @@ class Probe:
         classifier: maps images (B, C, H, W) to logits (B, K).
         chunk: the most images in one call.
         task: whether the classes share a softmax, or each has a sigmoid.
+        normalize: images in 0..1 to what the classifier takes, differentiable; None: it takes them as they are.
     """
 
-    def __init__(self, classifier: nn.Module, chunk: int, task: Task = "single-label") -> None:
-        self.classifier, self.chunk, self.task = classifier, chunk, task
+    def __init__(
+        self,
+        classifier: nn.Module,
+        chunk: int,
+        task: Task = "single-label",
+        normalize: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.classifier, self.chunk, self.task, self.normalize = classifier, chunk, task, normalize
         self.forward = self.backward = 0  #: images that went through, either way
 
     def logits(self, images: Tensor) -> Tensor:
@@ -30,7 +37,13 @@ class Probe:
             ModelError: if the classifier gives anything else.
         """
         self.forward += len(images)
-        return checked_logits(self.classifier, self.classifier(images), len(images), self.task)
+        given = images if self.normalize is None else self.normalize(images)
+        return checked_logits(self.classifier, self.classifier(given), len(images), self.task)
+
+    @torch.no_grad()
+    def all_logits(self, images: Tensor) -> Tensor:
+        """(B, K) of any number of images, without gradients."""
+        return torch.cat([self.logits(images[part]) for part in self.parts(len(images))])
 
     def scores(self, images: Tensor, target: Tensor, *, log_probability: bool = False) -> Tensor:
         """The logit (B,) of each image's target, or its log-probability.

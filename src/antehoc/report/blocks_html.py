@@ -1,6 +1,6 @@
 """Any block as HTML: what makes it, it does not ask."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import assert_never
 
@@ -50,9 +50,17 @@ def render(blocks: Iterable[Block], key: str = "", level: int = 3) -> Html:
     return join(parts)
 
 
-def panels(sections: Iterable[Section], key: str = "") -> list[Html]:
-    """Sections that stand side by side, each under its title."""
-    return [_panel(section, f"{key}.{number}") for number, section in enumerate(sections)]
+def panels(sections: Iterable[Section], key: str = "", minor: Collection[int] = ()) -> list[Html]:
+    """Sections that stand side by side, each under its title.
+
+    Args:
+        sections: to show.
+        key: differs between the calls for one page.
+        minor: numbers of those that a short printed page leaves out.
+    """
+    return [
+        _panel(section, f"{key}.{n}", "panel minor" if n in minor else "panel") for n, section in enumerate(sections)
+    ]
 
 
 def image(picture: Tensor | Image.Image, alt: str, *, width_px: int = _LARGE_PX, side_px: int = 384) -> Html:
@@ -133,10 +141,10 @@ def _section(section: Section, key: str, level: int) -> Html:
     return join([heading, render(section.blocks, key, level + 1 if heading else level)])
 
 
-def _panel(section: Section, key: str) -> Html:
+def _panel(section: Section, key: str, style: str = "panel") -> Html:
     title = tag("p", section.title, class_="panel-title") if section.title else ""
     content = join([title, render(section.blocks, key, level=5)])
-    return tag("div", content, class_="panel")
+    return tag("div", content, class_=style)
 
 
 def _table(block: Table) -> Html:

@@ -42,7 +42,7 @@ def case(shown: Shown, spec: DataSpec, key: str, level: int = 4) -> Html:
 
 def body(
     decision: Decision,
-    spec: DataSpec,
+    spec: DataSpec | None,
     picture: Html,
     image: Tensor | Image.Image | None,
     key: str,
@@ -52,19 +52,31 @@ def body(
 
     Args:
         decision: to show.
-        spec: names and sizes of the data.
+        spec: names and sizes of the data; None where the model is not at hand.
         picture: the image as the page shows it.
         image: for maps to lie over; None where it cannot be read.
         key: differs between the cases of one page.
         truth: the true class where it is known.
     """
+    return join([head(decision, truth), explained(decision, spec, picture, image, key, truth)])
+
+
+def explained(
+    decision: Decision,
+    spec: DataSpec | None,
+    picture: Html,
+    image: Tensor | Image.Image | None,
+    key: str,
+    truth: str | None = None,
+) -> Html:
+    """What stands below the line of the decision; the arguments are those of `body`."""
     sections = panels(decision, spec, truth, image)
+    minor = [1] if decision.by_explanation else []  # classes by the explanation
     return join(
         [
-            head(decision, truth),
-            *(_label(name, one) for name, one in _worth_showing(decision)),
+            *(_label(name, one) for name, one in worth_showing(decision)),
             corrected(decision),
-            tag("div", picture, *blocks_html.panels(sections, key), class_=_layout(sections)),
+            tag("div", picture, *blocks_html.panels(sections, key, minor), class_=_layout(sections)),
             told(decision),
         ]
     )
@@ -76,13 +88,13 @@ def _layout(sections: Sequence[Section]) -> str:
 
 
 def panels(
-    decision: Decision, spec: DataSpec, truth: str | None = None, image: Tensor | Image.Image | None = None
+    decision: Decision, spec: DataSpec | None, truth: str | None = None, image: Tensor | Image.Image | None = None
 ) -> list[Section]:
     """Classes by the classifier, beside them what each explanation consists of, and classes by the explanation alone.
 
     Args:
         decision: to show.
-        spec: names and sizes of the data.
+        spec: names and sizes of the data; None where the model is not at hand.
         truth: the true class where it is known.
         image: for maps to lie over; without it they stand alone.
     """
@@ -125,7 +137,7 @@ def head(decision: Decision, truth: str | None = None) -> Html:
     return join([line, tag("p", tag("strong", f"Contradicted: the explanation says {other} ({fits})."))])
 
 
-def _worth_showing(decision: Decision) -> list[tuple[str, LabelDecision]]:
+def worth_showing(decision: Decision) -> list[tuple[str, LabelDecision]]:
     """Of several labels those that are present, and those that are questioned."""
     return [(name, one) for name, one in decision.labels.items() if one.present or is_questioned(one.verdict)][:_LABELS]
 
@@ -154,7 +166,7 @@ def told(decision: Decision) -> Html:
     """The reasons of a decision; with several labels those of each label that is present or questioned."""
     if not decision.labels:
         return reasons(decision.verdict, decision.label)
-    return join(reasons(one.verdict, name) for name, one in _worth_showing(decision))
+    return join(reasons(one.verdict, name) for name, one in worth_showing(decision))
 
 
 def is_questioned(verdict: Verdict | None) -> bool:

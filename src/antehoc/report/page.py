@@ -1,27 +1,25 @@
 """Results as one self-contained HTML page: pictures inline, nothing fetched, no script."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from antehoc.blocks import Note, Section, Told
-from antehoc.cards import Card
-from antehoc.data.images import read_image
-from antehoc.errors import AntehocError
 from antehoc.evaluation import Evaluation
 from antehoc.evaluation.reading import reading
 from antehoc.figure import number
 from antehoc.model import Model
-from antehoc.report import blocks_html, cases, figure_tables, masks, training
+from antehoc.report import blocks_html, cases, figure_tables, training
+from antehoc.report.decisions import decisions
 from antehoc.report.document import document, kicker
 from antehoc.report.html import Html, join, pairs, tag
+from antehoc.report.shared import card, few
 from antehoc.results import Reproduction, environment
 from antehoc.spec import DataSpec
-from antehoc.types import Decision
 
-_THUMBNAIL_PX, _FULL_SIZE = 320, 40  # beyond so many images thumbnails shrink, so that a page can still be opened
+__all__ = ["comparison", "decisions", "evaluation", "reproduction"]
+
 _UNKNOWN_CASES = 5  # cases without a known class that are shown; more are folded away
 
 Part = tuple[str, Html]  #: a part of a page under its title
@@ -57,7 +55,7 @@ def _variant(result: Reproduction, label: str, evaluation: Evaluation, table: Ht
 
 def evaluation(evaluation: Evaluation, model: Model) -> str:
     """A saved model's evaluation."""
-    name = f"{model.arguments['name']}: {_few(model.spec.classes)}"
+    name = f"{model.arguments['name']}: {few(model.spec.classes)}"
     about = [(key, str(value)) for key, value in model.about.items() if key not in ("values", "figures", "remark")]
     table = blocks_html.render(figure_tables.blocks(evaluation.figures))
     parts = [
@@ -82,32 +80,6 @@ def comparison(found: Told, name: str, about: Sequence[tuple[str, str]] = ()) ->
     return document(f"{name}: comparison", head, parts)
 
 
-def decisions(results: Sequence[tuple[Path, Decision | AntehocError]], model: Model) -> str:
-    """Images with their decisions, reasons and verdicts; a file that could not be read with its error."""
-    outcomes = [_outcome(item) for _, item in results]
-    counts = {name: outcomes.count(name) for name in ("accepted", "questioned", "not calibrated", "skipped")}
-    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
-    side = int(min(_THUMBNAIL_PX, max(64, _THUMBNAIL_PX * (_FULL_SIZE / max(len(results), 1)) ** 0.5)))
-    listed = [_decided(path, item, model, side, f"image {n}") for n, (path, item) in enumerate(results)]
-    read = blocks_html.render([reading(model.policy)], "reading")
-    parts = [
-        ("Images", join([_legend(results), *listed])),
-        ("How to read this", join([read, tag("h3", "Explanation card"), card(model.system.card)])),
-    ]
-    images = "1 image" if len(results) == 1 else f"{len(results):,} images"
-    head = [
-        kicker(f"{model.arguments['name']}: {_few(model.spec.classes)}"),
-        tag("h1", "Decisions and their reasons"),
-        _headline(f"{images}: {said}."),
-    ]
-    return document("Decisions and their reasons", head, parts)
-
-
-def card(card: Card) -> Html:
-    """The explanation card, every field of it."""
-    return pairs((field.name.replace("_", " "), str(getattr(card, field.name))) for field in dataclasses.fields(card))
-
-
 def _evaluation(evaluation: Evaluation, model: Model, name: str = "") -> Html:
     """All that an evaluation shows but its figures; the name tells its charts from those of another."""
     sections = [*evaluation.blocks(), reading(model.policy)]
@@ -127,41 +99,6 @@ def _cases(evaluation: Evaluation, spec: DataSpec, name: str) -> Html:
         others = [tag("details", summary, *others)]
     explanations = evaluation.shown[0].decision.explanations
     return join([tag("h3", "Cases"), cases.note(explanations), cases.legend(explanations), *known, *others])
-
-
-def _decided(path: Path, item: Decision | AntehocError, model: Model, side: int, key: str) -> Html:
-    if isinstance(item, AntehocError):
-        badge = tag("p", tag("span", "skipped", class_="badge skipped"), class_="decision")
-        return tag("article", tag("h3", str(path)), badge, tag("p", str(item)), class_="case")
-    try:
-        image = read_image(path)
-    except AntehocError as error:  # it could be read a moment ago: the decision still stands
-        picture = tag("figure", tag("p", f"No picture: {error}", class_="note"))
-        body = cases.body(item, model.spec, picture, None, key)
-    else:
-        own = masks.at_source(item, model.preprocessing, image.height, image.width)
-        image.thumbnail((side, side))
-        picture = tag("figure", blocks_html.image(image, f"the image {path.name}", width_px=side, side_px=side))
-        body = cases.body(own, model.spec, picture, image, key)
-    return tag("article", tag("h3", str(path)), body, _doubts(item), class_="case")
-
-
-def _doubts(decision: Decision) -> Html:
-    if not decision.doubts:
-        return Html("")
-    said = " · ".join(f"{name} {number(value, 'quantity')}" for name, value in decision.doubts.items())
-    return tag("p", f"Doubts (higher: decision and explanation disagree more): {said}", class_="doubts")
-
-
-def _legend(results: Sequence[tuple[Path, Decision | AntehocError]]) -> Html:
-    explanations = [item.explanations for _, item in results if isinstance(item, Decision)]
-    return cases.legend(explanations[0], truth=False) if explanations else Html("")
-
-
-def _outcome(item: Decision | AntehocError) -> str:
-    if isinstance(item, AntehocError):
-        return "skipped"
-    return item.verdict.outcome if item.verdict else "not calibrated"
 
 
 def _headline(text: str) -> Html:
@@ -206,7 +143,3 @@ def _figures(result: Reproduction) -> dict[str, Html]:
 def _notes(notes: Iterable[str]) -> Html:
     once = list(dict.fromkeys(notes))
     return tag("ul", *(tag("li", note) for note in once), class_="notes") if once else Html("")
-
-
-def _few(names: Sequence[str], most: int = 6) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from antehoc.blocks import Overlay
-from antehoc.report.look import GREEN, INK, clean
+from antehoc.report.look import GREEN, clean
 
 SHADES = matplotlib.colormaps["inferno"]  #: of every mask and map: black is 0, light yellow is 1
 CRISP_PX = 128  #: up to this size an image is shown pixel by pixel
@@ -99,7 +99,7 @@ def color_bar(low: str, high: str, *, width_px: int = 208) -> str:
     words = f'<text x="0" y="22">{clean(low)}</text><text x="{width_px}" y="22" text-anchor="end">{clean(high)}</text>'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width_px} 26" width="{width_px}" height="26" role="img"'
-        f' aria-label="{said}" font-family="sans-serif" font-size="12" fill="{INK}">{cells}{words}</svg>'
+        f' aria-label="{said}" font-family="sans-serif" font-size="12" fill="currentColor">{cells}{words}</svg>'
     )
 
 
