@@ -104,6 +104,7 @@ class Decision(Displayed):
     by_explanation: dict[str, float] = field(default_factory=dict)  #: P(class | explanation) by name, summing to 1
     corrected: dict[str, float] = field(default_factory=dict)  #: attributes that a person set, as they now stand
     labels: dict[str, LabelDecision] = field(default_factory=dict)  #: by class name, with several labels alone
+    nearest: dict[str, int] = field(default_factory=dict)  #: classes of the five most similar training images: how many
 
     @property
     def contradicted_by(self) -> str | None:
@@ -206,6 +207,7 @@ def _plain_decision(
     card: Card | None = None,
     by_explanation: Mapping[str, float | None] | None = None,
     corrected: Mapping[str, float] | None = None,
+    nearest: Mapping[str, int] | None = None,
     labels: dict[str, LabelDecision],
 ) -> Decision:
     return Decision(
@@ -218,6 +220,7 @@ def _plain_decision(
         _numbers(by_explanation or {}),
         dict(corrected or {}),
         labels,
+        dict(nearest or {}),
     )
 
 

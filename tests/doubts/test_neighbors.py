@@ -78,3 +78,12 @@ def test_an_image_among_its_own_class_raises_less_doubt_than_among_others(label)
     images.fit(corners, torch.arange(2).repeat_interleave(6))
     doubt = images(torch.eye(2), torch.tensor([label, label]))["neighbors"]
     assert doubt[label] < 0 < doubt[1 - label]
+
+
+def test_the_nearest_training_images_are_named_in_order():
+    images = TrainingImages()
+    images.fit(
+        torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9], [-1.0, 0.0], [0.5, 0.5]]),
+        torch.tensor([3, 3, 1, 1, 0, 2]),
+    )
+    assert images.nearest(torch.tensor([[2.0, 0.1]])).tolist() == [[3, 3, 2, 1, 1]]

@@ -1,6 +1,7 @@
 """Output, doubt and policy to a decision, asked of a real system with a policy made by hand."""
 
 import dataclasses
+import json
 import math
 from functools import cache
 
@@ -13,8 +14,11 @@ from torch.testing import assert_close
 from antehoc.calibration import Evidence, Policy
 from antehoc.errors import DataError
 from antehoc.explanations import AttributeScores, SaliencyMask
+from antehoc.model import load
 from antehoc.model.correction import intervene
 from antehoc.model.decision import decide
+from antehoc.recipe import read_recipe
+from antehoc.report import text
 from antehoc.systems import Mirror
 from antehoc.types import DataSpec, Decision, Reason
 
@@ -87,6 +91,7 @@ def test_a_decision_holds_what_the_system_says(told):
     assert isinstance(decision.explanations[0], AttributeScores)
     assert decision.explanations[0].probabilities == pytest.approx((0.8808, 0.1192), abs=1e-4)
     rules = {"support", "top-n", "top-n-centred", "likelihood"}
+    assert decision.nearest == {}, "it keeps no training images"
     assert set(decision.doubts) == rules | {"distance", "rival", "margin", "entropy", "softmax", "confidence", "energy"}
     assert decision.doubts["margin"] == -2
     assert decision.card is system.card
@@ -429,3 +434,15 @@ def test_a_decision_that_this_model_did_not_make_is_refused(change, message):
     system, before = seen(0)
     with pytest.raises(DataError, match=message):
         intervene(system, MIXED, dataclasses.replace(before, **change), {"red": True})
+
+
+def test_the_most_similar_training_images_stand_beside_a_decision(tiny_run):
+    model = load(tiny_run.model)
+    test = read_recipe(str(tiny_run.recipe))[0].source("tiny.yaml", 0).roles["test"]
+    for decision in model.decide(test.images(range(20))):
+        assert sum(decision.nearest.values()) == 5
+        counts = [*decision.nearest.values()]
+        assert counts == sorted(counts, reverse=True)
+        assert Decision.from_plain(json.loads(json.dumps(decision.to_plain()))).nearest == decision.nearest
+        said = f"The most similar training images are of {next(iter(decision.nearest))} ({counts[0]})"
+        assert said in text.decision("a.png", decision)

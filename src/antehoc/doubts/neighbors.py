@@ -94,6 +94,12 @@ class TrainingImages(nn.Module):
         alike = F.normalize(features, dim=1) @ self.features.to(features.dtype).T
         return {"neighbors": neighbors(alike, self.label, predicted), "knn": knn(alike)}
 
+    @torch.no_grad()
+    def nearest(self, features: Tensor) -> Tensor:
+        """Classes of the five most similar training images, the nearest first: (B, 5) of features (B, features)."""
+        alike = F.normalize(features, dim=1) @ self.features.to(features.dtype).T
+        return self.label[alike.topk(min(_NEAREST, len(self.label)), 1).indices]
+
     def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *rest: Any) -> None:
         """Take over as many images as were saved; none where an earlier version saved the model."""
         for name in ("features", "label"):

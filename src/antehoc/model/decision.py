@@ -1,5 +1,6 @@
 """Output, doubts and policy to a `Decision`: the only place where a verdict is reached."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ def decide(system: System[Any], policy: Policy | None, image: Tensor) -> list[De
     spec, explanations = system.spec, system.explain(output)
     named = task.named(spec.task, output.logits)
     shares = task.probabilities(spec.task, output.logits).tolist()
-    fits = system.by_explanation(output)
+    fits, near = system.by_explanation(output), system.nearest(output)
     judged = _judged(system, policy, output)
     return [
         Decision(
@@ -42,9 +43,15 @@ def decide(system: System[Any], policy: Policy | None, image: Tensor) -> list[De
             card=system.card,
             by_explanation={} if fits is None else dict(zip(spec.classes, fits[index].tolist(), strict=True)),
             labels=judged[index].labels,
+            nearest={} if near is None else _counted(near[index].tolist(), spec.classes),
         )
         for index, row in enumerate(shares)
     ]
+
+
+def _counted(numbers: Sequence[int], classes: Sequence[str]) -> dict[str, int]:
+    """How often each class occurs, the most frequent first; of equal ones the one that comes first."""
+    return {classes[number]: count for number, count in Counter(numbers).most_common()}
 
 
 class Judged(NamedTuple):

@@ -8,7 +8,7 @@ from torch import Tensor
 from antehoc.blocks import Bar, Bars, Block, Note, Section
 from antehoc.evaluation import Shown
 from antehoc.explanations import Explanation, plain
-from antehoc.figure import number, percent
+from antehoc.figure import listed, number, percent
 from antehoc.report import blocks_html
 from antehoc.report.html import Html, join, tag
 from antehoc.spec import DataSpec
@@ -135,6 +135,19 @@ def head(decision: Decision, truth: str | None = None) -> Html:
         return line
     fits = percent(decision.by_explanation[other])
     return join([line, tag("p", tag("strong", f"Contradicted: the explanation says {other} ({fits})."))])
+
+
+def similar(decision: Decision) -> str:
+    """The classes of the most similar training images in a sentence; empty where the model keeps none.
+
+    Example:
+        >>> similar(Decision("fox", {"fox": 1.0}, nearest={"cat": 3, "fox": 2}))
+        'The most similar training images are of cat (3) and fox (2).'
+    """
+    if not decision.nearest:
+        return ""
+    found = [f"{name} ({count})" for name, count in decision.nearest.items()]
+    return f"The most similar training images are of {listed(found)}."
 
 
 def worth_showing(decision: Decision) -> list[tuple[str, LabelDecision]]:

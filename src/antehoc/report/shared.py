@@ -12,7 +12,8 @@ from antehoc.errors import AntehocError
 from antehoc.figure import number
 from antehoc.model import Model
 from antehoc.report import blocks_html, masks
-from antehoc.report.html import Html, pairs, tag
+from antehoc.report.cases import similar
+from antehoc.report.html import Html, join, pairs, tag
 from antehoc.types import Decision
 
 
@@ -39,8 +40,9 @@ def seen(path: Path, decision: Decision, model: Model, side: int) -> tuple[Html,
 
 
 def doubts(decision: Decision) -> Html:
-    """All doubts of a decision in a line."""
+    """The most similar training images and all doubts of a decision, a line each."""
+    near = tag("p", text, class_="note") if (text := similar(decision)) else Html("")
     if not decision.doubts:
-        return Html("")
+        return near
     said = " · ".join(f"{name} {number(value, 'quantity')}" for name, value in decision.doubts.items())
-    return tag("p", f"Doubts (higher: decision and explanation disagree more): {said}", class_="doubts")
+    return join([near, tag("p", f"Doubts (higher: decision and explanation disagree more): {said}", class_="doubts")])

@@ -93,6 +93,8 @@ def _says(decision: Decision, model: Model) -> Html:
         said = f"It knows {known} classes and gives “{plain(decision.label)}” a probability of {_share(own)}."
         if others:
             said += f" Its second choice is “{plain(others[0][0])}” with {_share(others[0][1])}."
+    if near := cases.similar(decision):
+        said += f" {near}"
     bars = Section("Probability of each class", cases.panels(decision, None)[0].blocks)
     return tag("div", tag("p", said), *blocks_html.panels([bars], "says"))
 

@@ -8,7 +8,7 @@ from antehoc.data.images import shown
 from antehoc.evaluation import Evaluation
 from antehoc.figure import Figure, number, percent
 from antehoc.report import blocks_text, figure_tables
-from antehoc.report.cases import is_questioned, threshold
+from antehoc.report.cases import is_questioned, similar, threshold
 from antehoc.results import Recalibrated, Reproduction, Trained
 from antehoc.types import Decision, LabelDecision, Reason, Verdict
 
@@ -88,7 +88,8 @@ def decision(path: str, decision: Decision) -> str:
         fits = number(decision.by_explanation[other], "probability")
         head += f"  CONTRADICTED: the explanation says {shown(other)} ({fits})"
     words = [sentence for one in decision.explanations for sentence in one.words()]
-    below = [*words, *_reasons(decision.verdict)]
+    near = [said] if (said := similar(decision)) else []
+    below = [*words, *near, *_reasons(decision.verdict)]
     if decision.labels:
         told = {name: one for name, one in decision.labels.items() if one.present or is_questioned(one.verdict)}
         below = [line for name, one in told.items() for line in (_label(name, one), *_reasons(one.verdict))] + words

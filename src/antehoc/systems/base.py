@@ -139,6 +139,11 @@ class System(Trainable[SystemOutputT], ABC):
         near = {} if read is None else self.training_images(read[0], self.predicted(output))
         return {**self.doubts(output), **found, **near}
 
+    def nearest(self, output: SystemOutputT) -> Tensor | None:
+        """(B, 5) classes of the most similar training images that are kept, the nearest first; None where none are."""
+        read = self.dense(output) if self.training_images.fitted else None
+        return None if read is None else self.training_images.nearest(read[0])
+
     def predicted(self, output: SystemOutputT) -> Tensor:
         """What is decided: (B,) class numbers, or with several labels (B, K) bool."""
         return task.predicted(self.spec.task, output.logits)
