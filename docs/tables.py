@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from antehoc.metrics import OF_DECISIONS, OF_MAPS, of_groups
+from tabled import failures
 from tabled.benchmarks import benchmarks, recalibrated
 from tabled.chosen import (
     BIRDS,
@@ -58,6 +59,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "generalize": generalize,
     "generalize-gains": gains,
     "thresholds": thresholds,
+    "failures-ranks": failures.ranks,
+    "failures-ensemble": failures.ensemble,
+    "failures-at-alpha": failures.at_alpha,
     "benchmarks": benchmarks,
     "benchmarks-explanations": lambda: benchmarks(explanations=True),
     "recalibrate": recalibrated,

@@ -51,6 +51,16 @@ def study(file: Path, data: Path, ensemble: bool) -> dict[str, Any]:
     return json.loads(kept.read_text())  # type: ignore[no-any-return]
 
 
+def kept(found: dict[str, Any]) -> dict[str, Any]:
+    """What the docs show of a study."""
+    rows = [
+        {"score": row["score"], "kind": row["kind"], **{name: row["values"][name] for name in ("augrc", "auroc")}}
+        for row in found["rows"]
+    ]
+    rest = ("set", "seed", "counts", "mean_ranks", "questioned", "ensemble")
+    return {name: found[name] for name in rest} | {"rows": rows}
+
+
 def main() -> None:
     """Every run of the folder."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -64,7 +74,7 @@ def main() -> None:
     for file in sorted(asked.folder.glob("*-seed*.yaml")):
         if (asked.folder / file.stem / "main" / "model").exists():
             found.append(study(file, asked.data, file.stem.rsplit("-seed", 1)[0] in asked.ensemble))
-    asked.out.write_text(json.dumps(found) + "\n")
+    asked.out.write_text(json.dumps([kept(one) for one in found]) + "\n")
 
 
 if __name__ == "__main__":
