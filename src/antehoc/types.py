@@ -68,6 +68,8 @@ class Verdict:
     threshold: float
     alpha: float  #: the largest expected share of correct decisions that is questioned
     reasons: tuple[Reason, ...] = ()
+    driven_by: str | None = None  #: the doubt that adds most to the score; None where none adds anything
+    rank: float | None = None  #: share of correct calibration decisions with a lower score; None in earlier models
 
 
 @dataclass(frozen=True)
@@ -183,8 +185,10 @@ def _plain_verdict(
     threshold: float,
     alpha: float,
     reasons: tuple[Reason, ...] = (),
+    driven_by: str | None = None,
+    rank: float | None = None,
 ) -> Verdict:
-    return Verdict(outcome, _number(score), threshold, alpha, reasons)
+    return Verdict(outcome, _number(score), threshold, alpha, reasons, driven_by, rank)
 
 
 def _read_labels(values: object, where: str) -> dict[str, LabelDecision]:
@@ -232,7 +236,8 @@ _AGREED = frozenset({"attribute-agrees", "mask-enough", "mask-needed", "whole-ag
 
 def _upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of an earlier version's JSON under today's keys; today's own as they are."""
-    plain = {key: value for key, value in values.items() if key != "path"}  # a row of `explain --json` names its image
+    # a row of `explain` names its image and says what it is
+    plain = {key: value for key, value in values.items() if key not in ("kind", "path")}
     if "explanans" in plain:
         plain["explanations"] = [plain.pop("explanans")]
         plain["doubts"] = plain.pop("doubt", {})

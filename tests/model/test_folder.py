@@ -152,7 +152,7 @@ def test_batch_size_and_company_leave_labels_and_order_alone(tiny_run, images):
     ("bad", "message"),
     [
         (torch.rand(1, 3, 32, 32), r"images must be \(batch, 1, 32, 32\); got \(1, 3, 32, 32\)"),
-        (torch.rand(1, 32, 32), r"images must be \(batch, 1, 32, 32\)"),
+        (torch.rand(32, 32), r"torch tensors must be \(channels, height, width\) or .*; got \(32, 32\)\."),
         (torch.rand(2, 1, 32, 32) * 255, r"values must lie in 0\.\.1"),
         (torch.zeros(1, 1, 32, 32, dtype=torch.uint8), "must be floats"),
         (torch.full((1, 1, 32, 32), torch.nan), "NaN pixels"),
