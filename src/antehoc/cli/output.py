@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from antehoc.errors import OutputError
+from antehoc.plain import finite
 
 
 def check_outputs(options: argparse.Namespace) -> None:
@@ -17,12 +16,20 @@ def check_outputs(options: argparse.Namespace) -> None:
         OutputError: a path of `--json` or `--html` that cannot be written.
     """
     for path in (options.json, getattr(options, "html", None)):
-        if path is None:
-            continue
-        try:
-            _try(path)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another path.") from error
+        if path is not None:
+            check_output(path)
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file that cannot be written; it is left as it was.
+
+    Raises:
+        OutputError: with the reason.
+    """
+    try:
+        _try(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another path.") from error
 
 
 def _try(path: Path) -> None:
@@ -39,16 +46,7 @@ def _try(path: Path) -> None:
 
 def write_json(path: Path | None, values: Any) -> None:
     """Write plain values, where a path is given."""
-    write(path, json.dumps(_finite(values), indent=1, allow_nan=False) + "\n")
-
-
-def _finite(values: Any) -> Any:
-    """The values with null for NaN and infinity, which JSON does not know."""
-    if isinstance(values, float) and not math.isfinite(values):
-        return None
-    if isinstance(values, Mapping):
-        return {key: _finite(value) for key, value in values.items()}
-    return [_finite(value) for value in values] if isinstance(values, list | tuple) else values
+    write(path, json.dumps(finite(values), indent=1, allow_nan=False) + "\n")
 
 
 def write(path: Path | None, text: str | bytes) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TextIO
 from antehoc.data.inputs import Input, inputs
 from antehoc.errors import AntehocError, OutputError
 from antehoc.model import Model
-from antehoc.runs.rowfile import LINE, Done, head, opened, record_beside
+from antehoc.runs.rowfile import LINE, Done, head, opened
 from antehoc.runs.rows import FORMATS, Format, model_record
 from antehoc.types import Decision
 
@@ -81,10 +81,7 @@ def explain_to_file(
         DataError: something is given that is no image.
     """
     path, kind = Path(out), format_of(out, format)
-    if overwrite and path.is_file():
-        path.unlink()
-        record_beside(path).unlink(missing_ok=True)
-    with opened(path, kind, model_record(model)) as (file, done):
+    with opened(path, kind, model_record(model), overwrite=overwrite) as (file, done):
         before, images_done, write = len(done), 0, LINE[kind]
         if before:
             log.info("%s has rows of %s images already; the run goes on behind them", path, f"{before:,}")

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from antehoc.errors import AntehocError, OutputError
+from antehoc.plain import finite
 from antehoc.runs import rows
 from antehoc.runs.rows import Format
 from antehoc.types import Decision
@@ -37,7 +37,7 @@ class Done:
 
     def add(self, path: Path | str) -> bool:
         """Whether the path is new."""
-        digest = blake2b(os.fsencode(str(path)), digest_size=16).digest()
+        digest = blake2b(str(path).encode("utf-8", "backslashreplace"), digest_size=16).digest()
         known = digest in self._seen
         self._seen.add(digest)
         return not known
@@ -54,20 +54,27 @@ def record_beside(path: Path) -> Path:
 
 
 @contextmanager
-def opened(path: Path, format: Format, record: dict[str, Any]) -> Iterator[tuple[BinaryIO, Done]]:
+def opened(
+    path: Path, format: Format, record: dict[str, Any], *, overwrite: bool = False
+) -> Iterator[tuple[BinaryIO, Done]]:
     """The file, ready for the next row, and what it holds already; a row that a kill has cut is taken off.
 
     Args:
         path: of the file; made where it is missing.
         format: of its rows.
         record: of the model (`rows.model_record`).
+        overwrite: empty the file instead.
     Raises:
         OutputError: it holds something else, or rows of another model, another run writes to it, or it cannot be
             written.
     """
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: is not a regular file; name a file, or - for standard output.")
     try:
         with path.open("r+b" if path.exists() else "w+b") as file:
             _lock(file, path)
+            if overwrite:
+                file.truncate(0)
             done = _recovered(file, path, format, record)
             yield file, done
     except OSError as error:
@@ -96,12 +103,17 @@ def _recovered(file: BinaryIO, path: Path, format: Format, record: dict[str, Any
         else:
             _take(line, done, f"{path}, row {number}", format)
         end = stop
+    first = head(format, record).encode()
+    if not number:
+        file.seek(0)
+        if not first.startswith(file.read(len(first) + 1)):  # else a kill has cut it
+            raise _other(path)
     file.truncate(end)
     file.seek(end)
     if not number:
-        file.write(head(format, record).encode())
+        file.write(first)
         if format == "csv":
-            record_beside(path).write_text(json.dumps(rows.finite(record), indent=1) + "\n", encoding="utf-8")
+            record_beside(path).write_text(json.dumps(finite(record), indent=1) + "\n", encoding="utf-8")
         file.flush()
     return done
 
@@ -122,18 +134,17 @@ def _whole(file: BinaryIO, format: Format) -> Iterator[tuple[str, int]]:
 
 def _check_head(line: str, path: Path, format: Format, record: dict[str, Any]) -> None:
     """Refuse a file that this run must not add to."""
-    other = f"{path}: is not a file of decisions in this format; choose another path, or start again with --overwrite."
     try:
         if format == "csv":
             if line.strip() != rows.csv_line().strip():
-                raise OutputError(other)
+                raise _other(path)
             found = json.loads(record_beside(path).read_text(encoding="utf-8"))
         else:
             found = json.loads(line)
     except (ValueError, OSError):
-        raise OutputError(other) from None
+        raise _other(path) from None
     if not isinstance(found, dict) or found.get("kind") != "model":
-        raise OutputError(other)
+        raise _other(path)
     if found.get("sha256") != record["sha256"]:
         raise OutputError(
             f"{path}: holds decisions of another model ({str(found.get('sha256'))[:12]}…, this one is"
@@ -141,12 +152,15 @@ def _check_head(line: str, path: Path, format: Format, record: dict[str, Any]) -
         )
 
 
+def _other(path: Path) -> OutputError:
+    return OutputError(
+        f"{path}: is not a file of decisions in this format; choose another path, or start again with --overwrite."
+    )
+
+
 def _take(line: str, done: Done, where: str, format: Format) -> None:
     try:
-        if format == "csv":
-            row = dict(zip(rows.COLUMNS, next(csv.reader([line])), strict=True))
-        else:
-            row = json.loads(line)
+        row = dict(zip(rows.COLUMNS, next(csv.reader([line])), strict=True)) if format == "csv" else json.loads(line)
         path, failed = row["path"], bool(row.get("error"))
     except (ValueError, KeyError, TypeError, StopIteration, csv.Error):
         raise OutputError(

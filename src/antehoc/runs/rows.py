@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from antehoc.errors import AntehocError
 from antehoc.model import Model
 from antehoc.model.folder import hashes
+from antehoc.plain import finite
 from antehoc.types import Decision
 from antehoc.version import installed
 
@@ -94,12 +95,3 @@ def csv_line(cells: Mapping[str, str] | None = None) -> str:
 def _number(value: float | None) -> str:
     """Six digits, as many as single precision holds; empty where there is none."""
     return "" if value is None or math.isnan(value) else f"{value:.6g}"
-
-
-def finite(values: Any) -> Any:
-    """Plain values with null for NaN and infinity, which JSON does not know."""
-    if isinstance(values, float) and not math.isfinite(values):
-        return None
-    if isinstance(values, Mapping):
-        return {key: finite(value) for key, value in values.items()}
-    return [finite(value) for value in values] if isinstance(values, list | tuple) else values
