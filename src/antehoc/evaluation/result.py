@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from antehoc.blocks import Block, Section, Table
 from antehoc.evaluation.cases import Shown
+from antehoc.evaluation.classes import OfClass, table
 from antehoc.evaluation.peers import Peers
 from antehoc.evaluation.words import set_words
 from antehoc.figure import Figure, listed, number, percent, value_of
@@ -21,6 +22,7 @@ class Evaluation:
     wrong: int = 0  #: wrong decisions among them; with several labels each label is a decision
     sections: tuple[Section, ...] = ()
     sets: Table | None = None  #: the sets of no known class
+    classes: tuple[OfClass, ...] = ()  #: what was decided on each class, where every labelled image was measured
 
     def headline(self) -> str:
         """What was found, in two or three sentences made from the figures."""
@@ -53,5 +55,6 @@ class Evaluation:
         return [*self.sections]
 
     def brief(self) -> list[Block]:
-        """What a terminal shows beside the figures: the table of the sets of no known class."""
-        return [] if self.sets is None else [self.sets]
+        """What a terminal shows beside the figures: the tables of the classes, and of the sets of no known class."""
+        own: list[Block] = [table(self.classes)] if self.classes else []
+        return own if self.sets is None else [*own, self.sets]

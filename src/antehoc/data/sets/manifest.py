@@ -64,7 +64,7 @@ def manifest(
     """
     table = read_table(Path(path))
     preprocessing = preprocess(size, channels, fit, background, resize)
-    names, notes = _check_columns(table)
+    names, notes = check_columns(table)
     files, given, classes = _files(table, names, preprocessing)
     roles, drawn = complete_split(files, given, shares=shares, seed=seed, where=table.where)
     check_trained(table.texts("label"), roles, table.places, where=table.where)
@@ -80,13 +80,13 @@ def _files(table: Table, names: Sequence[str], preprocessing: Preprocessing) -> 
     if len(classes) < 2:
         raise DataError(f"{table.where}: a classifier needs two or more labels; found {classes}.")
     images = table.files("path")
-    roles = _roles(table)
-    _check_twice(table, images, labels, roles)
+    roles = given_roles(table)
+    check_twice(table, images, labels, roles)
     files = Files(
         images,
         preprocessing,
         torch.tensor([classes.index(name) for name in labels]),
-        _attributes(table, names),
+        given_attributes(table, names),
         boxes=_boxes(table),
         masks=table.files("mask") if "mask" in table.columns else None,
         groups=table.optional_texts("group") if "group" in table.columns else None,
@@ -107,8 +107,12 @@ def _spec(classes: Sequence[str], frame: Preprocessing, names: tuple[str, ...], 
     )
 
 
-def _check_columns(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the attributes, and a note on columns that are not used."""
+def check_columns(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the attributes, and a note on columns that are not used.
+
+    Raises:
+        DataError: a column is missing, or probably misspelled.
+    """
     for wanted in ("path", "label"):
         if wanted not in table.columns:
             hint = near_miss(wanted, table.columns).replace("Did you mean", "Is it")
@@ -138,7 +142,12 @@ def _slip(name: str) -> str:
     return near_miss(lower, COLUMNS)
 
 
-def _roles(table: Table) -> list[Role]:
+def given_roles(table: Table) -> list[Role]:
+    """The role that the table gives each row; `train` where it has no split.
+
+    Raises:
+        DataError: naming the first row of an unknown split.
+    """
     if "split" not in table.columns:
         return ["train"] * len(table.places)
     splits = table.texts("split")
@@ -151,7 +160,7 @@ def _roles(table: Table) -> list[Role]:
     return [ROLE_NAMES[split] for split in splits]
 
 
-def _check_twice(table: Table, images: list[Path], labels: list[str], roles: list[Role]) -> None:
+def check_twice(table: Table, images: list[Path], labels: list[str], roles: list[Role]) -> None:
     """Refuse a file that is in two roles, or that has two labels."""
     first: dict[str, int] = {}
     for row, image in enumerate(images):
@@ -164,7 +173,12 @@ def _check_twice(table: Table, images: list[Path], labels: list[str], roles: lis
                 )
 
 
-def _attributes(table: Table, names: Sequence[str]) -> Tensor | None:
+def given_attributes(table: Table, names: Sequence[str]) -> Tensor | None:
+    """(n, N) the attributes of each row, in 0..1; None where there is no name.
+
+    Raises:
+        DataError: naming the first row with a value that is no attribute.
+    """
     if not names:
         return None
     attributes = np.stack([table.numbers(ATTRIBUTE + name) for name in names], 1)
