@@ -95,10 +95,14 @@ def _rows(options: argparse.Namespace, model: "Model") -> int:
         return 0
     if not options.quiet:
         before = f", {done.before:,} were there already" if done.before else ""
-        sys.stderr.write(f"antehoc: {done.images:,} images{before}.\n")
+        sys.stderr.write(f"antehoc: {_images(done.images)}{before}.\n")
     if done.errors:
-        sys.stderr.write(f"antehoc: {done.errors:,} images could not be read; their rows say why.\n")
+        sys.stderr.write(f"antehoc: {_images(done.errors)} could not be read; the rows with an error say why.\n")
     return 2 if done.errors else 0
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def _check_out(options: argparse.Namespace) -> None:
