@@ -289,6 +289,24 @@ def test_whatever_could_be_executed_is_refused_and_not_executed(folder, tmp_path
     assert not trace.exists()
 
 
+BESIDE = (".gitattributes", ".gitignore", ".DS_Store", "._config.json", "Thumbs.db", "desktop.ini", "LICENSE", "Icon\r")
+
+
+@pytest.mark.parametrize("name", [*BESIDE, ".git/config", ".cache/huggingface/x.lock", "__MACOSX/._config.json"])
+def test_what_systems_and_hubs_leave_beside_a_model_is_ignored(folder, untrained, name):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"anything")
+    model = load(folder)
+    model.save(folder)  # into a clone of a hub, say
+    assert load(folder).policy == model.policy
+    assert (folder / name).read_bytes() == b"anything"
+
+
+def test_the_readme_of_a_hub_takes_the_place_of_the_model_card(folder):
+    (folder / "README.md").write_text("---\nlicense: mit\n---\nOur model.\n")
+    assert load(folder).policy is not None
+
+
 def test_a_pickle_in_the_place_of_weights_is_refused_and_not_executed(folder, tmp_path):
     trace = tmp_path / "trace"
     torch.save(Marker(trace), folder / "model.safetensors")

@@ -72,7 +72,13 @@ def _every(options: argparse.Namespace, ood: dict[str, Path]) -> int:
     write_json(options.json, _plain(result) | own)
     write(options.html, page.evaluation(result, model) if options.html else "")
     if found.errors:
-        sys.stderr.write(f"antehoc: {len(found.errors):,} images were skipped; the lines above say why.\n")
+        count = len(found.errors)
+        said = (
+            "1 image was skipped; the line above says"
+            if count == 1
+            else f"{count:,} images were skipped; the lines above say"
+        )
+        sys.stderr.write(f"antehoc: {said} why.\n")
     return 2 if found.errors else 0
 
 

@@ -66,19 +66,25 @@ def evaluate_model(
     return replace(found, notes=[*measured(source), *found.notes])
 
 
-def measured(source: Source) -> list[str]:
+def measured(source: Source, count: int | None = None) -> list[str]:
     """Which images of a recipe's data a measurement is about, where these are not all; a sentence, or none.
 
     A folder without a split is split by the recipe, whatever it holds: then most of its images are not measured.
+
+    Args:
+        source: the data.
+        count: how many of the test images are measured at most; None: all of them.
     """
     counts = {role: len(examples) for role, examples in source.roles.items()}
     total, test = sum(counts.values()), counts["test"]
-    if test == total:
+    own = test if count is None else min(count, test)
+    if own == total:
         return []
     drawn = ", drawn by the recipe's split" if source.seed is not None else ""
+    every = "; `antehoc evaluate MODEL PATH` measures every labelled image of a folder, zip or table"
     return [
-        f"measured are {test:,} of the {total:,} images of the recipe's data, those of the role test{drawn};"
-        " `antehoc evaluate MODEL PATH` measures every labelled image of a folder, zip or table"
+        f"measured are {own:,} of the {total:,} images of the recipe's data, from the role test{drawn}"
+        f"{every if count is None else ''}"
     ]
 
 
