@@ -19,8 +19,8 @@ FEW = st.lists(st.integers(-9, 9).map(float), min_size=2, max_size=60)
 def test_of_few_scores_the_rank_is_the_share_below_at_each_of_them(scores, asked):
     (rank,) = ranks(torch.tensor([asked]), quantiles(torch.tensor(scores)))
     below, n = sum(score < asked for score in scores), len(scores)
-    # n scores leave n - 1 steps: the rank runs from 0 at the smallest to 1 at the largest, so it is the share among n - 1
-    assert below / n - 1 / n <= rank <= below / (n - 1) + 1e-12 or rank == min(1.0, below / (n - 1))
+    # n scores leave n - 1 steps: the rank runs from 0 at the smallest score to 1 above the largest
+    assert max(0, below - 1) / (n - 1) <= rank <= min(1, below / (n - 1))
     if asked in scores:
         assert rank == pytest.approx(below / (n - 1))
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,11 +23,9 @@ def quantiles(correct_scores: Scores) -> tuple[float, ...]:
         >>> quantiles(torch.tensor([3.0, 1.0, 2.0]))
         (1.0, 2.0, 3.0)
     """
-    ordered = np.sort(correct_scores.double().cpu().numpy())
-    if not len(ordered):
-        return ()
-    found = np.quantile(ordered, np.linspace(0, 1, min(KEPT, len(ordered))))
-    return tuple(np.maximum.accumulate(found).tolist())  # rounding must not let them fall
+    ordered = correct_scores.double().cpu().sort().values
+    steps = torch.linspace(0, len(ordered) - 1, min(KEPT, len(ordered)), dtype=torch.float64)
+    return tuple(ordered[steps.round().long()].tolist())  # scores themselves: what lies between would break ties
 
 
 def check_quantiles(kept: Sequence[float]) -> None:

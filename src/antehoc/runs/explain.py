@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from antehoc.data.inputs import Input, inputs
 from antehoc.errors import AntehocError, OutputError
@@ -37,6 +37,14 @@ def explain(model: Model, images: object) -> Iterator[tuple[Path | str, Decision
 def batch_size(model: Model) -> int:
     """Images per forward pass: as many as processor caches hold, 8 to 64."""
     return max(8, min(64, _PIXELS_AT_ONCE // (model.spec.height * model.spec.width)))
+
+
+@runtime_checkable
+class Writable(Protocol):
+    """An open text file, such as standard output."""
+
+    def write(self, text: str, /) -> object: ...
+    def flush(self) -> object: ...
 
 
 class Explained(NamedTuple):
@@ -93,7 +101,7 @@ def explain_to_file(
         return Explained(images_done, done.errors, before)
 
 
-def explain_to_stream(model: Model, images: object, stream: TextIO, format: Format = "jsonl") -> Explained:
+def explain_to_stream(model: Model, images: object, stream: Writable, format: Format = "jsonl") -> Explained:
     """Write a row for every image to an open stream, such as standard output, in the form of `explain_to_file`."""
     count = errors = 0
     stream.write(head(format, model_record(model)))
