@@ -69,7 +69,7 @@ def evaluate_model(
 def measured(source: Source, count: int | None = None) -> list[str]:
     """Which images of a recipe's data a measurement is about, where these are not all; a sentence, or none.
 
-    A folder without a split is split by the recipe, whatever it holds: then most of its images are not measured.
+    A folder without a split is split by the recipe: then most of its images are not measured.
 
     Args:
         source: the data.
