@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from antehoc.cli.output import _finite
 from antehoc.errors import DataError
 from antehoc.explanations import AttributeScores, SaliencyMask
+from antehoc.plain import finite
 from antehoc.systems import Joint
 from antehoc.types import ROLES, Batch, DataSpec, Decision, LabelDecision, Reason, Role, Verdict, checked
 
@@ -89,7 +89,7 @@ def test_decisions_do_not_share_their_doubts():
 
 
 REASON = Reason("attribute-missing", "'red' is absent", "red", 0.1, 1.0)
-VERDICT = Verdict("questioned", 2.0, 1.0, 0.01, (REASON,))
+VERDICT = Verdict("questioned", 2.0, 1.0, 0.01, (REASON,), "margin", 0.97)
 DECISION = Decision("cat", {"cat": 1.0}, (AttributeScores(("red",), (0.1,)),), {"margin": -1.0}, VERDICT)
 
 
@@ -125,7 +125,7 @@ def test_what_json_writes_as_null_is_nan_again():
         "cat", {"cat": nan, "fox": 0.5}, doubts={"margin": nan, "softmax": 0.5}, verdict=verdict,
         by_explanation={"cat": nan}, labels={"cat": LabelDecision(True, nan, {"margin": math.inf}, verdict)},
     )  # fmt: skip
-    written = json.loads(json.dumps(_finite(decision.to_plain()), allow_nan=False))
+    written = json.loads(json.dumps(finite(decision.to_plain()), allow_nan=False))
     assert written["doubts"] == {"margin": None, "softmax": 0.5}
     for plain in (written, decision.to_plain()):
         read = Decision.from_plain(plain)
