@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 import beartype
@@ -112,12 +112,16 @@ class Decision:
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values for JSON; `from_plain` reads them back."""
-        rest = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("explanations", "labels")}
-        plain = {name: asdict(value) if is_dataclass(value) else value for name, value in rest.items()}  # type: ignore[arg-type]
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
         return {
             **plain,
+            "verdict": _verdict_to_plain(self.verdict),
+            "card": self.card and dict(vars(self.card)),
             "explanations": [one.to_plain() for one in self.explanations],
-            "labels": {name: asdict(one) for name, one in self.labels.items()},
+            "labels": {
+                name: {**vars(one), "doubts": dict(one.doubts), "verdict": _verdict_to_plain(one.verdict)}
+                for name, one in self.labels.items()
+            },
         }
 
     @staticmethod
@@ -147,6 +151,13 @@ class Decision:
             raise DataError(str(error)) from None
         except (KeyError, TypeError, AttributeError):
             raise DataError(f"{where}: this is not a decision written by antehoc; decide on the image again.") from None
+
+
+def _verdict_to_plain(verdict: Verdict | None) -> dict[str, Any] | None:
+    """By hand: `dataclasses.asdict` takes as long as a small network takes to decide."""
+    if verdict is None:
+        return None
+    return {**vars(verdict), "reasons": tuple(dict(vars(reason)) for reason in verdict.reasons)}
 
 
 def _plain_decision(
