@@ -89,7 +89,7 @@ def test_decisions_do_not_share_their_doubts():
 
 
 REASON = Reason("attribute-missing", "'red' is absent", "red", 0.1, 1.0)
-VERDICT = Verdict("questioned", 2.0, 1.0, 0.01, (REASON,))
+VERDICT = Verdict("questioned", 2.0, 1.0, 0.01, (REASON,), "margin", 0.97)
 DECISION = Decision("cat", {"cat": 1.0}, (AttributeScores(("red",), (0.1,)),), {"margin": -1.0}, VERDICT)
 
 

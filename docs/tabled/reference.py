@@ -60,7 +60,7 @@ def _command(name: str, parser: argparse.ArgumentParser) -> str:
             else str(action.metavar or (action.choices and "|".join(action.choices)) or action.dest.upper())
         )
         if not action.option_strings:
-            usage += f" {value}" + (" ..." if action.nargs == "+" else "")
+            usage += f" [{value}]" if action.nargs == "?" else f" {value}" + (" ..." if action.nargs == "+" else "")
         default = (
             f" (default: {action.default})"
             if action.option_strings

@@ -68,13 +68,27 @@ def read_json(text: str, where: str) -> Any:
         RecipeError: it is not JSON, gives a key twice, holds NaN or infinity, or is too large or nested too deep.
     """
     try:
-        values = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
+        values = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_bounded)
     except RecursionError:
         raise RecipeError(f"{where}: is nested too deep.") from None
     except ValueError as error:  # also a number of 5,000 digits
         raise RecipeError(f"{where}: is not valid JSON ({error}).") from error
     _check_size(values, where)
     return values
+
+
+def finite(values: Any) -> Any:
+    """Plain values with null for NaN and infinity, which JSON does not know; tuples as lists.
+
+    Example:
+        >>> finite({"a": (1.0, math.nan)})
+        {'a': [1.0, None]}
+    """
+    if isinstance(values, float) and not math.isfinite(values):
+        return None
+    if isinstance(values, Mapping):
+        return {key: finite(value) for key, value in values.items()}
+    return [finite(value) for value in values] if isinstance(values, list | tuple) else values
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -90,7 +104,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number in JSON")
 
 
-def _finite(digits: str) -> float:
+def _bounded(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
         raise ValueError(f"{digits[:20]} is too large")
@@ -108,17 +122,3 @@ def _check_size(values: Any, where: str) -> None:
             waiting += [*value.keys(), *value.values()]
         elif isinstance(value, list | tuple):
             waiting += value
-
-
-def finite(values: Any) -> Any:
-    """Plain values with None for NaN and infinity, which JSON does not know.
-
-    Example:
-        >>> finite({"a": [1.0, float("nan")]})
-        {'a': [1.0, None]}
-    """
-    if isinstance(values, float) and not math.isfinite(values):
-        return None
-    if isinstance(values, Mapping):
-        return {key: finite(value) for key, value in values.items()}
-    return [finite(value) for value in values] if isinstance(values, list | tuple) else values

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 import beartype
@@ -71,6 +71,8 @@ class Verdict:
     threshold: float
     alpha: float  #: the largest expected share of correct decisions that is questioned
     reasons: tuple[Reason, ...] = ()
+    driven_by: str | None = None  #: the doubt that adds most to the score; None where none adds anything
+    rank: float | None = None  #: share of correct calibration decisions with a lower score; None in earlier models
 
 
 @dataclass(frozen=True)
@@ -152,12 +154,16 @@ class Decision(Displayed):
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values for JSON; `from_plain` reads them back."""
-        rest = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("explanations", "labels")}
-        plain = {name: asdict(value) if is_dataclass(value) else value for name, value in rest.items()}  # type: ignore[arg-type]
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
         return {
             **plain,
+            "verdict": _verdict_to_plain(self.verdict),
+            "card": self.card and dict(vars(self.card)),
             "explanations": [one.to_plain() for one in self.explanations],
-            "labels": {name: asdict(one) for name, one in self.labels.items()},
+            "labels": {
+                name: {**vars(one), "doubts": dict(one.doubts), "verdict": _verdict_to_plain(one.verdict)}
+                for name, one in self.labels.items()
+            },
         }
 
     @staticmethod
@@ -195,6 +201,13 @@ def _row(verdict: Verdict | None, doubts: Mapping[str, float]) -> dict[str, Any]
     columns = {name: None if verdict is None else getattr(verdict, name) for name in names}
     reason = verdict.reasons[0].code if verdict and verdict.reasons else None
     return {**columns, "first_reason": reason, **{f"doubt: {name}": value for name, value in doubts.items()}}
+
+
+def _verdict_to_plain(verdict: Verdict | None) -> dict[str, Any] | None:
+    """By hand: `dataclasses.asdict` takes as long as a small network takes to decide."""
+    if verdict is None:
+        return None
+    return {**vars(verdict), "reasons": tuple(dict(vars(reason)) for reason in verdict.reasons)}
 
 
 def _plain_decision(
@@ -235,8 +248,10 @@ def _plain_verdict(
     threshold: float,
     alpha: float,
     reasons: tuple[Reason, ...] = (),
+    driven_by: str | None = None,
+    rank: float | None = None,
 ) -> Verdict:
-    return Verdict(outcome, _number(score), threshold, alpha, reasons)
+    return Verdict(outcome, _number(score), threshold, alpha, reasons, driven_by, rank)
 
 
 def _read_labels(values: object, where: str) -> dict[str, LabelDecision]:
@@ -284,7 +299,8 @@ _AGREED = frozenset({"attribute-agrees", "mask-enough", "mask-needed", "whole-ag
 
 def _upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of an earlier version's JSON under today's keys; today's own as they are."""
-    plain = {key: value for key, value in values.items() if key != "path"}  # a row of `explain --json` names its image
+    # a row of `explain` names its image and says what it is
+    plain = {key: value for key, value in values.items() if key not in ("kind", "path")}
     if "explanans" in plain:
         plain["explanations"] = [plain.pop("explanans")]
         plain["doubts"] = plain.pop("doubt", {})

@@ -45,6 +45,117 @@ def test_evaluate_takes_changes_to_the_recorded_recipe(call, tiny_run, tmp_path)
     assert not any("star" in name for name in json.loads(path.read_text())["figures"])
 
 
+@pytest.fixture
+def labelled(tmp_path):
+    """Eight images of each of three classes, one of which the model does not know."""
+    for name, kind in (("circle", "circle"), ("square", "square"), ("star", "star")):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number, image in enumerate(draw(kind, seed=4, count=8, side=32).image):
+            Image.fromarray(image).save(tmp_path / "set" / name / f"{number}.png")
+    return tmp_path / "set"
+
+
+def test_evaluate_measures_every_labelled_image_of_a_folder(call, tiny_run, labelled, tmp_path):
+    path, page = tmp_path / "f.json", tmp_path / "f.html"
+    code, printed, complaint = call(
+        "evaluate", tiny_run.model, labelled, "--json", path, "--html", page, "--device", "cpu", "--quiet"
+    )
+    assert (code, complaint) == (0, "")
+    written = json.loads(path.read_text())
+    decided = load(tiny_run.model).decide(labelled)
+    correct = [decided[number].label == ("circle", "square")[number // 8] for number in range(16)]
+    assert written["figures"]["accuracy"] == sum(correct) / 16
+    low, high = written["intervals"]["accuracy"]
+    assert low < sum(correct) / 16 < high or sum(correct) in (0, 16)
+    assert (written["images"], written["unreadable"]) == (24, 0)
+    assert {name: one["images"] for name, one in written["classes"].items()} == {"circle": 8, "square": 8}
+    assert written["classes"]["circle"]["correct"] == sum(correct[:8]) / 8
+    questioned = sum(one.verdict.outcome == "questioned" for one in decided[16:]) / 8
+    assert written["unknown_classes"]["star"]["questioned"] == questioned
+    assert written["figures"]["ood_unknown_classes_questioned"] == questioned
+    assert "every labelled image of" in printed
+    assert "16 of known classes, 8 of unknown ones" in printed
+    assert {"circle", "square", "star"} <= {line.split()[0] for line in printed.splitlines() if line}
+    assert "Classes</h" in page.read_text()
+
+
+def test_an_image_that_cannot_be_read_is_reported_and_the_others_are_measured(call, tiny_run, labelled, tmp_path):
+    (labelled / "circle" / "8.png").write_bytes(b"no image")
+    path = tmp_path / "f.json"
+    code, printed, complaint = call("evaluate", tiny_run.model, labelled, "--json", path, "--device", "cpu", "--quiet")
+    assert code == 2
+    assert complaint.splitlines()[0].startswith(f"antehoc: {labelled / 'circle' / '8.png'}: this is not an image")
+    assert complaint.splitlines()[-1] == "antehoc: 1 image was skipped; the line above says why."
+    assert (json.loads(path.read_text())["images"], json.loads(path.read_text())["unreadable"]) == (24, 1)
+    assert "24 labelled images of" in printed
+
+
+def test_a_measurement_of_a_part_of_the_data_says_so(call, tiny_run):
+    _, printed, _ = call("evaluate", tiny_run.model, "--device", "cpu")
+    assert "note: measured are 400 of the 1,520 images of the recipe's data, from the role test" in printed
+    assert "`antehoc evaluate MODEL PATH` measures every labelled image" in printed
+    _, printed, _ = call("compare", tiny_run.model, "--methods", "saliency", "--count", 1, "--device", "cpu", "--quiet")
+    assert "note: measured are 1 of the 1,520 images" in printed
+
+
+@pytest.mark.parametrize(("option", "value"), [("--data", "."), ("--recipe", "shapes"), ("--set", "data.test=4")])
+def test_a_path_takes_the_place_of_a_recipes_data(refused, tiny_run, labelled, option, value):
+    said = refused("evaluate", tiny_run.model, labelled, option, value, "--device", "cpu")
+    assert said == f"antehoc: {option}: belongs to a recipe's data, and PATH takes their place; leave one of them out."
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--out", "d.txt"), "--out d.txt: its name must end in .jsonl or .csv"),
+        (("--out", "none/d.csv"), "none/d.csv: its folder does not exist"),
+        (("--out", "d.csv", "--html", "p.html"), "--html: keeps all decisions in memory, and --out keeps none"),
+        (("--out", "d.csv", "--masks", "m"), "--masks: keeps all decisions in memory"),
+        (("--format", "csv"), "--format: belongs to --out"),
+        (("--overwrite",), "--overwrite: belongs to --out"),
+    ],
+)
+def test_rows_that_cannot_be_written_are_refused(refused, tiny_run, png, tmp_path, monkeypatch, more, said):
+    monkeypatch.chdir(tmp_path)
+    assert said in refused("explain", tiny_run.model, png, *more, "--device", "cpu")
+    assert [path.name for path in tmp_path.iterdir()] == [png.name]
+
+
+def test_explain_writes_rows_of_folders_and_patterns(call, tiny_run, labelled, tmp_path):
+    (labelled / "star" / "9.png").write_bytes(b"")
+    out = tmp_path / "d.jsonl"
+    arguments = ("explain", tiny_run.model, labelled / "star", f"{labelled}/c*/*.png", "--out", out, "--device", "cpu")
+    code, printed, complaint = call(*arguments)
+    assert (code, printed) == (2, "")
+    assert complaint.splitlines() == [
+        "antehoc: 17 images.", "antehoc: 1 image could not be read; the rows with an error say why.",
+    ]  # fmt: skip
+    assert [json.loads(line)["kind"] for line in out.read_text().splitlines()] == [
+        "model",
+        *["decision"] * 8,
+        "error",
+        *["decision"] * 8,
+    ]
+    code, _, complaint = call(*arguments)
+    assert code == 2, "the rows still hold an error"
+    assert "antehoc: 0 images, 17 were there already." in complaint
+    code, printed, _ = call(
+        "explain", tiny_run.model, labelled / "star" / "1.png", "--out", "-", "--format", "csv", "--device", "cpu"
+    )
+    assert code == 0
+    assert printed.splitlines()[1].startswith(f"{labelled / 'star' / '1.png'},")
+
+
+def test_a_stopped_run_over_images_says_how_to_go_on(call, tiny_run, png, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("antehoc.runs.explain.explain_to_file", stop)
+    code, _, complaint = call("explain", tiny_run.model, png, "--out", tmp_path / "d.csv", "--device", "cpu")
+    assert code == 130
+    assert complaint == f"antehoc: stopped; the same command goes on from the rows in {tmp_path / 'd.csv'}.\n"
+
+
 @pytest.mark.parametrize(
     ("command", "change", "key"),
     [

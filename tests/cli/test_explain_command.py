@@ -13,11 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-from antehoc.cli.explain import to_row
+import antehoc
 from antehoc.data import Preprocessing
 from antehoc.data.sets.shapes import draw
 from antehoc.explanations import SaliencyMask
 from antehoc.model import Model, build_system, load
+from antehoc.model.folder import sha256
+from antehoc.runs.rows import to_row
 from antehoc.types import DataSpec, Decision
 
 
@@ -25,7 +27,7 @@ def explained(call, model, *images):
     """The decisions on images, read back from JSON."""
     path = Path(images[0]).parent / "out.json"
     code, _, _ = call("explain", model, *images, "--json", path, "--device", "cpu")
-    return code, json.loads(path.read_text())
+    return code, json.loads(path.read_text())["images"]
 
 
 def test_explain_prints_a_decision_and_its_reasons(call, tiny_run, png):
@@ -41,8 +43,15 @@ def test_explain_writes_json_that_says_the_same_as_python(call, tiny_run, png):
     code, rows = explained(call, tiny_run.model, png)
     (decision,) = load(tiny_run.model).decide([png])
     assert code == 0
-    assert rows == [{"path": str(png), **json.loads(json.dumps(decision.to_plain()))}]
-    assert {"label", "probabilities", "explanations", "doubts", "verdict", "card"} <= set(rows[0])
+    plain = json.loads(json.dumps(decision.to_plain()))
+    card = plain.pop("card")
+    assert rows == [{"kind": "decision", "path": str(png), **plain}]
+    assert {"label", "probabilities", "explanations", "doubts", "verdict"} <= set(rows[0])
+    record = json.loads((png.parent / "out.json").read_text())["model"]
+    assert record["card"] == card, "of all decisions, once"
+    assert record["sha256"] == sha256(tiny_run.model / "config.json")
+    assert record["weights_sha256"] == sha256(tiny_run.model / "model.safetensors")
+    assert (record["antehoc"], record["threshold"]) == (antehoc.__version__, decision.verdict.threshold)
 
 
 def test_explain_writes_one_page_that_needs_nothing_else(call, tiny_run, png, tmp_path):
@@ -127,7 +136,7 @@ def test_a_mask_survives_json():
     decision = Decision("cat", {"cat": 0.8, "fox": 0.2}, (mask,))
     row = json.loads(json.dumps(to_row(Path("a.png"), decision)))
     assert row["explanations"][0]["kind"] == "mask"
-    assert Decision.from_plain({key: value for key, value in row.items() if key != "path"}) == decision
+    assert Decision.from_plain(row) == decision
 
 
 def test_explain_writes_the_masks_of_a_model_that_has_them_at_the_images_pixels(call, png, tmp_path):
@@ -189,7 +198,7 @@ DAMAGED = {
     "truncated.jpg": "this JPEG file is truncated, damaged or of an unknown kind",
     "empty.png": "the file is empty (0 bytes); give a PNG, JPEG, WebP, BMP or TIFF image.",
     "text.png": "this is not an image",
-    "folder.png": "this is a folder; give an image file.",
+    "folder.png": "this folder holds no image; give one with PNG, JPEG, WebP, BMP or TIFF images.",
     "bomb.png": "pixels, as a decompression bomb would; make it smaller.",
     "nan.tif": "the image holds NaN pixels; gray levels must be numbers.",
 }
@@ -225,7 +234,7 @@ def test_bad_images_among_good_ones_are_skipped_and_the_others_come_out(call, ti
     lines = complaint.splitlines()
     assert [line.split(": ")[1] for line in lines[:-1]] == [str(paths[number]) for number in bad]
     assert lines[-1] == "antehoc: 3 of 50 images were skipped; the lines above say why."
-    rows = json.loads(path.read_text())
+    rows = json.loads(path.read_text())["images"]
     assert [row["path"] for row in rows] == [str(each) for each in paths]
     assert {number for number, row in enumerate(rows) if "error" in row} == set(bad)
     good = [each for number, each in enumerate(paths) if number not in bad]

@@ -1,133 +1,123 @@
-"""Labelled images for a trained model: class folders, a zip, a table."""
+"""Labelled images for a trained model: every one is found, and its class is matched by name."""
 
-import shutil
-from dataclasses import replace
+import zipfile
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from antehoc.data.labelled import labelled_images
+from antehoc.data.labelled import every_labelled, labelled_images
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import DataError
 from antehoc.types import DataSpec
 
-SPEC = DataSpec(("cat", "fox", "hen"), 3, 8, 8)
-FRAME = Preprocessing(3, 8, 8)
+SPEC = DataSpec(("cat", "fox", "hen"), 1, 8, 8, ("red", "tall"), ((0.0, 1.0), (1.0, 0.0), (0.0, 0.0)))
+FRAME = Preprocessing(1, 8, 8)
 
 
-def paint(path, level):
+def picture(path: Path, level: int = 9) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (6, 5), (level, 7, 7)).save(path)
+    Image.new("L", (8, 8), level).save(path)
 
 
 @pytest.fixture
-def photos(tmp_path):
-    """Two images of a fox and one of a cat, at two depths."""
-    for number, name in enumerate(["fox/1.png", "fox/deep/er/2.png", "cat/3.png"]):
-        paint(tmp_path / "photos" / name, number)
-    return tmp_path / "photos"
+def place(tmp_path):
+    for number, name in enumerate(("cat/1.png", "cat/deep/2.png", "fox/1.png", "dog/1.png", "dog/2.png", "loose.png")):
+        picture(tmp_path / "set" / name, number)
+    (tmp_path / "set" / "hen").mkdir()
+    (tmp_path / "set" / "cat" / "Thumbs.db").write_text("")
+    return tmp_path / "set"
 
 
-def found(path, spec=SPEC):
-    """Level and class of each image, in order of the former; and the notes."""
-    examples, notes = labelled_images(path, spec, FRAME)
-    batch = examples.batch(range(len(examples)))
-    levels = (batch.image[:, 0, 4, 4] * 255).round().int().tolist()
-    return sorted(zip(levels, [spec.classes[label] for label in batch.label], strict=True)), list(notes)
+def test_every_image_of_class_folders_is_found(place):
+    found = every_labelled(place, SPEC, FRAME)
+    assert [Path(path).relative_to(place).as_posix() for path in found.known.paths] == [
+        "cat/1.png", "cat/deep/2.png", "fox/1.png",
+    ]  # fmt: skip
+    assert found.known.labels.tolist() == [0, 0, 1]
+    assert found.unknown_labels == ("dog", "dog")
+    assert not found.unknown.labels_known
+    assert found.notes == (
+        "Images outside of class folders were left out: 1, loose.png the first.",
+        "Images of classes that the model does not know count as unknown: 2 (dog).",
+        "Classes of the model without an image: 1 of 3 (hen).",
+    )
 
 
-ABSENT = "Classes of the model without an image: 1 of 3 (hen)."
+@pytest.mark.parametrize("wrapper", ["", "flowers/", "deep/flowers/"])
+def test_a_zip_is_read_as_the_folder_in_it(place, tmp_path, wrapper):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for path in sorted(place.rglob("*.png")):
+            if path.parent != place:
+                archive.write(path, wrapper + path.relative_to(place).as_posix())
+    found = every_labelled(tmp_path / "set.zip", SPEC, FRAME)
+    assert found.known.labels.tolist() == [0, 0, 1]
+    assert found.known.batch([0]).image.shape == (1, 1, 8, 8)
+    assert found.unknown_labels == ("dog", "dog")
 
 
-def test_class_folders_are_matched_by_name(photos):
-    assert found(photos) == ([(0, "fox"), (1, "fox"), (2, "cat")], [ABSENT])
+def test_every_row_of_a_table_is_found_with_its_attributes(place):
+    table = place / "t.csv"
+    table.write_text(
+        "path,label,attribute:tall,attribute:red\ncat/1.png,cat,1,0\ndog/1.png,dog,0,0\nfox/1.png,fox,0.5,1\n"
+    )
+    found = every_labelled(table, SPEC, FRAME)
+    assert (found.known.labels.tolist(), found.unknown_labels) == ([0, 1], ("dog",))
+    assert found.known.attributes.tolist() == [[0.0, 1.0], [1.0, 0.5]], "in the model's order"
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_a_zip_of_them_reads_alike_with_and_without_the_folder_around(photos, tmp_path, wrapped):
-    root, base = (tmp_path, "photos") if wrapped else (photos, None)
-    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", root, base)
-    assert found(archive) == found(photos)
+def split(place: Path, roles=("train", "calibration", "test")) -> Path:
+    for number, role in enumerate(roles):
+        picture(place / "split" / role / "cat" / "1.png", number)
+        picture(place / "split" / role / "fox" / "1.png", 9 + number)
+    return place / "split"
 
 
-def test_a_table_reads_alike(photos, tmp_path):
-    table = tmp_path / "t.csv"
-    table.write_text("path,label\nphotos/fox/1.png,fox\nphotos/fox/deep/er/2.png,fox\nphotos/cat/3.png,cat\n")
-    assert found(table) == found(photos)
+def test_of_a_split_every_role_is_taken_and_told(tmp_path):
+    found = every_labelled(split(tmp_path), SPEC, FRAME)
+    assert found.known.labels.tolist() == [0, 1] * 3
+    assert found.notes[0].endswith(
+        "is split into roles, and all were taken: 2 calibration, 2 test, 2 train. Images that trained the model make it"
+        " look better than it is."
+    )
 
 
-def test_classes_that_the_model_does_not_know_are_counted(photos):
-    for number in range(4):
-        paint(photos / ("foxx" if number else "dog") / f"{number}.png", 100 + number)
-    images, notes = found(photos)
-    assert len(images) == 3
-    assert notes == ["Images of classes that the model does not know were left out: 4 (dog, foxx).", ABSENT]
-
-
-def test_images_beside_the_class_folders_are_counted(photos):
-    paint(photos / "loose.png", 9)
-    assert found(photos)[1][0] == "Images outside of class folders were left out: 1, loose.png the first."
-
-
-@pytest.mark.parametrize("own", ["calibration", "val"])
-def test_of_a_split_folder_the_calibration_images_are_taken(tmp_path, own):
-    for number, role in enumerate(["train", "calibration", "test"]):
-        paint(tmp_path / role / "fox" / "1.png", number)
-    images, notes = found(tmp_path)
-    assert images == [(1, "fox")]
-    assert notes[0] == f"{tmp_path} is split into roles: its 1 calibration images were taken, of 3."
-    shutil.rmtree(tmp_path / "calibration")
-    paint(tmp_path / own / "fox" / "2.png", 7)
-    if own == "val":
-        with pytest.raises(DataError, match="split into roles and has no folder `calibration`; name a folder"):
-            found(tmp_path)
-        assert found(tmp_path / "val")[0] == [(7, "fox")]
-
-
-def test_a_class_called_like_a_role_is_a_class(tmp_path):
-    paint(tmp_path / "train" / "at night" / "1.png", 1)
-    paint(tmp_path / "test" / "at night" / "1.png", 2)
-    spec = replace(SPEC, classes=("test", "train", "tram"))
-    assert found(tmp_path, spec)[0] == [(1, "train"), (2, "test")]
-
-
-def test_of_a_split_table_the_calibration_rows_are_taken(photos, tmp_path):
-    table = tmp_path / "t.csv"
-    rows = "path,label,split\nphotos/fox/1.png,fox,train\nphotos/cat/3.png,cat,{}\n"
-    table.write_text(rows.format("calibration"))
-    assert found(table)[0] == [(2, "cat")]
-    table.write_text(rows.format("test"))
-    with pytest.raises(DataError, match="a column `split` without a row `calibration`; mark images"):
-        found(table)
+def test_for_a_calibration_the_calibration_images_of_a_split_alone_are_taken(tmp_path):
+    found = labelled_images(split(tmp_path), SPEC, FRAME)
+    assert [path.parts[-3] for path in found.examples.paths] == ["calibration"] * 2
+    assert found.notes[0].endswith("is split into roles: its 2 calibration images were taken, of 6.")
+    with pytest.raises(DataError, match="has no calibration images"):
+        labelled_images(split(tmp_path / "other", ("train", "test")), SPEC, FRAME)
 
 
 @pytest.mark.parametrize(
-    ("names", "message"),
+    ("names", "said"),
     [
-        (["1.png", "2.png"], "its images have no labels; put each in a folder with the name of its class"),
-        (["Fox/1.png"], r"none of its classes \(Fox\) is a class of the model \(cat, fox, hen\).* Did you mean 'fox'"),
-        (["notes.txt"], "it holds no image"),
+        (("1.png", "2.png"), "its images have no labels; put each in a folder with the name of its class."),
+        (("Cat/1.png",), r"none of its classes \(Cat\) is a class of the model \(cat, .*\); .* Did you mean 'cat'\?"),
+        (("train/cat/1.png", "extra/cat/1.png"), "beside a folder 'train' of class folders, 'extra' is not a role"),
+        ((), "it holds no image"),
     ],
 )
-def test_a_folder_without_known_labels_is_refused(tmp_path, names, message):
+def test_what_cannot_be_measured_is_refused_in_one_sentence(tmp_path, names, said):
+    (tmp_path / "set").mkdir()
     for name in names:
-        if name.endswith("png"):
-            paint(tmp_path / "set" / name, 0)
-        else:
-            (tmp_path / "set").mkdir()
-            (tmp_path / "set" / name).write_text("x")
-    with pytest.raises(DataError, match=message):
-        labelled_images(tmp_path / "set", SPEC, FRAME)
+        picture(tmp_path / "set" / name)
+    for read in (every_labelled, labelled_images):
+        with pytest.raises(DataError, match=said):
+            read(tmp_path / "set", SPEC, FRAME)
 
 
-def test_what_is_not_there_is_refused(tmp_path):
-    with pytest.raises(DataError, match="there is no such file or folder; give labelled images"):
-        labelled_images(tmp_path / "none", SPEC, FRAME)
-    (tmp_path / "t.csv").write_text("path,lable\na.png,fox\n")
-    with pytest.raises(DataError, match="the column 'label' is missing"):
-        labelled_images(tmp_path / "t.csv", SPEC, FRAME)
+def test_a_model_of_several_labels_is_refused(place):
+    several = DataSpec(("cat", "fox"), 1, 8, 8, task="multi-label")
+    with pytest.raises(DataError, match="gives an image one label, and this model gives it several"):
+        every_labelled(place, several, FRAME)
 
 
-def test_a_model_of_several_labels_needs_them_from_python(photos):
-    with pytest.raises(DataError, match="gives it several; give the images as `Examples` in Python"):
-        labelled_images(photos, replace(SPEC, task="multi-label"), FRAME)
+def test_what_can_be_read_is_told_from_what_cannot(place):
+    (place / "fox" / "2.png").write_bytes(b"no image")
+    (place / "dog" / "0.png").write_bytes(b"")
+    rest, errors = every_labelled(place, SPEC, FRAME).readable()
+    assert rest.known.labels.tolist() == [0, 0, 1]
+    assert (len(rest.unknown), rest.unknown_labels) == (2, ("dog", "dog"))
+    assert [str(error).split(": ")[0] for error in errors] == [str(place / "fox/2.png"), str(place / "dog/0.png")]

@@ -152,7 +152,7 @@ def test_batch_size_and_company_leave_labels_and_order_alone(tiny_run, images):
     ("bad", "message"),
     [
         (torch.rand(1, 3, 32, 32), r"images must be \(batch, 1, 32, 32\); got \(1, 3, 32, 32\)"),
-        (torch.rand(1, 32, 32), r"images must be \(batch, 1, 32, 32\)"),
+        (torch.rand(32, 32), r"torch tensors must be \(channels, height, width\) or .*; got \(32, 32\)\."),
         (torch.rand(2, 1, 32, 32) * 255, r"values must lie in 0\.\.1"),
         (torch.zeros(1, 1, 32, 32, dtype=torch.uint8), "must be floats"),
         (torch.full((1, 1, 32, 32), torch.nan), "NaN pixels"),
@@ -287,6 +287,24 @@ def test_whatever_could_be_executed_is_refused_and_not_executed(folder, tmp_path
     (folder / name).write_bytes(code if name.endswith(".py") else pickle.dumps(Marker(trace)))
     assert f"contains another file {name!r}" in refused(folder)
     assert not trace.exists()
+
+
+BESIDE = (".gitattributes", ".gitignore", ".DS_Store", "._config.json", "Thumbs.db", "desktop.ini", "LICENSE", "Icon\r")
+
+
+@pytest.mark.parametrize("name", [*BESIDE, ".git/config", ".cache/huggingface/x.lock", "__MACOSX/._config.json"])
+def test_what_systems_and_hubs_leave_beside_a_model_is_ignored(folder, untrained, name):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"anything")
+    model = load(folder)
+    model.save(folder)  # into a clone of a hub, say
+    assert load(folder).policy == model.policy
+    assert (folder / name).read_bytes() == b"anything"
+
+
+def test_the_readme_of_a_hub_takes_the_place_of_the_model_card(folder):
+    (folder / "README.md").write_text("---\nlicense: mit\n---\nOur model.\n")
+    assert load(folder).policy is not None
 
 
 def test_a_pickle_in_the_place_of_weights_is_refused_and_not_executed(folder, tmp_path):

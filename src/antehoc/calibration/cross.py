@@ -114,5 +114,6 @@ def cross_conformal(
         alpha=set_on.alpha,
         asked_alpha=alpha,
         threshold_rows=set_on.threshold_rows,
+        score_quantiles=set_on.score_quantiles,
         guarantee="cross",
     )

@@ -12,6 +12,7 @@ from torch import Tensor
 from antehoc.calibration.choice import Candidate, choose
 from antehoc.calibration.evidence import Evidence, fit_evidence, fit_weights
 from antehoc.calibration.product import Product, larger, shares
+from antehoc.calibration.ranks import check_quantiles, quantiles, ranks
 from antehoc.calibration.threshold import DELTA, Guarantee, binomial_threshold, conformal_threshold, least_rows
 from antehoc.errors import DataError
 
@@ -40,6 +41,7 @@ class Policy:
     class_thresholds: tuple[float | None, ...] = ()  #: of each decided class its own; None: the one for all
     products: tuple[Product, ...] = ()  #: for errors and for unknown images; the larger one is the score
     candidates: tuple[Candidate, ...] = ()  #: what each rule gave on the fit rows
+    score_quantiles: tuple[float, ...] = ()  #: of the scores that set the threshold, evenly spaced; see `ranks`
 
     def __post_init__(self) -> None:
         counts = {len(self.doubts), len(self.weights), len(self.evidence) or len(self.doubts)}
@@ -57,6 +59,7 @@ class Policy:
         limits = [self.threshold, *(limit for limit in self.class_thresholds if limit is not None)]
         if any(math.isnan(limit) for limit in limits):
             raise DataError("a threshold of a policy is NaN; calibrate the model again.")
+        check_quantiles(self.score_quantiles)
 
     def score(self, doubts: Mapping[str, Tensor]) -> Tensor:
         """One score per decision, in the shape of the doubts, float64; higher: questioned sooner."""
@@ -80,6 +83,27 @@ class Policy:
         if not self.evidence:
             return {self.doubts[0]: doubts[self.doubts[0]].double()}
         return {name: w * e(doubts[name]) for name, e, w in self._parts()}
+
+    def ranks(self, scores: Tensor) -> list[float | None]:
+        """The share of correct calibration decisions that each score is above, in 0..1; None where none is stored."""
+        if not self.score_quantiles:
+            return [None] * len(scores)
+        return ranks(scores, self.score_quantiles)
+
+    def drivers(self, doubts: Mapping[str, Tensor]) -> list[str | None]:
+        """The doubt that adds most to each score, the first of equal ones; None where none adds anything.
+
+        Args:
+            doubts: (n,) by name.
+        """
+        parts = self.contributions(doubts)
+        largest, which = torch.stack([*parts.values()]).max(0)
+        alone = len(parts) == 1  # a doubt that is the score itself drives it at any value
+        names = [*parts]
+        return [
+            names[number] if alone or value > 0 else None
+            for value, number in zip(largest.tolist(), which.tolist(), strict=True)
+        ]
 
     def _parts(self) -> list[tuple[str, Evidence, float]]:
         return list(zip(self.doubts, self.evidence, self.weights, strict=True))
@@ -252,6 +276,7 @@ def with_threshold(
         alpha=reachable,
         asked_alpha=alpha,
         threshold_rows=int(correct.sum()),
+        score_quantiles=quantiles(scores[correct]),
     )
 
 

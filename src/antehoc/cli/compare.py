@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
     from antehoc.model import load
     from antehoc.posthoc import METHODS
     from antehoc.report import page, text
+    from antehoc.runs.recorded import measured
 
     model = load(options.model, device=device(options))
     recipe, where, seed = recipe_for(model, options)
@@ -53,8 +54,9 @@ def run(options: argparse.Namespace) -> int:
         seed=seed,
         grid=options.aopc_grid,
     )
-    sys.stdout.write(text.comparison(found))
-    write_json(options.json, {"model": options.model, "data": where, "seed": seed, **found.to_plain()})
+    notes = measured(source, options.count)
+    sys.stdout.write(text.comparison(found, notes))
+    write_json(options.json, {"model": options.model, "data": where, "seed": seed, "notes": notes, **found.to_plain()})
     about = [("model", options.model), ("data", f"test images of {where}"), ("seed", str(seed))]
     name = f"{model.arguments['name']}: explanations compared"
     write(options.html, page.comparison(found, name, about) if options.html else "")

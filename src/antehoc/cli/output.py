@@ -16,12 +16,20 @@ def check_outputs(options: argparse.Namespace) -> None:
         OutputError: a path of `--json` or `--html` that cannot be written.
     """
     for path in (options.json, getattr(options, "html", None)):
-        if path is None:
-            continue
-        try:
-            _try(path)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another path.") from error
+        if path is not None:
+            check_output(path)
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file that cannot be written; it is left as it was.
+
+    Raises:
+        OutputError: with the reason.
+    """
+    try:
+        _try(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another path.") from error
 
 
 def _try(path: Path) -> None:

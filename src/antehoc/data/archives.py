@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -33,13 +34,15 @@ def read_bytes(source: FileSource) -> bytes:
     """The content of one file.
 
     Args:
-        source: a path, or a member of a zip archive.
+        source: a path, or a member of a zip archive; a path may lead into an archive, such as `a.zip/cat/1.png`.
     Raises:
         ImageError: if it is missing, a folder, no regular file, larger than `LIMIT_BYTES` or not readable.
     """
     try:
         if isinstance(source, Member):
             return _unpack(source)
+        if inside := _into_archive(source):
+            return _unpack(inside)
         status = source.stat()
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(f"{shown(source)}: this is a folder; give an image file.")
@@ -58,15 +61,27 @@ def read_bytes(source: FileSource) -> bytes:
 
 
 def image_paths(top: Path) -> tuple[list[Path], list[Path]]:
-    """Images at any depth in a folder, and the files that are none, by their suffixes; hidden ones do not count.
-
-    Symbolic links are followed, a folder that is reached twice is read once.
+    """Images at any depth in a folder, and the files that are none; see `walked`.
 
     Raises:
         DataError: if a folder cannot be listed.
     """
     images: list[Path] = []
     others: list[Path] = []
+    for path, is_image in walked(top):
+        (images if is_image else others).append(path)
+    return images, others
+
+
+def walked(top: Path) -> Iterator[tuple[Path, bool]]:
+    """The files at any depth in a folder, and whether each is an image by its suffix; hidden ones do not count.
+
+    They come folder by folder, sorted by name in each. Symbolic links are followed, a folder that is reached twice is
+    read once.
+
+    Raises:
+        DataError: if a folder cannot be listed.
+    """
     seen: set[str] = set()
     for place, folders, files in os.walk(top, onerror=_refuse_listing, followlinks=True):
         own = os.path.realpath(place)
@@ -76,8 +91,7 @@ def image_paths(top: Path) -> tuple[list[Path], list[Path]]:
         seen.add(own)
         folders[:] = sorted(filter(_visible, folders))  # os.walk goes on with what is left here
         for name in sorted(filter(_visible, files)):
-            (images if Path(name).suffix.lower() in SUFFIXES else others).append(Path(place, name))
-    return images, others
+            yield Path(place, name), Path(name).suffix.lower() in SUFFIXES
 
 
 def subfolders(top: Path) -> list[Path]:
@@ -111,7 +125,7 @@ def named_images(path: Path) -> dict[str, FileSource]:
     if os.path.isdir(path):
         named: dict[str, FileSource] = {image.relative_to(path).as_posix(): image for image in image_paths(path)[0]}
     else:
-        named = {member.name: member for member in _members(path)}
+        named = {member.name: member for member in members(path)}
     if not named:
         raise DataError(f"{shown(path)}: it holds no image; give a folder or a zip archive of images, or an idx file.")
     return named
@@ -122,6 +136,16 @@ def reason(error: Exception) -> str:
     words = (error.strerror if isinstance(error, OSError) else None) or str(error)
     words = re.sub(r" ?<_io\.\w+ object at \w+>", "", words)  # an address that no one can use
     return words.splitlines()[0].strip(" .")[:80] if words.strip() else type(error).__name__
+
+
+def _into_archive(path: Path) -> Member | None:
+    """The member that a path leads to, where one of its parents is a zip archive."""
+    if os.path.exists(path):
+        return None
+    archive = next((parent for parent in path.parents if os.path.isfile(parent)), None)
+    if archive is None or not zipfile.is_zipfile(archive):
+        return None
+    return Member(archive, path.relative_to(archive).as_posix())
 
 
 def _unpack(member: Member) -> bytes:
@@ -149,7 +173,12 @@ def _refuse_large(source: FileSource, size: int) -> None:
         )
 
 
-def _members(path: Path) -> list[Member]:
+def members(path: Path) -> list[Member]:
+    """The images in a zip archive, sorted by name.
+
+    Raises:
+        DataError: if it cannot be opened.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(archive.namelist())

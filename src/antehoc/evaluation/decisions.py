@@ -8,6 +8,7 @@ import torch
 from antehoc.blocks import Block, Matrix, Section, Table
 from antehoc.evaluation.scoring import Scored
 from antehoc.figure import Figure, defined, listed, percent
+from antehoc.metrics import share_interval
 
 _PAIRS = 12  # so many confused pairs are shown, where classes are more than these
 _SENTENCE = 5  # so many confused pairs are named in a sentence
@@ -29,8 +30,11 @@ def figures(scored: Scored) -> list[Figure]:
         if scored.task == "single-label"
         else "share of correct label decisions"
     )
-    value = defined(float(1 - scored.wrong.double().mean()))
-    return [Figure("accuracy", value, what, "Decisions", "higher", headline=True)]
+    correct = ~scored.wrong
+    value = defined(float(correct.double().mean()))
+    # labels of one image are not independent: their decisions give no binomial interval
+    span = share_interval(correct)[1:] if correct.ndim == 1 and len(correct) else None
+    return [Figure("accuracy", value, what, "Decisions", "higher", span, headline=True)]
 
 
 def confusion(scored: Scored, classes: int) -> tuple[tuple[int, ...], ...]:

@@ -6,6 +6,7 @@ from typing import Any
 from antehoc.blocks import Block, Section, Table
 from antehoc.display import Displayed
 from antehoc.evaluation.cases import Shown
+from antehoc.evaluation.classes import OfClass, table
 from antehoc.evaluation.peers import Peers
 from antehoc.evaluation.words import set_words
 from antehoc.figure import Figure, intervals, listed, number, percent, value_of, values
@@ -24,6 +25,7 @@ class Evaluation(Displayed):
     wrong: int = 0  #: wrong decisions among them; with several labels each label is a decision
     sections: tuple[Section, ...] = ()
     sets: Table | None = None  #: the sets of no known class
+    classes: tuple[OfClass, ...] = ()  #: what was decided on each class, where every labelled image was measured
 
     def headline(self) -> str:
         """What was found, in two or three sentences made from the figures."""
@@ -56,8 +58,9 @@ class Evaluation(Displayed):
         return [*self.sections]
 
     def brief(self) -> list[Block]:
-        """What a terminal shows beside the figures: the table of the sets of no known class."""
-        return [] if self.sets is None else [self.sets]
+        """What a terminal shows beside the figures: the tables of the classes, and of the sets of no known class."""
+        own: list[Block] = [table(self.classes)] if self.classes else []
+        return own if self.sets is None else [*own, self.sets]
 
     def records(self) -> list[dict[str, Any]]:
         """A row for each figure: name, value, 95 % interval and what it means."""

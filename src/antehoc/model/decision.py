@@ -120,7 +120,8 @@ def judge(
     """
     if policy is None:
         return [None] * len(numbers)
-    scores = policy.score(doubts).tolist()
+    values = policy.score(doubts)
+    scores, ranks, drivers = values.tolist(), policy.ranks(values), policy.drivers(doubts)
     device = next(iter(doubts.values())).device
     limits = policy.thresholds(torch.tensor(numbers, device=device)).tolist()
     parts = {name: value.tolist() for name, value in policy.contributions(doubts).items()}
@@ -140,6 +141,8 @@ def judge(
                 threshold=limit,
                 alpha=policy.alpha,
                 reasons=tuple(against + agree if questioned else agree + disagree),
+                driven_by=drivers[index],
+                rank=ranks[index],
             )
         )
     return verdicts

@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from antehoc.model.decision import decide
 from antehoc.model.model import Model
 from antehoc.nn.files import not_finite, write_weights
 from antehoc.plain import read_json
-from antehoc.saved import FILES, check_files
+from antehoc.saved import check_files, foreign
 from antehoc.schema import build, build_named, convert
 from antehoc.systems import SYSTEMS
 from antehoc.systems.base import System
@@ -43,13 +44,13 @@ def save(model: Model, folder: str | Path) -> None:
         raise ModelError(f"{folder}: the weights {bad!r} are NaN or infinite, so nothing is saved; train again.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if strangers := sorted(path.name for path in folder.iterdir() if path.name not in FILES):
+        if strangers := foreign(folder):
             raise OutputError(
                 f"{folder}: holds {strangers[0]!r}, which is not part of a model; choose an empty folder."
             )
         write_weights(weights, folder / "model.safetensors")
         config = _config(model, sha256(folder / "model.safetensors"))
-        (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / "config.json").write_text(config, encoding="utf-8")
         (folder / "README.md").write_text(model_card(model), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise OutputError(
@@ -57,8 +58,20 @@ def save(model: Model, folder: str | Path) -> None:
         ) from error
 
 
-def _config(model: Model, weights_hash: str) -> dict[str, Any]:
-    return {
+def hashes(model: Model) -> dict[str, str]:
+    """SHA-256 of the two files that `Model.save` writes of a model, by name; that of `config.json` covers both.
+
+    The hash of `config.json` is another one after a new calibration; it names all that a decision depends on.
+    """
+    with TemporaryDirectory() as place:
+        write_weights(model.system.state_dict(), weights := Path(place) / "model.safetensors")
+        weights_hash = sha256(weights)
+    config = hashlib.sha256(_config(model, weights_hash).encode()).hexdigest()
+    return {"config.json": config, "model.safetensors": weights_hash}
+
+
+def _config(model: Model, weights_hash: str) -> str:
+    values = {
         "schema": SCHEMA,
         "system": dict(model.arguments),
         "data": dataclasses.asdict(model.spec),
@@ -68,6 +81,7 @@ def _config(model: Model, weights_hash: str) -> dict[str, Any]:
         "about": dict(model.about),
         "weights": {"file": "model.safetensors", "sha256": weights_hash},
     }
+    return json.dumps(values, indent=1, sort_keys=True) + "\n"
 
 
 def load(folder: str | Path, *, device: str = "cpu") -> Model:

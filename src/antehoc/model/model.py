@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from antehoc.calibration import Policy
-from antehoc.data.images import load_image
+from antehoc.data.inputs import Input, inputs
 from antehoc.data.preprocessing import Preprocessing, check_tensor
-from antehoc.errors import AntehocError, DataError
+from antehoc.errors import AntehocError
 from antehoc.model.correction import intervene
 from antehoc.model.decision import decide
+from antehoc.model.stream import Loaded, decoded
 from antehoc.systems.base import System
 from antehoc.types import DataSpec, Decision
 
@@ -49,13 +50,15 @@ class Model:
         """Decide, explain and question images.
 
         Args:
-            images: (B, C, H, W) in 0..1 at the model's size, or the path or paths of image files of any size and mode.
+            images: a tensor (B, C, H, W) of floats in 0..1 at the model's size, or images of any size and mode: paths,
+                folders, patterns such as `photos/*.jpg`, zip archives, bytes, open files, PIL images, numpy arrays
+                (H, W, C) of uint8, torch tensors (C, H, W), or a list of these; see `antehoc.data.inputs.inputs`.
             batch_size: images per forward pass.
         Raises:
-            ImageError: where a file cannot be read (`decide_each` goes on instead).
+            ImageError: where an image cannot be read (`decide_each` goes on instead).
             DataError: anything else is given, or a tensor has another shape or values outside 0..1.
         """
-        if isinstance(images, Tensor):
+        if isinstance(images, Tensor) and images.ndim == 4:
             images = images.float() if images.dtype in (torch.float16, torch.bfloat16, torch.float64) else images
             check_tensor(images, self.preprocessing, "images")
             return [
@@ -63,10 +66,6 @@ class Model:
                 for part in torch.split(images, batch_size)
                 for d in decide(self.system, self.policy, part.to(self.device))
             ]
-        if isinstance(images, str | Path):
-            images = [images]
-        if not isinstance(images, Iterable) or isinstance(images, bytes | Mapping):
-            raise DataError(f"images must be a tensor, or paths of image files; got {type(images).__name__}.")
         decisions = []
         for item in self.decide_each(images, batch_size=batch_size):
             if isinstance(item, AntehocError):
@@ -74,28 +73,44 @@ class Model:
             decisions.append(item)
         return decisions
 
-    def decide_each(self, paths: Iterable[object], *, batch_size: int = 64) -> Iterator[Decision | AntehocError]:
-        """A decision for each path in order; for a file that cannot be read, its error in the decision's place."""
-        waiting: list[Tensor | AntehocError] = []
-        for path in paths:
-            if not isinstance(path, str | Path):
-                raise DataError(
-                    f"images must be a tensor, or paths of image files; got a list with {type(path).__name__}."
-                )
-            try:
-                waiting.append(load_image(Path(path), self.preprocessing))
-            except AntehocError as error:
-                waiting.append(error)
+    def decide_each(self, images: object, *, batch_size: int = 64) -> Iterator[Decision | AntehocError]:
+        """A decision for each image in order; for one that cannot be read, its error in the decision's place.
+
+        Args:
+            images: in any form that `decide` takes.
+            batch_size: images per forward pass.
+        Raises:
+            DataError: something is given that is no image.
+        """
+        return (item for _, item in self.decide_named(images, batch_size=batch_size))
+
+    def decide_named(
+        self, images: object, *, batch_size: int = 64
+    ) -> Iterator[tuple[Path | str, Decision | AntehocError]]:
+        """The same with what each image is called: its path, or `image 3` for the third one that has none.
+
+        Images are taken and decoded as they are needed, one batch ahead on threads, so that memory does not grow with
+        their number.
+        """
+        return self.decide_inputs(inputs(images), batch_size=batch_size)
+
+    def decide_inputs(
+        self, images: Iterable[Input], *, batch_size: int
+    ) -> Iterator[tuple[Path | str, Decision | AntehocError]]:
+        """The same for images that `antehoc.data.inputs.inputs` has listed."""
+        waiting: list[Loaded] = []
+        for loaded in decoded(images, self.preprocessing, ahead=batch_size):
+            waiting.append(loaded)
             if len(waiting) == batch_size:
                 yield from self._flush(waiting)
                 waiting = []
         yield from self._flush(waiting)
 
-    def _flush(self, waiting: list[Tensor | AntehocError]) -> Iterator[Decision | AntehocError]:
-        images = [item for item in waiting if isinstance(item, Tensor)]
+    def _flush(self, waiting: list[Loaded]) -> Iterator[tuple[Path | str, Decision | AntehocError]]:
+        images = [item for _, item in waiting if isinstance(item, Tensor)]
         decisions = iter(decide(self.system, self.policy, torch.stack(images).to(self.device)) if images else [])
-        for item in waiting:
-            yield next(decisions) if isinstance(item, Tensor) else item
+        for name, item in waiting:
+            yield name, next(decisions) if isinstance(item, Tensor) else item
 
     def intervene(self, decision: Decision, corrections: Mapping[str, object]) -> Decision:
         """The decision after a person has corrected some of its attributes.

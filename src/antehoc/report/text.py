@@ -32,9 +32,9 @@ def evaluation(evaluation: Evaluation) -> str:
     return _joined(_figures(evaluation.figures, evaluation, {}), evaluation.notes)
 
 
-def comparison(found: Told) -> str:
+def comparison(found: Told, notes: Sequence[str] = ()) -> str:
     """A comparison's table, a line for each explanation, and what was invalid."""
-    return _joined(blocks_text.render(found.brief()), ())
+    return _joined(blocks_text.render(found.brief()), notes)
 
 
 def trained(trained: Trained) -> str:

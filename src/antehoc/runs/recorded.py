@@ -1,6 +1,7 @@
 """A saved model and the recipe that made it: read from the record, measured again."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from antehoc.data import Source
@@ -54,7 +55,7 @@ def evaluate_model(
     source = recipe.source(where, seed)
     _check_same_data(source, model, where)
     check_filled(source, where, "test", "calibration")
-    return evaluate(
+    found = evaluate(
         model,
         source.roles["test"],
         unknown=unknown_sets(recipe, source, where, seed, ood or {}),
@@ -62,6 +63,29 @@ def evaluate_model(
         train_attributes=source.roles["train"].attributes,
         seed=seed,
     )
+    return replace(found, notes=[*measured(source), *found.notes])
+
+
+def measured(source: Source, count: int | None = None) -> list[str]:
+    """Which images of a recipe's data a measurement is about, where these are not all; a sentence, or none.
+
+    A folder without a split is split by the recipe: then most of its images are not measured.
+
+    Args:
+        source: the data.
+        count: how many of the test images are measured at most; None: all of them.
+    """
+    counts = {role: len(examples) for role, examples in source.roles.items()}
+    total, test = sum(counts.values()), counts["test"]
+    own = test if count is None else min(count, test)
+    if own == total:
+        return []
+    drawn = ", drawn by the recipe's split" if source.seed is not None else ""
+    every = "; `antehoc evaluate MODEL PATH` measures every labelled image of a folder, zip or table"
+    return [
+        f"measured are {own:,} of the {total:,} images of the recipe's data, from the role test{drawn}"
+        f"{every if count is None else ''}"
+    ]
 
 
 def _check_same_data(source: Source, model: Model, where: str) -> None:

@@ -86,7 +86,7 @@ def _files(table: Table, names: Sequence[str], preprocessing: Preprocessing) -> 
         images,
         preprocessing,
         torch.tensor([classes.index(name) for name in labels]),
-        _attributes(table, names),
+        given_attributes(table, names),
         boxes=_boxes(table),
         masks=table.files("mask") if "mask" in table.columns else None,
         groups=table.optional_texts("group") if "group" in table.columns else None,
@@ -173,7 +173,12 @@ def check_twice(table: Table, images: list[Path], labels: list[str], roles: list
                 )
 
 
-def _attributes(table: Table, names: Sequence[str]) -> Tensor | None:
+def given_attributes(table: Table, names: Sequence[str]) -> Tensor | None:
+    """(n, N) the attributes of each row, in 0..1; None where there is no name.
+
+    Raises:
+        DataError: naming the first row with a value that is no attribute.
+    """
     if not names:
         return None
     attributes = np.stack([table.numbers(ATTRIBUTE + name) for name in names], 1)
