@@ -38,8 +38,7 @@ _REFERENCE = "calibration_doubts."  # what the names of these tensors begin with
 
 def save(model: Model, folder: str | Path) -> None:
     """Write a model into a folder: see `Model.save`."""
-    folder, weights = Path(folder), dict(model.system.state_dict())
-    weights |= {_REFERENCE + name: values for name, values in model.reference.items()}
+    folder, weights = Path(folder), _tensors(model)
     if bad := not_finite(weights):
         raise ModelError(f"{folder}: the weights {bad!r} are NaN or infinite, so nothing is saved; train again.")
     try:
@@ -58,13 +57,21 @@ def save(model: Model, folder: str | Path) -> None:
         ) from error
 
 
+def _tensors(model: Model) -> dict[str, Tensor]:
+    """The weights, and the doubts of calibration images that a model keeps."""
+    return {
+        **model.system.state_dict(),
+        **{_REFERENCE + name: values for name, values in model.reference.items()},
+    }
+
+
 def hashes(model: Model) -> dict[str, str]:
     """SHA-256 of the two files that `Model.save` writes of a model, by name; that of `config.json` covers both.
 
     The hash of `config.json` is another one after a new calibration; it names all that a decision depends on.
     """
     with TemporaryDirectory() as place:
-        write_weights(model.system.state_dict(), weights := Path(place) / "model.safetensors")
+        write_weights(_tensors(model), weights := Path(place) / "model.safetensors")
         weights_hash = sha256(weights)
     config = hashlib.sha256(_config(model, weights_hash).encode()).hexdigest()
     return {"config.json": config, "model.safetensors": weights_hash}
