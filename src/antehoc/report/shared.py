@@ -41,7 +41,7 @@ def seen(path: Path, decision: Decision, model: Model, side: int) -> tuple[Html,
 
 def doubts(decision: Decision) -> Html:
     """The most similar training images and all doubts of a decision, a line each."""
-    near = tag("p", text, class_="note") if (text := similar(decision)) else Html("")
+    near = tag("p", text, class_="doubts") if (text := similar(decision)) else Html("")
     if not decision.doubts:
         return near
     said = " · ".join(f"{name} {number(value, 'quantity')}" for name, value in decision.doubts.items())
