@@ -26,7 +26,7 @@ from tabled.chosen import (
     TRIANGLES_FIRST,
 )
 from tabled.extend import example, recipe, registered
-from tabled.generalize import gains, generalize, thresholds
+from tabled.generalize import contradictions, gains, generalize, thresholds
 from tabled.headline import headline
 from tabled.measured import add
 from tabled.recipes import aopc, biases, compared, fault, paper, side_by_side, small, studied, unknown, unknown_birds
@@ -58,6 +58,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "cue-conflict-bias": biases,
     "generalize": generalize,
     "generalize-gains": gains,
+    "contradictions": contradictions,
     "thresholds": thresholds,
     "failures-ranks": failures.ranks,
     "failures-ensemble": failures.ensemble,

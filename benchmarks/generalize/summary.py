@@ -30,7 +30,7 @@ def row(file: Path) -> dict[str, Any]:
     name, seed = file.stem.rsplit("-seed", 1)
     sets = sorted(key[4:-6] for key in figures if key.startswith("ood_") and key.endswith("_auroc"))
     unknown = [one for one in sets if one != "noise"]
-    kept = {key: figures[key] for key in KEPT}
+    kept = {key: figures.get(key) for key in KEPT}
     for measure in ("auroc", "questioned"):
         for prefix in ("", "msp_", "peer_"):
             own = [figures.get(f"{prefix}ood_{one}_{measure}") for one in unknown]

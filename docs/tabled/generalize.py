@@ -58,6 +58,26 @@ def gains() -> str:
     return markdown(["sets", "runs", *heads, "worse by AUROC", "worse by AUGRC"], rows)
 
 
+def contradictions() -> str:
+    """How often an explanation names another class than the label, among correct and among wrong decisions."""
+    rows = []
+    for name in dict.fromkeys(run["set"] for run in _read().get("runs", [])):
+        own = [run["figures"] for run in _read()["runs"] if run["set"] == name]
+        share = [
+            wrong / (wrong + right) if wrong + right else 0.0
+            for row in own
+            for wrong, right in [
+                (
+                    row["contradicted_wrong"] * (1 - row["accuracy"]),
+                    row["contradicted_correct"] * row["accuracy"],
+                )
+            ]
+        ]
+        cells = [_mean(own, "contradicted_correct"), _mean(own, "contradicted_wrong")]
+        rows.append([name, *cells, f"{statistics.fmean(share):.2f}"])
+    return markdown(["data set", "of correct", "of wrong", "share of the contradicted that is wrong"], rows)
+
+
 def thresholds() -> str:
     """Shares questioned by split and cross-conformal thresholds, mean over draws with its standard error."""
     found = json.loads((measured.MEASURED / "thresholds.json").read_text(encoding="utf-8"))
