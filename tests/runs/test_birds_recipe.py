@@ -78,7 +78,7 @@ def overrides(birds) -> list[str]:
         "views: 2, cache: disk}"
     )
     return [
-        *(f"data.path={birds}", "data.size=32", "data.resize=null", "data.calibration=0.4", "verdict.folds=2"),
+        *(f"data.path={birds}", "data.size=32", "data.resize=null", "data.calibration=0.4"),
         "system.backbone={replace: true, name: small, frozen_stages: 1}",
         *(f"phases=[{phase}]", "unknown.count=20", "draws=10", "operating_points=[0.2]"),
         *("unknown.exclude={far: ['*Blue*']}", "variants.near.data.leave_out=['002', '005']"),
