@@ -34,6 +34,21 @@ def ranks() -> str:
     return markdown(["score", f"mean rank of {len(complete)}", *(f"AUROC, {kind}" for kind in _KINDS)], rows)
 
 
+def headline() -> list[list[str]]:
+    """A row for README.md: the mean rank of the verdict, beside the next best score."""
+    runs = _read()
+    if not runs:
+        return []
+    place: dict[str, list[float]] = defaultdict(list)
+    for run in runs:
+        for score, rank in run["mean_ranks"].items():
+            place[score].append(rank)
+    means = {score: statistics.fmean(own) for score, own in place.items() if len(own) == len(runs)}
+    best = min((score for score in means if score != "verdict"), key=means.__getitem__)
+    words = f"mean rank among {len(means)} scores for failures (AUGRC; lower is better)"
+    return [[f"{len(runs)} runs", words, f"{means['verdict']:.1f}", f"{means[best]:.1f} {best}"]]
+
+
 def ensemble() -> str:
     """The deep ensemble of five on its own decisions beside the verdict of one network on its own."""
     runs = [run for run in _read() if run["ensemble"]]

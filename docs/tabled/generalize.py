@@ -78,6 +78,22 @@ def contradictions() -> str:
     return markdown(["data set", "of correct", "of wrong", "share of the contradicted that is wrong"], rows)
 
 
+def headline() -> list[list[str]]:
+    """Rows for README.md: the verdict on the errors of all data sets, beside maximum softmax."""
+    own = [run["figures"] for run in _read().get("runs", []) if run["set"] in _read()["design"] + _read()["held_out"]]
+    if not own:
+        return []
+    rows = []
+    for words, column in (
+        ("AUROC of the verdict on wrong decisions", "AUROC, errors"),
+        ("wrong decisions found where 15 % of the correct ones are questioned", "wrong questioned at .15"),
+    ):
+        cells = [f"{statistics.fmean([row[name] for row in own]):.4f}" for name in _COLUMNS[column]]
+        sets = len({run["set"] for run in _read()["runs"]} & {*_read()["design"], *_read()["held_out"]})
+        rows.append([f"{sets} data sets, {len(own)} runs", words, cells[0], f"{cells[1]} maximum softmax"])
+    return rows
+
+
 def thresholds() -> str:
     """Shares questioned by split and cross-conformal thresholds, mean over draws with its standard error."""
     found = json.loads((measured.MEASURED / "thresholds.json").read_text(encoding="utf-8"))
