@@ -139,7 +139,7 @@ def test_the_commands_take_it(run, images, tmp_path, capsys):
     Image.fromarray((255 * images.image[0]).byte().permute(1, 2, 0).numpy()).save(picture)
     common = ["--quiet", "--device", "cpu", "--json", str(tmp_path / "out.json"), "--html", str(tmp_path / "out.html")]
     assert main(["explain", folder, str(picture), *common, "--masks", str(tmp_path / "masks")]) == 0
-    (row,) = json.loads((tmp_path / "out.json").read_text())
+    (row,) = json.loads((tmp_path / "out.json").read_text())["images"]
     assert set(row["labels"]) == set(COLORS)
     assert main(["evaluate", folder, *common]) == 0
     assert json.loads((tmp_path / "out.json").read_text())["figures"]["accuracy"] > 0.7

@@ -23,4 +23,4 @@ def test_masks_that_are_worse_than_a_control_are_told_by_model_and_evaluation(tm
     assert beside.worse_than(), "one epoch finds no triangle"
     saved = load(tmp_path / "run" / "model")
     assert saved.about["remark"] == model.about["remark"] == beside.sentence()
-    assert evaluate_model(saved, recipe, where, seed=seed).notes[0] == beside.sentence()
+    assert beside.sentence() in evaluate_model(saved, recipe, where, seed=seed).notes

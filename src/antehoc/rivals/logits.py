@@ -19,6 +19,7 @@ def rest(logits: Logits) -> Float[Tensor, "batch classes"]:
     """1 minus each softmax probability, exact also where the largest probability rounds to 1.
 
     Example:
+        >>> import torch
         >>> rest(torch.tensor([[0.0, 0.0], [40.0, 0.0]]))[:, 0]
         tensor([5.0000e-01, 4.2484e-18], dtype=torch.float64)
     """
