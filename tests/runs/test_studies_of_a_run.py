@@ -54,6 +54,7 @@ def test_a_study_may_train_further_networks_that_differ_and_are_resumed(recipe, 
     first = reproduce(str(recipe), **options).findings[str(recipe)]["look"]
     assert len(set(first.weights)) == 3
     assert first.sets == ("noise",)
+    caplog.clear()  # another test may have left the level of the loggers at INFO
     with caplog.at_level(logging.INFO):
         again = reproduce(str(recipe), **options, resume=True).findings[str(recipe)]["look"]
     assert again == first
