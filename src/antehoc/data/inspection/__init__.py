@@ -37,7 +37,9 @@ def inspect(path: str | Path) -> Inspected:
     if said := out_of_reach(root):
         raise DataError(f"{shown(root)}: the path cannot be opened ({said}); check it and its permissions.")
     if not os.path.exists(root):
-        raise DataError(f"{shown(root)}: there is no such file or folder; give class folders, a zip of them or a table.")
+        raise DataError(
+            f"{shown(root)}: there is no such file or folder; give class folders, a zip of them or a table."
+        )
     if os.path.isdir(root):
         if training_idx(root):
             return _of_idx(root)
@@ -67,7 +69,9 @@ def _of_folders(root: Path, kind: str) -> Inspected:
     found = list_classes(root)
     classes = sorted(set(found.labels))
     data: dict[str, object] = {"name": "folder", "path": str(root)}
-    notes, attributes, rows = found.notes, (), ()  # type: tuple[str, ...], tuple[str, ...], Sequence[Sequence[float]]
+    notes = found.notes
+    attributes: tuple[str, ...] = ()
+    rows: Sequence[Sequence[float]] = ()
     if table := _table_of_classes(found, classes):
         attributes, matrix, more = class_table(found.beside(table), classes)
         rows, notes, data = matrix.tolist(), notes + more, data | {"attributes": table}
@@ -151,7 +155,7 @@ def _of_idx(root: Path) -> Inspected:
     total = sum(roles.values())
     checks = Checks(total, total, width, height, (min(height, width), max(height, width)), True, (), ())
     data = {"name": "idx", "path": str(root), "channels": 1}
-    return Inspected(shown(root), "idx files", data, dict(sorted(counts.items())), checks, roles)
+    return Inspected(shown(root), "idx files", data, dict(sorted(counts.items())), checks, roles, in_memory=True)
 
 
 def _roles(roles: Sequence[Role]) -> dict[Role, int]:

@@ -31,6 +31,7 @@ class Inspected:
     boxes: int = 0  #: images with an object box
     in_two_classes: tuple[str, str] | None = None  #: two equal files of different classes
     in_two_roles: tuple[str, str] | None = None  #: two equal files of different roles
+    in_memory: bool = False  #: whether the images are no files of their own
     notes: tuple[str, ...] = ()  #: what was left out
 
     @property

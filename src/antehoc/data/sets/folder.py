@@ -84,9 +84,7 @@ def _spec(classes: Sequence[str], frame: Preprocessing, names: tuple[str, ...], 
     )
 
 
-def class_table(
-    path: Path | zipfile.Path, classes: Sequence[str]
-) -> tuple[tuple[str, ...], Tensor, tuple[str, ...]]:
+def class_table(path: Path | zipfile.Path, classes: Sequence[str]) -> tuple[tuple[str, ...], Tensor, tuple[str, ...]]:
     """Names of the attributes, P(attribute | class) with a row for each class in order, and notes.
 
     Raises:
