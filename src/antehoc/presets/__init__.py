@@ -1,7 +1,8 @@
 """Presets: recipes with blanks, one YAML file each, filled in from what was found in a user's data.
 
 A preset says which data it is for, what a person reads of that, the values that depend on the number of images per
-class, and the text of a recipe with `${blanks}`, with pretrained weights and from random ones. Nothing here loads torch.
+class, and the text of a recipe with `${blanks}`, with pretrained weights and from random ones.
+Nothing here loads torch.
 """
 
 from collections.abc import Collection, Mapping

@@ -133,7 +133,7 @@ def _data(found: Inspected, largest: int, *, from_scratch: bool) -> dict[str, An
     data["size"] = size
     if found.in_memory:
         return data
-    data |= {"fit": "crop", "resize": round(size * 8 / 7)}
+    data |= {"fit": "crop", "resize": 8 * round(size / 7)}
     if not found.roles:
         held = round(min(0.3, max(0.15, _HELD / found.images)), 2)
         data["shares"] = [round(0.8 - held, 2), 0.05, held, 0.15]

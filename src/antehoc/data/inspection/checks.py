@@ -1,4 +1,4 @@
-"""What the files of a data set are like: damaged ones, equal ones, and sizes; every file is looked at, few are decoded."""
+"""What the files of a data set are like: damaged ones, equal ones, and sizes; every file is read, few are decoded."""
 
 from collections import defaultdict
 from collections.abc import Sequence

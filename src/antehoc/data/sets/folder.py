@@ -31,7 +31,7 @@ def folder(
     seed: int = 0,
     shares: Sequence[float] = SHARES,
 ) -> Source:
-    """The data set in a folder: `path/<class>/*.png`, or split, `path/<role>/<class>/*.png`; or in a zip archive of one.
+    """The data set in a folder or zip archive: `path/<class>/*.png`, or split, `path/<role>/<class>/*.png`.
 
     Classes are the sorted names of the class folders; images may lie at any depth in them. Roles are `train`,
     `validation` (or `val`), `calibration` and `test`. A role without a folder, and all of them where there is no
