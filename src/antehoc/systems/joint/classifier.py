@@ -82,7 +82,8 @@ class Classifier(Trainable[ClassifierOutput]):
 
     def extra_repr(self) -> str:
         """Its settings: variants whose classifiers learn in another way share no phase."""
-        return str(self.gating) if self.gating.random else ""
+        frozen = f"frozen_stages={self.frozen_stages}" if self.frozen_stages else ""
+        return f"{self.gating if self.gating.random else ''}{frozen}"
 
     def forward(self, image: Tensor) -> ClassifierOutput:
         return ClassifierOutput(self.network(image))
