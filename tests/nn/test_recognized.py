@@ -47,5 +47,5 @@ def test_what_fits_nothing_is_refused(state, tmp_path):
         recognize(path)
     with pytest.raises(RecipeError, match="there is no such file"):
         recognize(tmp_path / "no.safetensors")
-    with pytest.raises(RecipeError, match="give the .safetensors file of a network's weights"):
+    with pytest.raises(RecipeError, match=r"give the .safetensors file of a network's weights"):
         recognize("a1_in1k")

@@ -58,5 +58,5 @@ def test_the_data_choose_a_preset(facts, name):
 def test_a_preset_is_taken_by_name():
     assert choose_preset((), "masks").name == "masks"
     assert not choose_preset((), "attributes").possible(())
-    with pytest.raises(RecipeError, match="no preset is called 'mask'. Did you mean 'masks'"):
+    with pytest.raises(RecipeError, match=r"no preset is called 'mask'. Did you mean 'masks'"):
         choose_preset((), "mask")

@@ -66,7 +66,7 @@ def test_the_data_choose_the_system_and_the_others_are_explained(photos):
 
 
 def test_a_preset_that_the_data_do_not_fit_is_refused(photos):
-    with pytest.raises(RecipeError, match="photos: mirror .* does not fit, because the data have no attributes"):
+    with pytest.raises(RecipeError, match=r"photos: mirror .* does not fit, because the data have no attributes"):
         propose("photos", preset="attributes")
     with pytest.raises(RecipeError, match="--from-scratch: takes random weights, and --weights gives others"):
         propose("photos", weights="w.safetensors", from_scratch=True)
@@ -119,16 +119,16 @@ def test_a_path_with_a_dollar_or_a_colon_stays_what_it_is(photos):
 def test_nothing_is_overwritten_and_the_same_recipe_trains_again(photos):
     first = recipe_to_train("photos", from_scratch=True)
     assert recipe_to_train("photos", from_scratch=True) == first
-    with pytest.raises(OutputError, match="photos.yaml: exists, and nothing is overwritten; train it with"):
+    with pytest.raises(OutputError, match=r"photos.yaml: exists, and nothing is overwritten; train it with"):
         init("photos", from_scratch=True)
-    with pytest.raises(OutputError, match="photos.yaml: exists"):
+    with pytest.raises(OutputError, match=r"photos.yaml: exists"):
         recipe_to_train("photos", from_scratch=True, preset="masks")
     assert init("photos", out="other.yaml", from_scratch=True).file.read_text() == first.recipe
 
 
 def test_without_weights_a_sentence_says_where_to_get_them(photos, monkeypatch):
     monkeypatch.setattr(module, "published", lambda _: Published("https://hub/w", False))
-    with pytest.raises(RecipeError, match="download model.safetensors from https://hub/w and give it with --weights"):
+    with pytest.raises(RecipeError, match=r"download model.safetensors from https://hub/w and give it with --weights"):
         recipe_to_train("photos")
     assert not (photos.parent / "photos.yaml").exists()
     monkeypatch.setattr(module, "published", lambda _: Published("https://hub/w", True))
@@ -138,6 +138,6 @@ def test_without_weights_a_sentence_says_where_to_get_them(photos, monkeypatch):
 
 def test_what_would_stop_a_training_is_refused_before_it(photos):
     (photos / "cat" / "0.png").write_bytes(b"junk that is no image")
-    with pytest.raises(DataError, match="0.png: this is not an image"):
+    with pytest.raises(DataError, match=r"0.png: this is not an image"):
         recipe_to_train("photos", from_scratch=True)
     assert any("Training would stop" in note for note in propose("photos", from_scratch=True).notes)
