@@ -33,8 +33,19 @@ def test_init_prints_what_it_found_and_writes_a_recipe(call, place):
 
 
 def test_a_folder_trains_with_one_command_and_decides_with_the_next(call, place):
-    how = ("--set", "phases=[{train: [classifier], epochs: 4, learning_rate: 0.01, batch_size: 16}]")
-    how += ("--set", "verdict={replace: true, alpha: 0.1}", "--preset", "classifier", "--device", "cpu", "--quiet")
+    how = (
+        "--set",
+        "phases=[{train: [classifier], epochs: 12, learning_rate: 0.01, batch_size: 16, schedule: one-cycle}]",
+    )
+    how += (
+        "--set",
+        "verdict={replace: true, alpha: 0.1, folds: 2}",
+        "--preset",
+        "classifier",
+        "--device",
+        "cpu",
+        "--quiet",
+    )
     code, printed, complaint = call("train", "shapes2", "--from-scratch", "--out", "run", *how)
     assert (code, complaint) == (0, ""), complaint
     assert "recipe: shapes2.yaml (preset classifier)" in printed

@@ -1,6 +1,7 @@
 """`antehoc init`: look at labelled images and write a recipe for them."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     )
     write_json(options.json, found.to_plain())
     sys.stdout.write(text.proposed(found))
+    sys.stdout.write(f"\nnext: antehoc train {shlex.quote(str(found.file))}\n")
     return 0
 
 

@@ -1,6 +1,7 @@
 """Results for the terminal, in plain ASCII but for the names that people gave."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from antehoc.blocks import Told
 from antehoc.calibration.choice import why
@@ -39,9 +40,9 @@ def comparison(found: Told, notes: Sequence[str] = ()) -> str:
 
 def proposed(found: Proposed) -> str:
     """What was found in labelled images, which systems fit, and where the recipe is."""
-    lines = [*found.inspected.sentences(), "", "systems:", *(f"  {one}" for one in found.systems), ""]
+    systems = [fill(shown(one), 110, initial_indent="  ", subsequent_indent="    ") for one in found.systems]
     where = f"recipe: {shown(found.file)} (preset {found.preset})" if found.file else f"preset: {found.preset}"
-    return _joined([*map(shown, lines), where], found.notes)
+    return _joined([*map(shown, found.inspected.sentences()), "", "systems:", *systems, "", where], found.notes)
 
 
 def trained(trained: Trained) -> str:

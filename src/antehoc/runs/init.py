@@ -16,6 +16,7 @@ from antehoc.results import Proposed
 
 NETWORK = "mobilenetv2_100"  #: taken where no weights are given
 _FEW = 400  # training images below which the threshold also takes out-of-fold scores
+SHARES = (0.65, 0.05, 0.15, 0.15)  #: of train, validation, calibration and test, where images are not few
 _HELD = 40  # calibration images that a drawn split should have
 _ACCURACY = 0.7  # that is counted on: of the calibration images, so many are decided correctly
 _WIDTH = 1000  # of a line of YAML: the text of a preset breaks the lines
@@ -135,37 +136,50 @@ def _data(found: Inspected, largest: int, *, from_scratch: bool) -> dict[str, An
         return data
     data |= {"fit": "crop", "resize": 8 * round(size / 7)}
     if not found.roles:
-        held = round(min(0.3, max(0.15, _HELD / found.images)), 2)
-        data["shares"] = [round(0.8 - held, 2), 0.05, held, 0.15]
+        data["shares"] = _shares(found.images)
     return data
 
 
 def _verdict(found: Inspected) -> dict[str, Any]:
     """The section `verdict`: an alpha that the images can keep, cross-conformal where they are few."""
     train, held = _in_roles(found)
-    if train < _FEW:
+    if _few(found):
         enough = (train + held) * _ACCURACY >= least_rows(0.05, "cross")
         return {"alpha": 0.05 if enough else 0.1, "threshold": "cross", "folds": 5}
     return {"alpha": 0.05 if held / 2 * _ACCURACY >= least_rows(0.05) else 0.1}
+
+
+def _few(found: Inspected) -> bool:
+    """Whether the threshold also takes out-of-fold scores of the training images."""
+    return (found.roles.get("train", 0) if found.roles else found.images * SHARES[0]) < _FEW
+
+
+def _shares(images: int) -> list[float]:
+    """Shares of a split that is drawn: where images are few, more for training, and 40 or so for calibration."""
+    if images * SHARES[0] >= _FEW:
+        return [*SHARES]
+    held = round(min(0.3, max(0.08, _HELD / images)), 2)
+    return [round(0.85 - held, 2), 0.05, held, 0.1]
 
 
 def _in_roles(found: Inspected) -> tuple[float, float]:
     """How many training and calibration images there are or will be, about."""
     if found.roles:
         train, held = found.roles.get("train", 0), found.roles.get("calibration", 0)
-        return (train, held) if held else (0.8 * train, 0.2 * train)
-    held = min(0.3, max(0.15, _HELD / found.images))
-    return found.images * (0.8 - held), found.images * held
+        return (float(train), float(held)) if held else (0.8 * train, 0.2 * train)
+    train_share, _, held_share, _ = _shares(found.images)
+    return found.images * train_share, found.images * held_share
 
 
 def _warnings(found: Inspected) -> list[str]:
     """What a person should know before training."""
-    train, held = _in_roles(found)
+    _, held = _in_roles(found)
     said = [] if (stop := found.blocking()) is None else [f"Training would stop: {stop}"]
-    if held * _ACCURACY < (20 if train < _FEW else 40):
+    if held * _ACCURACY < (20 if _few(found) else 40):
+        needed = 20 if _few(found) else 40
         said.append(
-            f"These are few images: about {round(held)} of them would calibrate the verdict, which needs 20 that are"
-            " decided correctly; the model may end without a verdict."
+            f"These are few images: about {round(held)} of them would calibrate the verdict, which needs {needed} that"
+            " are decided correctly; the model may end without a verdict."
         )
     return said
 

@@ -81,9 +81,12 @@ class Inspected:
 
     def _looked_at(self) -> str:
         checks = self.checks
-        every = f"all {checks.files:,} files" if checks.files > checks.decoded else "all files"
-        sample = f"the first bytes of {every} were read, and {checks.decoded:,} of them decoded"
-        how = f"{every} were decoded" if checks.decoded + len(checks.unreadable) >= checks.files else sample
+        every = checks.decoded + len(checks.unreadable) >= checks.files
+        how = (
+            "all files were decoded"
+            if every
+            else f"the first bytes of all {checks.files:,} files were read, and {checks.decoded:,} of them decoded"
+        )
         if not (bad := checks.unreadable):
             return f"Unreadable files: none found ({how})."
         more = f", and {len(bad) - 3} more" if len(bad) > 3 else ""
