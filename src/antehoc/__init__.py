@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from antehoc.model import Model, load
     from antehoc.posthoc import attributions
     from antehoc.runs.explain import explain
+    from antehoc.runs.init import init
     from antehoc.runs.recalibrate import recalibrate
     from antehoc.runs.reproduce import reproduce
     from antehoc.runs.train import train
@@ -28,6 +29,7 @@ _HOME = {
     "Verdict": "types",
     "attributions": "posthoc",
     "explain": "runs.explain",
+    "init": "runs.init",
     "load": "model",
     "recalibrate": "runs.recalibrate",
     "reproduce": "runs.reproduce",
@@ -35,8 +37,8 @@ _HOME = {
 }
 
 __all__ = [
-    "AntehocError", "DataSpec", "Decision", "Model", "Verdict", "attributions", "explain", "load", "recalibrate",
-    "reproduce", "train",
+    "AntehocError", "DataSpec", "Decision", "Model", "Verdict", "attributions", "explain", "init", "load",
+    "recalibrate", "reproduce", "train",
 ]  # fmt: skip
 
 

@@ -203,8 +203,8 @@ class SaliencyMask(Explanation):
         return [Section(f"{title}: {self.about}" if self.about else title, (overlay,))]
 
     def words(self) -> list[str]:
-        of = f" of {self.about!r}" if self.about else ""
-        return [f"the mask{of} shows {percent(float(self.values().mean()))} of the image"]
+        of, values = f" of {self.about!r}" if self.about else "", self.values()
+        return [] if bool(values.eq(1).all()) else [f"the mask{of} shows {percent(float(values.mean()))} of the image"]
 
     def maps(self) -> dict[str, Tensor]:
         return {"mask": self.values()}

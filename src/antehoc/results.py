@@ -3,19 +3,42 @@
 import math
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from antehoc.calibration import Policy, Shift, least_rows
+from antehoc.data.inspection import Inspected
 from antehoc.evaluation import Evaluation, Scored
 from antehoc.figure import Figure, intervals, number, percent, values
 from antehoc.model import Model
 from antehoc.studies import Finding
 from antehoc.targets import met, read_target, value_of
 from antehoc.version import installed
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """What was found in labelled images, and a recipe for them."""
+
+    inspected: Inspected
+    preset: str
+    recipe: str  #: its text
+    systems: tuple[str, ...]  #: which systems fit and which do not, a sentence each
+    notes: tuple[str, ...] = ()  #: what a person should know before training
+    file: Path | None = None  #: where the recipe was written
+
+    def at(self, file: Path) -> "Proposed":
+        """The same, with the file that holds the recipe."""
+        return replace(self, file=file)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        file = None if self.file is None else str(self.file)
+        told = {"systems": list(self.systems), "preset": self.preset, "recipe": file, "warnings": list(self.notes)}
+        return {**self.inspected.to_plain(), **told}
 
 
 class Calibrated(NamedTuple):

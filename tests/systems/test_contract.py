@@ -41,6 +41,7 @@ NARROW = {"classifier": "resnet18", "gate_at": "blocks", "options": {"channels":
 FORMS |= {
     "joint": Form("joint", "scene_spec", SEEN | {"classifier": "tiny"}),
     "joint-whole": Form("joint", "scene_spec", SEEN | {"classifier": "tiny", "gating": {"decides": "whole"}}),
+    "joint-frozen": Form("joint", "scene_spec", SEEN | {"backbone": {"name": "tiny", "frozen_stages": 1}}),
     "joint-blocks": Form("joint", "scene_spec", SEEN | NARROW | {"gate": "tanh", "bias": 1.0}),
 }
 NEED_ATTRIBUTES = {"mirror"}

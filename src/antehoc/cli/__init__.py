@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from typing import NamedTuple
 
-from antehoc.cli import compare, evaluate, explain, recalibrate, reproduce, train
+from antehoc.cli import compare, evaluate, explain, init, recalibrate, reproduce, train
 from antehoc.cli.options import add_common
 from antehoc.cli.output import check_outputs
 from antehoc.errors import AntehocError, shown
@@ -35,6 +35,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
+    "init": Command(init.TEXT, init.add_arguments, init.run, page=False),
     "reproduce": Command(reproduce.TEXT, reproduce.add_arguments, reproduce.run),
     "train": Command(train.TEXT, train.add_arguments, train.run, page=False),
     "evaluate": Command(evaluate.TEXT, evaluate.add_arguments, evaluate.run),

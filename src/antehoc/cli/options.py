@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from antehoc.errors import RecipeError, out_of_reach
+from antehoc.errors import RecipeError, out_of_reach, shown
+from antehoc.recipes import known_recipes
 
 
 def add_common(parser: argparse.ArgumentParser, *, page: bool) -> None:
@@ -19,9 +21,11 @@ def add_common(parser: argparse.ArgumentParser, *, page: bool) -> None:
     parser.add_argument("--verbose", action="store_true", help="show library logs")
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """What commands that train take."""
-    parser.add_argument("recipe", help="name of a recipe of the package, or path of a YAML file")
+def add_training(
+    parser: argparse.ArgumentParser, recipe: str = "name of a recipe of the package, or path of a YAML file"
+) -> None:
+    """What commands that train take; `recipe` is what the help says of their first argument."""
+    parser.add_argument("recipe", help=recipe)
     parser.add_argument(
         "--scale", default="small", help="small (default: minutes on two cores), paper, or another scale of the recipe"
     )
@@ -32,6 +36,27 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", metavar="FILE", help="pretrained weights of the backbone (.safetensors)")
     parser.add_argument("--devices", type=natural, default=1, metavar="N", help="number of devices to train on")
     parser.add_argument("--resume", action="store_true", help="continue a stopped run")
+
+
+def add_preset(parser: argparse.ArgumentParser) -> None:
+    """How a recipe is made from a path of labelled images."""
+    parser.add_argument("--preset", metavar="NAME", help="attributes, masks or classifier (default: by the data)")
+    parser.add_argument("--from-scratch", action="store_true", help="train a small network from random weights")
+
+
+def is_images(path: str) -> bool:
+    """Whether it names labelled images, not a recipe: a path that is no YAML file and no name of a recipe.
+
+    Raises:
+        RecipeError: it is neither there nor a recipe.
+    """
+    if path in known_recipes() or Path(path).suffix in (".yaml", ".yml"):
+        return False
+    if out_of_reach(path) or os.path.exists(path):
+        return True
+    if os.sep in path or Path(path).suffix:
+        raise RecipeError(f"{shown(path)}: there is no such file or folder; give images, or a recipe.")
+    return False
 
 
 def add_changes(parser: argparse.ArgumentParser) -> None:

@@ -38,18 +38,32 @@ def read_bytes(source: FileSource) -> bytes:
     Raises:
         ImageError: if it is missing, a folder, no regular file, larger than `LIMIT_BYTES` or not readable.
     """
+    return _read(source, -1)[0]
+
+
+def read_start(source: FileSource, count: int) -> tuple[bytes, int]:
+    """The first bytes of one file, `count` at most, and its size in bytes.
+
+    Raises:
+        ImageError: as `read_bytes` does.
+    """
+    return _read(source, count)
+
+
+def _read(source: FileSource, count: int) -> tuple[bytes, int]:
     try:
         if isinstance(source, Member):
-            return _unpack(source)
+            return _unpack(source, count)
         if inside := _into_archive(source):
-            return _unpack(inside)
+            return _unpack(inside, count)
         status = source.stat()
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(f"{shown(source)}: this is a folder; give an image file.")
         if not stat.S_ISREG(status.st_mode):  # a pipe or a device could be read without end
             raise ImageError(f"{shown(source)}: this is not a regular file; give an image file.")
         _refuse_large(source, status.st_size)
-        return source.read_bytes()
+        with source.open("rb") as file:
+            return file.read(count), status.st_size
     except FileNotFoundError as error:
         raise ImageError(f"{shown(source)}: there is no such file; give the path of an image.") from error
     except PermissionError as error:
@@ -148,11 +162,13 @@ def _into_archive(path: Path) -> Member | None:
     return Member(archive, path.relative_to(archive).as_posix())
 
 
-def _unpack(member: Member) -> bytes:
+def _unpack(member: Member, count: int) -> tuple[bytes, int]:
     try:
         archive = _archive(member.archive, member.archive.stat().st_mtime_ns, os.getpid())
-        _refuse_large(member, archive.getinfo(member.name).file_size)
-        return archive.read(member.name)
+        size = archive.getinfo(member.name).file_size
+        _refuse_large(member, size)
+        with archive.open(member.name) as file:
+            return file.read(count), size
     except KeyError as error:
         raise ImageError(f"{shown(member)}: the archive has no such file; give the name of one that it has.") from error
     # RuntimeError: encrypted; NotImplementedError: packed in a way that Python does not know
@@ -179,6 +195,15 @@ def members(path: Path) -> list[Member]:
     Raises:
         DataError: if it cannot be opened.
     """
+    return [member for member, is_image in packed(path) if is_image]
+
+
+def packed(path: Path) -> list[tuple[Member, bool]]:
+    """The files in a zip archive, sorted by name, and whether each is an image by its suffix; hidden ones do not count.
+
+    Raises:
+        DataError: if it cannot be opened.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(archive.namelist())
@@ -188,11 +213,8 @@ def members(path: Path) -> list[Member]:
         raise DataError(
             f"{shown(path)}: it cannot be opened ({reason(error)}); give a folder or a zip of images."
         ) from error
-    return [Member(path, name) for name in names if not name.endswith("/") and _is_image(PurePosixPath(name))]
-
-
-def _is_image(name: PurePosixPath) -> bool:
-    return name.suffix.lower() in SUFFIXES and all(map(_visible, name.parts))
+    files = [name for name in names if not name.endswith("/") and all(map(_visible, PurePosixPath(name).parts))]
+    return [(Member(path, name), PurePosixPath(name).suffix.lower() in SUFFIXES) for name in files]
 
 
 def _visible(name: str) -> bool:

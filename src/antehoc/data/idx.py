@@ -6,7 +6,7 @@ import os
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,3 +108,36 @@ def _header(file: BufferedIOBase, where: str) -> tuple[np.dtype[Any], list[int],
         )
     sizes = file.read(4 * magic[3])
     return np.dtype(_TYPES[magic[2]]), np.frombuffer(sizes[: len(sizes) // 4 * 4], ">u4").tolist(), magic[3]
+
+
+def training_idx(folder: Path) -> Path | None:
+    """The folder that holds the training images of a set such as MNIST, this one or where torchvision puts it."""
+    places = (folder / place for place in _PLACES)
+    return next((place for place in places if _named(place, "train-images-idx3-ubyte")), None)
+
+
+def labelled_idx(folder: Path, part: Literal["train", "t10k"]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The images (n, height, width) of one part of a set such as MNIST, and their labels (n,).
+
+    Args:
+        folder: the folder of the set.
+        part: of its training or its test images.
+    Raises:
+        DataError: a file is missing, damaged or of another kind, or there are not as many labels as images.
+    """
+    place = training_idx(folder) or folder
+    files = {kind: _named(place, f"{part}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1")}
+    for kind, file in files.items():
+        if file is None:
+            raise DataError(f"{shown(place)}: there is no {part}-{kind}-ubyte or .gz; complete the set.")
+    images, labels = idx_images(files["images-idx3"] or place), read_idx(files["labels-idx1"] or place)
+    if labels.shape != images.shape[:1] or labels.dtype != np.uint8:
+        raise DataError(
+            f"{shown(files['labels-idx1'])}: {len(images)} images need as many labels, uint8 (n,); got"
+            f" {labels.dtype} {labels.shape}."
+        )
+    return images, labels
+
+
+def _named(place: Path, name: str) -> Path | None:
+    return next((file for file in (place / name, place / f"{name}.gz") if os.path.isfile(file)), None)

@@ -77,6 +77,11 @@ def read_image(source: str | Path | Member | bytes | Image.Image, *, name: str |
     return _decode(content, where, content)
 
 
+def begins_as_image(start: bytes) -> bool:
+    """Whether the first bytes of a file, 12 or more, are those of a format that `read_image` takes."""
+    return any(start[at : at + len(sign)] == sign for at, sign in list(_SIGNATURES.values())[:6])
+
+
 @checked
 def to_tensor(image: Image.Image, preprocessing: Preprocessing) -> Float[Tensor, "channels height width"]:
     """An image as the model takes it: antialiased bilinear resizing, then each value divided by 255.

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +76,11 @@ def read_table(path: Path) -> Table:
     return Table(path, columns, [place for place, _ in rows])
 
 
-def read_csv(path: Path) -> list[tuple[str, list[str]]]:
+def read_csv(path: Path | zipfile.Path) -> list[tuple[str, list[str]]]:
     """The rows of a comma-separated table with their places ("line 3"), the header first; empty lines are left out.
 
+    Args:
+        path: of a file, or of one in a zip archive.
     Raises:
         DataError: if it is missing, empty, no text in UTF-8, or a row is longer or shorter than the header.
     """

@@ -126,7 +126,9 @@ def _text(name: str) -> tuple[str, str]:
     known = known_recipes()
     if name not in known:
         hint = near_miss(name, known)
-        raise RecipeError(f"no recipe is called {name!r}.{hint} Known: {', '.join(known)}; or name a .yaml file.")
+        raise RecipeError(
+            f"no recipe is called {name!r}.{hint} Known: {', '.join(known)}; or name a .yaml file, or images."
+        )
     return (resources.files("antehoc") / "recipes" / f"{name}.yaml").read_text(), f"{name}.yaml"
 
 

@@ -1,6 +1,7 @@
 """Results for the terminal, in plain ASCII but for the names that people gave."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from antehoc.blocks import Told
 from antehoc.calibration.choice import why
@@ -9,7 +10,7 @@ from antehoc.evaluation import Evaluation
 from antehoc.figure import Figure, number, percent
 from antehoc.report import blocks_text, figure_tables
 from antehoc.report.cases import is_questioned, similar, threshold
-from antehoc.results import Recalibrated, Reproduction, Trained
+from antehoc.results import Proposed, Recalibrated, Reproduction, Trained
 from antehoc.types import Decision, LabelDecision, Reason, Verdict
 
 _TOP = 3  # supporting reasons that an accepted decision shows
@@ -35,6 +36,13 @@ def evaluation(evaluation: Evaluation) -> str:
 def comparison(found: Told, notes: Sequence[str] = ()) -> str:
     """A comparison's table, a line for each explanation, and what was invalid."""
     return _joined(blocks_text.render(found.brief()), notes)
+
+
+def proposed(found: Proposed) -> str:
+    """What was found in labelled images, which systems fit, and where the recipe is."""
+    systems = [fill(shown(one), 110, initial_indent="  ", subsequent_indent="    ") for one in found.systems]
+    where = f"recipe: {shown(found.file)} (preset {found.preset})" if found.file else f"preset: {found.preset}"
+    return _joined([*map(shown, found.inspected.sentences()), "", "systems:", *systems, "", where], found.notes)
 
 
 def trained(trained: Trained) -> str:

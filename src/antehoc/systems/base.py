@@ -84,7 +84,7 @@ class Trainable(nn.Module, ABC, Generic[OutputT]):
     def cacheable(self, parts: tuple[str, ...]) -> bool:
         """Whether `activations` runs frozen layers only in a phase that trains these parts.
 
-        A model with a `look` of its own is never cacheable: a cache holds no images to look at.
+        A learner with a `look` of its own is never cacheable: a cache holds no images to look at.
         """
         return False
 

@@ -195,7 +195,7 @@ def test_a_missing_folder_is_named(tmp_path):
 
 def test_a_file_is_no_folder(tmp_path):
     paint(tmp_path / "a.png", 1)
-    assert "a.png: it cannot be listed (Not a directory)" in refusal(tmp_path / "a.png")
+    assert "a.png: it cannot be opened (File is not a zip file); give a folder or a zip" in refusal(tmp_path / "a.png")
 
 
 def test_an_empty_folder_is_refused(tmp_path):

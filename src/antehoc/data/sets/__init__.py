@@ -5,6 +5,7 @@ from collections.abc import Callable
 from antehoc.data.sets.cub import cub
 from antehoc.data.sets.cue_conflict import cue_conflict
 from antehoc.data.sets.folder import folder
+from antehoc.data.sets.idx import idx
 from antehoc.data.sets.manifest import manifest
 from antehoc.data.sets.shapes import shapes
 from antehoc.data.sets.triangles import triangles
@@ -14,6 +15,7 @@ DATASETS: dict[str, Callable[..., Source]] = {
     "shapes": shapes,
     "folder": folder,
     "manifest": manifest,
+    "idx": idx,
     "cub": cub,
     "triangles": triangles,
     "cue-conflict": cue_conflict,

@@ -1,22 +1,22 @@
-"""A folder of images, one folder a class, with or without a split into roles."""
+"""A folder of images, one folder a class, with or without a split into roles; or a zip archive of one."""
 
 import math
-import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from antehoc.data.archives import SUFFIXES, image_paths, listed, subfolders
+from antehoc.data.class_folders import list_classes
 from antehoc.data.examples import Files
 from antehoc.data.groups import attribute_groups, exclusive_groups
 from antehoc.data.preprocessing import Channels, Fit, Preprocessing, preprocess
 from antehoc.data.source import Source
-from antehoc.data.splits import ROLE_NAMES, SHARES, by_role, check_trained, complete_split
+from antehoc.data.splits import SHARES, by_role, check_trained, complete_split
 from antehoc.data.tables import read_csv
 from antehoc.errors import DataError, near_miss, shown
-from antehoc.types import DataSpec, Role
+from antehoc.types import DataSpec
 
 
 def folder(
@@ -31,7 +31,7 @@ def folder(
     seed: int = 0,
     shares: Sequence[float] = SHARES,
 ) -> Source:
-    """The data set in a folder: `path/<class>/*.png`, or split, `path/<role>/<class>/*.png`.
+    """The data set in a folder or zip archive: `path/<class>/*.png`, or split, `path/<role>/<class>/*.png`.
 
     Classes are the sorted names of the class folders; images may lie at any depth in them. Roles are `train`,
     `validation` (or `val`), `calibration` and `test`. A role without a folder, and all of them where there is no
@@ -39,7 +39,7 @@ def folder(
     share a role (`complete_split`).
 
     Args:
-        path: the folder.
+        path: the folder, or the archive.
         size: of the model's images in pixels: one number, or height and width.
         channels: 1 for gray, 3 for RGB.
         fit: what happens to images of another shape; see `Preprocessing`.
@@ -47,7 +47,8 @@ def folder(
         resize: first to so many pixels, then the frame is cut out of the middle; see `Preprocessing`.
         attributes: a CSV table with a row for each class, which gives its images their attributes: first the class's
             name, then a number in 0..1 for each attribute named in the header. Attributes `part::value` of one part
-            are exclusive if they sum to 1 in every class. A relative path starts at the folder.
+            are exclusive if they sum to 1 in every class. A relative path starts at the folder; in
+            an archive, it is a file there.
         seed: another seed draws another split.
         shares: of train, validation, calibration and test; they sum to 1.
     Returns:
@@ -58,24 +59,16 @@ def folder(
     """
     root = Path(path)
     preprocessing = preprocess(size, channels, fit, background, resize)
-    found, others = _layout(root)
-    loose = _loose(root)
-    labels = [label for _, label, _ in found]
-    classes = sorted(set(labels))
-    if len(classes) < 2:
-        raise DataError(f"{shown(root)}: a classifier needs two or more class folders with images; found {classes}.")
-    label = torch.tensor([classes.index(name) for name in labels])
-    names, matrix, notes = _class_table(root / attributes, classes) if attributes else ((), torch.zeros(0, 0), ())
-    files = Files([image for _, _, image in found], preprocessing, label, matrix[label] if names else None)
-    given: list[Role] = [role for role, _, _ in found]
-    roles, drawn = complete_split(files, given, shares=shares, seed=seed, where=shown(root))
-    check_trained(labels, roles, [shown(image) for _, _, image in found], where=shown(root))
-    if loose:
-        notes += (f"Images outside of class folders were left out: {len(loose)}, {shown(loose[0])} the first of them.",)
-    if others:
-        notes += (f"Files of other formats were left out: {len(others)}, {shown(others[0])} the first of them.",)
+    found = list_classes(root)
+    classes = sorted(set(found.labels))
+    label = torch.tensor([classes.index(name) for name in found.labels])
+    table = class_table(found.beside(attributes), classes) if attributes else ((), torch.zeros(0, 0), ())
+    names, matrix, notes = table
+    files = Files(found.images, preprocessing, label, matrix[label] if names else None)
+    roles, drawn = complete_split(files, found.roles, shares=shares, seed=seed, where=shown(root))
+    check_trained(found.labels, roles, [shown(image) for image in found.images], where=shown(root))
     spec = _spec(classes, preprocessing, names, matrix)
-    return Source(spec, by_role(files, roles), preprocessing, seed if drawn else None, drawn + notes)
+    return Source(spec, by_role(files, roles), preprocessing, seed if drawn else None, drawn + notes + found.notes)
 
 
 def _spec(classes: Sequence[str], frame: Preprocessing, names: tuple[str, ...], matrix: Tensor) -> DataSpec:
@@ -91,44 +84,12 @@ def _spec(classes: Sequence[str], frame: Preprocessing, names: tuple[str, ...], 
     )
 
 
-def _layout(root: Path) -> tuple[list[tuple[Role, str, Path]], list[Path]]:
-    """Role, class and path of each image, and the files of other formats."""
-    tops = subfolders(root)
-    split = [
-        top for top in tops if top.name in ROLE_NAMES and subfolders(top)
-    ]  # a class `train` holds images, not folders
-    if not split:
-        places = [("train", top) for top in tops]
-    else:
-        for top in tops:
-            if top not in split:
-                raise DataError(
-                    f"{shown(top)}: beside a folder {split[0].name!r} of class folders, this is not a role with class "
-                    f"folders in it.{near_miss(top.name, ROLE_NAMES)} Known: {', '.join(ROLE_NAMES)}."
-                )
-        places = [(ROLE_NAMES[top.name], place) for top in split for place in subfolders(top)]
-    found: list[tuple[Role, str, Path]] = []
-    others: list[Path] = []
-    for role, place in places:
-        images, rest = image_paths(place)
-        if not images:
-            raise DataError(f"{shown(place)}: this class folder holds no image; fill it or remove it.")
-        found += [(ROLE_NAMES[role], place.name, image) for image in images]
-        others += rest
-    if not found:
-        raise DataError(f"{shown(root)}: it holds no class folders with images; expected: <class>/<image>.")
-    return found, others
+def class_table(path: Path | zipfile.Path, classes: Sequence[str]) -> tuple[tuple[str, ...], Tensor, tuple[str, ...]]:
+    """Names of the attributes, P(attribute | class) with a row for each class in order, and notes.
 
-
-def _loose(root: Path) -> list[Path]:
-    """Images beside the class folders, which have no class."""
-    places = [root, *(top for top in subfolders(root) if top.name in ROLE_NAMES and subfolders(top))]
-    files = [entry for place in places for entry in listed(place) if os.path.isfile(entry)]
-    return [entry for entry in files if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")]
-
-
-def _class_table(path: Path, classes: Sequence[str]) -> tuple[tuple[str, ...], Tensor, tuple[str, ...]]:
-    """Names of the attributes, P(attribute | class) with a row for each class in order, and notes."""
+    Raises:
+        DataError: naming the first line that is not a class with numbers in 0..1, or a class without a row.
+    """
     header, *rows = read_csv(path)
     names = tuple(name.strip() for name in header[1][1:])
     if not names or len(set(names)) != len(names) or not all(names):

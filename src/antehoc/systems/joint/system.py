@@ -117,8 +117,6 @@ class Joint(System[JointOutput]):
         if spec.task != "single-label":
             raise RecipeError("the system joint takes one label per image, and these data have several.")
         settings = BackboneSettings.of(backbone)
-        if settings.frozen_stages:
-            raise RecipeError("frozen_stages: the system joint cannot freeze stages; leave it out.")
         self.spec, self.gating, self.budget = spec, gating, budget
         self.losses, self.look_again = tuple(losses), look_again
         self.absent = None if spec.absent is None else spec.classes.index(spec.absent)
@@ -131,7 +129,7 @@ class Joint(System[JointOutput]):
             options=settings.options,
             batch_norm=settings.batch_norm,
         )
-        self.classifier = Classifier(network, spec.task, gating)
+        self.classifier = Classifier(network, spec.task, gating, frozen_stages=settings.frozen_stages)
         self.explainer = ExplainerSettings.of(explainer).build(spec, gating, settings)
         self.distance = distance.build(len(spec.classes), network.head.in_features)
 
@@ -229,6 +227,9 @@ class Joint(System[JointOutput]):
         logits: Tensor = torch.func.functional_call(network, weights, (self.classifier.hide(image, 1 - gate),))
         network.train(training)
         return logits
+
+    def cacheable(self, parts: tuple[str, ...]) -> bool:
+        return parts == ("classifier",) and self.classifier.cacheable(parts)
 
     def learner(self, parts: tuple[str, ...]) -> Trainable[Any]:
         return self.classifier if parts == ("classifier",) else self
