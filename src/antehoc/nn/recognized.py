@@ -66,7 +66,7 @@ def _fits(name: str, shapes: dict[str, tuple[int, ...]]) -> bool:
             net, head = torchvision.models.get_model(plain, weights=None), "classifier"
         else:
             net = timm.create_model(name, pretrained=False)
-            head = net.pretrained_cfg["classifier"]
+            head = str(timm.get_pretrained_cfg_value(name, "classifier"))
     own = {key: tuple(value.shape) for key, value in net.state_dict().items() if not _beside(key, head)}
     return own == {key: shape for key, shape in shapes.items() if not _beside(key, head)}
 
