@@ -20,9 +20,7 @@ class Published(NamedTuple):
 def published(name: str) -> Published:
     """The published weights of a network of timm; asks the hub for them where its cache does not hold them."""
     config = timm.get_pretrained_cfg(name)
-    repository = str(config.hf_hub_id) if config and config.hf_hub_id else f"timm/{name}"
-    if "." not in repository and config and config.tag:
-        repository = f"timm/{name}.{config.tag}"
+    repository = f"timm/{name}.{config.tag}" if config and config.tag else f"timm/{name}"
     page = f"{constants.ENDPOINT}/{repository}"
     if isinstance(try_to_load_from_cache(repository, _FILE), str):
         return Published(page, True)

@@ -65,8 +65,8 @@ def _fits(name: str, shapes: dict[str, tuple[int, ...]]) -> bool:
         if library:
             net, head = torchvision.models.get_model(plain, weights=None), "classifier"
         else:
-            net = timm.create_model(name, pretrained=False)
-            head = str(timm.get_pretrained_cfg_value(name, "classifier"))
+            built: Any = timm.create_model(name, pretrained=False)
+            net, head = built, built.pretrained_cfg["classifier"]
     own = {key: tuple(value.shape) for key, value in net.state_dict().items() if not _beside(key, head)}
     return own == {key: shape for key, shape in shapes.items() if not _beside(key, head)}
 

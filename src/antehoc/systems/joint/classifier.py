@@ -78,8 +78,7 @@ class Classifier(Trainable[ClassifierOutput]):
         if self.frozen_stages and isinstance(self.network, GatedBackbone):
             last = self.network.backbone.finish(activations[0], self.frozen_stages)[-1]
             return ClassifierOutput(self.network.head(last.mean((2, 3))))
-        output: ClassifierOutput = self(*activations)
-        return output
+        return self.forward(*activations)
 
     def extra_repr(self) -> str:
         """Its settings: variants whose classifiers learn in another way share no phase."""
