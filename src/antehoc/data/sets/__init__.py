@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from antehoc.data.sets.cifar import cifar
 from antehoc.data.sets.cub import cub
 from antehoc.data.sets.cue_conflict import cue_conflict
 from antehoc.data.sets.folder import folder
+from antehoc.data.sets.idx import idx
 from antehoc.data.sets.manifest import manifest
 from antehoc.data.sets.shapes import shapes
 from antehoc.data.sets.triangles import triangles
@@ -17,6 +19,8 @@ DATASETS: dict[str, Callable[..., Source]] = {
     "cub": cub,
     "triangles": triangles,
     "cue-conflict": cue_conflict,
+    "idx": idx,
+    "cifar": cifar,
 }
 
 __all__ = ["DATASETS"]
