@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.data.test_idx import idx as packed_idx
 
 from antehoc.data.sets.idx import NAMES, idx
 from antehoc.data.splits import leaks
 from antehoc.errors import DataError
-from tests.data.test_idx import idx as packed_idx
 
 REAL = Path(os.environ.get("ANTEHOC_DATA", "/nowhere"))
 

@@ -8,8 +8,10 @@ from antehoc.data.sets.cue_conflict import cue_conflict
 from antehoc.data.sets.folder import folder
 from antehoc.data.sets.idx import idx
 from antehoc.data.sets.manifest import manifest
+from antehoc.data.sets.pets import pets
 from antehoc.data.sets.shapes import shapes
 from antehoc.data.sets.triangles import triangles
+from antehoc.data.sets.voc import voc
 from antehoc.data.source import Source
 
 DATASETS: dict[str, Callable[..., Source]] = {
@@ -21,6 +23,8 @@ DATASETS: dict[str, Callable[..., Source]] = {
     "cue-conflict": cue_conflict,
     "idx": idx,
     "cifar": cifar,
+    "pets": pets,
+    "voc": voc,
 }
 
 __all__ = ["DATASETS"]
