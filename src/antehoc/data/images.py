@@ -152,6 +152,19 @@ def read_indices(source: Path | Member, rgb: bool = False) -> NDArray[np.int64]:
         return np.asarray(picture).astype(np.int64)
 
 
+def image_size(source: Path | Member) -> tuple[int, int]:
+    """Width and height of an image, upright, in pixels; nothing is decoded.
+
+    Raises:
+        ImageError: if it is no image.
+    """
+    content = read_bytes(source)
+    with _decoding(shown(source), content):
+        picture = Image.open(BytesIO(content), formats=_FORMATS)
+        turned = _orientation(picture) >= 5
+        return (picture.height, picture.width) if turned else picture.size
+
+
 def _decode(source: bytes | Image.Image, where: str, content: bytes) -> Image.Image:
     with _decoding(where, content):
         picture = _loaded(Image.open(BytesIO(source), formats=_FORMATS) if isinstance(source, bytes) else source)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from antehoc.data.sets.cifar import cifar
+from antehoc.data.sets.coco import coco
 from antehoc.data.sets.cub import cub
 from antehoc.data.sets.cue_conflict import cue_conflict
 from antehoc.data.sets.folder import folder
@@ -25,6 +26,7 @@ DATASETS: dict[str, Callable[..., Source]] = {
     "cifar": cifar,
     "pets": pets,
     "voc": voc,
+    "coco": coco,
 }
 
 __all__ = ["DATASETS"]

@@ -1,7 +1,7 @@
 """`voc`: Pascal VOC 2007 and 2012, photographs with objects of 20 classes, several of which may be in one image.
 
 Images come with boxes, and where `SegmentationClass` has them with a class for every pixel. Its borders (255) are
-ignored: they belong to no object and are no background.
+ignored: they belong to no object and are no background. The labels of the test split of 2012 were never published.
 
 Source: Everingham, Van Gool, Williams, Winn and Zisserman, "The Pascal Visual Object Classes (VOC) Challenge",
 International Journal of Computer Vision 88, 2010.
@@ -53,10 +53,9 @@ def voc(
 ) -> Source:
     """Pascal VOC in its own layout, with several labels per image: 2007, 2012 or both.
 
-    Tested is the official test split of 2007 and the official val split of 2012, whole: the labels of its test split
-    were never published. Validation and calibration are drawn from what is left (trainval of 2007, train of 2012) by a
-    hash of each file's bytes, so that every class keeps its shares; training images that equal a test image are left
-    out.
+    The test role is the test split of 2007 and the val split of 2012, whole. Validation and calibration are drawn from
+    trainval of 2007 and train of 2012 by a hash of each file's bytes, so that every class keeps its shares; training
+    images that equal a test image are left out.
 
     Args:
         path: the folder `VOCdevkit`, `VOC2007` or `VOC2012`, one that holds it, or a zip of it.
@@ -78,15 +77,8 @@ def voc(
         DataError: where the copy is incomplete or damaged.
         ImageError: if a file that must be hashed cannot be read.
     """
-    if not years or not set(years) <= set(COUNTS):
-        raise DataError(f"voc: years are {' and '.join(map(str, COUNTS))}, one or both; got {list(years)}.")
     frame = preprocess(size, 3, fit, background, resize)
-    places = {place.name: place for place in find_places(path, ("JPEGImages",), _WHAT)}
-    found, notes = [], []
-    for year in sorted(set(years)):
-        own, note = _year(_of_year(places, year, path), year, "Segmentation" if segmented else "Main", difficult)
-        found += own
-        notes.append(note)
+    found, notes = _of_years(path, years, "Segmentation" if segmented else "Main", difficult)
     files = Files(
         [one.image for one in found],
         frame,
@@ -107,6 +99,19 @@ class _Found(NamedTuple):
     objects: list[Instance]
     map: ClassMap | None
     tested: bool
+
+
+def _of_years(path: str | Path, years: Sequence[int], lists: str, difficult: bool) -> tuple[list[_Found], list[str]]:
+    """The images of these years, and a note on each year."""
+    if not years or not set(years) <= set(COUNTS):
+        raise DataError(f"voc: years are {' and '.join(map(str, COUNTS))}, one or both; got {list(years)}.")
+    places = {place.name: place for place in find_places(path, ("JPEGImages",), _WHAT)}
+    found, notes = [], []
+    for year in sorted(set(years)):
+        own, note = _year(_of_year(places, year, path), year, lists, difficult)
+        found += own
+        notes.append(note)
+    return found, notes
 
 
 def _of_year(places: Mapping[str, Place], year: int, path: str | Path) -> Place:
