@@ -11,6 +11,7 @@ from antehoc.data.sets.idx import idx
 from antehoc.data.sets.manifest import manifest
 from antehoc.data.sets.pets import pets
 from antehoc.data.sets.shapes import shapes
+from antehoc.data.sets.textures import textures
 from antehoc.data.sets.triangles import triangles
 from antehoc.data.sets.voc import voc
 from antehoc.data.source import Source
@@ -27,6 +28,7 @@ DATASETS: dict[str, Callable[..., Source]] = {
     "pets": pets,
     "voc": voc,
     "coco": coco,
+    "textures": textures,
 }
 
 __all__ = ["DATASETS"]

@@ -1,15 +1,16 @@
 """`coco`: COCO and sets in its formats: photographs with objects of many classes, several of which are in one image.
 
 - `instances` is `annotations/instances_<split>.json`: boxes, and masks as outlines or run lengths.
-- `panoptic` is `annotations/panoptic_<split>.json` with its PNGs, or `segments.json`, a list of segments whose PNGs are in
-  `panoptic_rgb_ids/<split>/`: boxes and a map of classes. What can be counted (things) is an object, what cannot (stuff) is
-  background, and pixels without a segment are ignored.
-- `yolo` is a text file for each image, `<folder>/<split>/<name>.txt`, with a line for each object: its class and four numbers
-  (a box) or six and more (an outline), as shares of width and height. An empty file says that there is no object. Names of
-  classes come from `classes.json` (numbers to names, by folder), `<folder>/classes.txt` or `classes.txt`; without these
-  they are COCO's 80.
+- `panoptic` is `annotations/panoptic_<split>.json` with its PNGs, or `segments.json`, a list of segments whose PNGs are
+  in `panoptic_rgb_ids/<split>/`: boxes and a map of classes. What can be counted (things) is an object, what cannot
+  (stuff) is background, and pixels without a segment are ignored.
+- `yolo` is a text file for each image, `<folder>/<split>/<name>.txt`, with a line for each object: its class and four
+  numbers (a box) or six and more (an outline), as shares of width and height. An empty file says that there is no
+  object. Names of classes come from `classes.json` (numbers to names, by folder), `<folder>/classes.txt` or
+  `classes.txt`; without these they are COCO's 80.
 
-Images lie in `<split>/` or `images/<split>/`. Those that are not annotated are left out. Crowds of a class are objects of it.
+Images lie in `<split>/` or `images/<split>/`. Those that are not annotated are left out. Crowds of a class are objects
+of it.
 
 Source: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; Kirillov, He, Girshick, Rother and Dollár,
 "Panoptic Segmentation", CVPR 2019.
