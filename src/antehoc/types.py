@@ -48,6 +48,7 @@ class Batch(NamedTuple):
     attributes: Tensor  #: (B, N) in 0..1
     activations: tuple[Tensor, ...] = ()  #: what a frozen part would compute again: `System.activations(image)`
     mask: Tensor | None = None  #: (B, 1, H, W) in 0..1: where the object is; None where the data have no masks
+    valid: Tensor | None = None  #: (B, 1, H, W) bool: pixels that the data say something of; None where all of them
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from operator import floordiv, mod
 from typing import Literal
@@ -13,7 +14,6 @@ from torch import Tensor
 
 from antehoc.data.examples import THREADS, Examples, Files
 from antehoc.data.images import mask_to_tensor, read_image, to_tensor
-from antehoc.data.instances import union
 from antehoc.errors import RecipeError
 from antehoc.types import Batch
 
@@ -112,17 +112,27 @@ class Versions:
         hashes = self.examples.content_hashes()
         with ThreadPoolExecutor(THREADS) as pool:
             drawn = list(pool.map(self._drawn, versions, rows, [hashes[row] for row in rows]))
-        mask = torch.stack([mask for _, mask in drawn]) if self._masked else None
-        image = torch.stack([image for image, _ in drawn])
-        return Batch(image, self.examples.labels[rows], self.examples.attributes[rows], mask=mask)
+        image = torch.stack([image for image, *_ in drawn])
+        mask, ignored = (
+            torch.stack([one[number] for one in drawn]) if there else None
+            for number, there in ((1, self._masked), (2, self.examples.has_ignored))
+        )
+        valid = None if ignored is None else ignored < 0.5
+        if mask is not None and valid is not None:
+            mask = mask * valid
+        return Batch(image, self.examples.labels[rows], self.examples.attributes[rows], mask=mask, valid=valid)
 
-    def _drawn(self, version: int, row: int, digest: bytes) -> tuple[Tensor, Tensor]:
-        """One version of an image and of its mask; the mask is empty where the data have none."""
+    def _drawn(self, version: int, row: int, digest: bytes) -> tuple[Tensor, Tensor, Tensor]:
+        """One version of an image, of its mask and of what is ignored; empty where the data have none."""
         picture, frame = read_image(self.examples.paths[row]), self.examples.preprocessing
-        mask = union(self.examples.objects([row])[0], picture.size) if self._masked else None
+        sheets = (
+            self.examples.sheet(row, None, picture.size) if self._masked else None,
+            self.examples.unsaid(row, picture.size) if self.examples.has_ignored else None,
+        )
         if version:
             seed = int.from_bytes(blake2b(repr((self.seed, version, digest)).encode(), digest_size=7).digest())
-            picture = augment(picture, self.kind, frame.height, frame.width, seed)
-            mask = mask and augment(mask, self.kind, frame.height, frame.width, seed)  # of one size: the same draws
-            frame = replace(frame, resize=None)  # it has its size
-        return to_tensor(picture, frame), mask_to_tensor(mask, frame) if mask else torch.empty(0)
+            change = partial(augment, kind=self.kind, height=frame.height, width=frame.width, seed=seed)
+            picture, sheets = change(picture), (sheets[0] and change(sheets[0]), sheets[1] and change(sheets[1]))
+            frame = replace(frame, resize=None)  # it has its size; of one size, all are drawn alike
+        mask, ignored = (torch.empty(0) if sheet is None else mask_to_tensor(sheet, frame) for sheet in sheets)
+        return to_tensor(picture, frame), mask, ignored

@@ -15,8 +15,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from antehoc.data.archives import FileSource, read_bytes
+from antehoc.data.class_maps import ClassMap
 from antehoc.data.images import mask_to_tensor, read_image, to_tensor
-from antehoc.data.instances import Instance, Objects, drawn_objects, first_boxes, one_each, union
+from antehoc.data.instances import Instance, Objects, drawn_objects, one_each
+from antehoc.data.located import Located, Sheet
 from antehoc.data.preprocessing import Preprocessing
 from antehoc.errors import DataError
 from antehoc.types import Batch
@@ -37,7 +39,7 @@ class Fetched(Protocol):
     def batch(self, indices: Sequence[int]) -> Batch: ...
 
 
-class Examples(Dataset[Batch], ABC):
+class Examples(Located, Dataset[Batch], ABC):
     """Images with their labels and attributes, in a fixed order.
 
     A torch `DataLoader` with an identity `collate_fn` fetches whole batches from it.
@@ -51,10 +53,8 @@ class Examples(Dataset[Batch], ABC):
     """
 
     labels: Tensor
-    labels_known: bool
     attributes: Tensor
     groups: tuple[str, ...] | None = None
-    _objects: Objects | None
 
     def __init__(
         self, count: int, labels: Tensor | None, attributes: Tensor | None, objects: Objects | None = None
@@ -88,35 +88,16 @@ class Examples(Dataset[Batch], ABC):
     def select(self, indices: Sequence[int]) -> "Examples":
         """These images alone, in this order."""
 
-    def objects(self, indices: Sequence[int]) -> list[list[Instance]]:
-        """The objects in each of these images; none where the data do not say."""
-        return [[] if self._objects is None else list(self._objects[index]) for index in indices]
-
-    @property
-    def boxes(self) -> Tensor | None:
-        """(n, 4) the box of each image's first object, in pixels; zeros for none; None where the data give no box."""
-        return first_boxes(self._objects)
-
-    def object_masks(self, indices: Sequence[int]) -> Tensor | None:
-        """Where the objects are in each image, (B, 1, H, W) in 0..1; None where the data do not say.
-
-        It is the union of all objects of an image, and goes through the preprocessing of the image: 0.5 says that half
-        of the pixel belongs to an object. An object's mask overrides its box.
-
-        Raises:
-            ImageError: if an image or a mask cannot be read.
-            DataError: if a mask file has not the size of its image, or is not white where the object is.
-        """
-        return None
-
     def batch(self, indices: Sequence[int]) -> Batch:
-        """These images, in this order, with their labels, attributes and masks.
+        """These images, in this order, with their labels, attributes, masks and valid pixels.
 
         Raises:
             ImageError: if one of them cannot be read.
         """
         rows = torch.as_tensor(indices, dtype=torch.int64)
-        return Batch(self.images(indices), self.labels[rows], self.attributes[rows], mask=self.object_masks(indices))
+        image, label, attributes = self.images(indices), self.labels[rows], self.attributes[rows]
+        mask, valid = self._seen(indices)
+        return Batch(image, label, attributes, mask=mask, valid=valid)
 
     def _selected(self: E, indices: Sequence[int]) -> E:
         """A copy with the labels, attributes and objects of these images; what else belongs to them is still whole."""
@@ -124,6 +105,7 @@ class Examples(Dataset[Batch], ABC):
         chosen = copy(self)
         chosen.labels, chosen.attributes = self.labels[rows], self.attributes[rows]
         chosen._objects = None if self._objects is None else tuple(self._objects[index] for index in indices)
+        chosen._maps = None if self._maps is None else tuple(self._maps[index] for index in indices)
         chosen.groups = None if self.groups is None else tuple(self.groups[index] for index in indices)
         return chosen
 
@@ -193,17 +175,15 @@ class Tensors(Examples):
         pictures = picked.permute(0, 2, 3, 1).squeeze(3).numpy()  # squeeze: Pillow takes gray as (H, W)
         return torch.stack([to_tensor(Image.fromarray(picture), self._preprocessing) for picture in pictures])
 
-    def object_masks(self, indices: Sequence[int]) -> Tensor | None:
-        if self._objects is None:
-            return None
+    def _drawn(self, sheets: Sequence[tuple[int, Sheet]]) -> Tensor:
         height, width = self.image.shape[2:]
         frame = self._preprocessing
-        if not len(indices):
-            return torch.zeros(0, 1, height, width)
-        sheets = [union(self._objects[index], (width, height)) for index in indices]
+        if not len(sheets):
+            return torch.zeros(0, 1, *((frame.height, frame.width) if frame else (height, width)))
+        drawn = [draw((width, height)) for _, draw in sheets]
         if frame is None:
-            return torch.stack([torch.from_numpy(np.array(sheet))[None] for sheet in sheets]).float() / 255
-        return torch.stack([mask_to_tensor(sheet, frame) for sheet in sheets])
+            return torch.stack([torch.from_numpy(np.array(sheet))[None] for sheet in drawn]).float() / 255
+        return torch.stack([mask_to_tensor(sheet, frame) for sheet in drawn])
 
     def names(self, indices: Sequence[int]) -> list[str]:
         if isinstance(self._names, str):
@@ -244,6 +224,7 @@ class Files(Examples):
         parts: Tensor | None = None,
         part_names: Sequence[str] = (),
         groups: Sequence[str] | None = None,
+        maps: Sequence[ClassMap | None] | None = None,
     ) -> None:
         """Hold paths; no file is opened.
 
@@ -258,9 +239,12 @@ class Files(Examples):
             parts: (n, P, 3), x and y in pixels of the files, and whether the part is visible.
             part_names: of the P parts.
             groups: the name of each image's group, empty where it has none.
+            maps: the class of every pixel of each image, or None where that is not known; it overrides the objects.
         Raises:
             DataError: if the parts do not line up.
         """
+        if maps is not None and len(maps) != len(paths):
+            raise DataError(f"{len(paths)} images need as many maps of classes, or none; got {len(maps)}.")
         if (boxes is not None and boxes.shape != (len(paths), 4)) or (masks is not None and len(masks) != len(paths)):
             raise DataError(f"{len(paths)} images need as many boxes (n, 4) and masks, or none.")
         if groups is not None and len(groups) != len(paths):
@@ -275,6 +259,7 @@ class Files(Examples):
             self._objects = one_each(len(paths), boxes, masks, self.labels if self.labels_known else None)
         self.paths = tuple(paths)
         self.groups = None if groups is None else tuple(groups)
+        self._maps = None if maps is None else tuple(maps)
         self.parts = parts
         self.part_names = tuple(part_names)
         self.preprocessing = preprocessing
@@ -287,23 +272,20 @@ class Files(Examples):
         with ThreadPoolExecutor(THREADS) as pool:
             return torch.stack(list(pool.map(self._image, indices)))
 
-    def object_masks(self, indices: Sequence[int]) -> Tensor | None:
-        if self._objects is None:
-            return None
-        if not len(indices):
+    def _drawn(self, sheets: Sequence[tuple[int, Sheet]]) -> Tensor:
+        if not len(sheets):
             return torch.zeros(0, 1, self.preprocessing.height, self.preprocessing.width)
         with ThreadPoolExecutor(THREADS) as pool:
-            return torch.stack(list(pool.map(self._mask, indices)))
+            return torch.stack(list(pool.map(lambda one: self._framed(*one), sheets)))
 
     def _image(self, index: int) -> Tensor:
         picture = read_image(self.paths[index])
         self._sizes[int(index)] = picture.size
         return to_tensor(picture, self.preprocessing)
 
-    def _mask(self, index: int) -> Tensor:
-        assert self._objects is not None
+    def _framed(self, index: int, draw: Sheet) -> Tensor:
         size = self._sizes.get(int(index)) or read_image(self.paths[index]).size
-        return mask_to_tensor(union(self._objects[index], size), self.preprocessing)
+        return mask_to_tensor(draw(size), self.preprocessing)
 
     def names(self, indices: Sequence[int]) -> list[str]:
         return [str(self.paths[index]) for index in indices]

@@ -4,13 +4,16 @@ import gzip
 import math
 import os
 import zlib
-from io import BufferedIOBase
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from antehoc.data.archives import FileSource, Member, read_bytes
 from antehoc.errors import DataError, shown
 
 LIMIT_BYTES = 2**32  #: of an idx file, unpacked
@@ -21,11 +24,11 @@ _TEST_IMAGES = ("t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz")
 _PLACES = ("", "raw", "MNIST/raw", "FashionMNIST/raw")  # the last two are torchvision's
 
 
-def read_idx(path: str | Path) -> NDArray[Any]:
+def read_idx(path: str | FileSource) -> NDArray[Any]:
     """The array in an idx file, raw or packed with gzip.
 
     Args:
-        path: the file.
+        path: the file, or a member of a zip archive.
     Returns:
         The array, in the byte order of this machine.
     Raises:
@@ -33,12 +36,10 @@ def read_idx(path: str | Path) -> NDArray[Any]:
     Source:
         LeCun, Cortes and Burges, "The MNIST database of handwritten digits", section "The IDX file format".
     """
-    path = Path(path)
+    path = Path(path) if isinstance(path, str) else path
     where = shown(path)
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == _GZIP
-        with gzip.open(path) if packed else path.open("rb") as file:
+        with _opened(path) as file:
             kind, shape, dimensions = _header(file, where)
             size = math.prod(shape) * kind.itemsize
             if size > LIMIT_BYTES:
@@ -95,6 +96,16 @@ def idx_files(folder: Path) -> list[Path]:
     """The files of test images in a folder, itself or where torchvision puts them."""
     # os.path: a folder that may not be entered holds none, where Path.is_file would raise
     return [file for place in _PLACES for name in _TEST_IMAGES if os.path.isfile(file := folder / place / name)]
+
+
+@contextmanager
+def _opened(path: FileSource) -> Iterator[BufferedIOBase]:
+    """The unpacked content of a file."""
+    with ExitStack() as stack:
+        raw: BinaryIO = BytesIO(read_bytes(path)) if isinstance(path, Member) else stack.enter_context(path.open("rb"))
+        packed = raw.read(2) == _GZIP
+        raw.seek(0)
+        yield cast(BufferedIOBase, gzip.GzipFile(fileobj=raw) if packed else raw)
 
 
 def _header(file: BufferedIOBase, where: str) -> tuple[np.dtype[Any], list[int], int]:

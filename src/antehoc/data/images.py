@@ -1,7 +1,8 @@
 """Images as they come, brought to what a model takes: any usual format, size and mode in, a tensor in 0..1 out."""
 
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +11,7 @@ from threading import Lock
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -132,15 +134,66 @@ def load_image(source: str | Path | Member | bytes, preprocessing: Preprocessing
     return to_tensor(read_image(source), preprocessing)
 
 
+def read_indices(source: Path | Member, rgb: bool = False) -> NDArray[np.int64]:
+    """The numbers in a PNG that holds numbers, not a picture: those of its palette or its gray levels, unchanged.
+
+    Args:
+        source: a file's path, or a member of a zip archive.
+        rgb: the number of a pixel is R + 256 G + 65536 B.
+    Returns:
+        (height, width).
+    Raises:
+        ImageError: if it is no complete PNG, or holds no numbers: colors where `rgb` is not asked for, or the reverse.
+    """
+    where, content = shown(source), read_bytes(source)
+    with _decoding(where, content):
+        picture = _loaded(Image.open(BytesIO(content), formats=("PNG",)))
+        if rgb and picture.mode in ("RGB", "RGBA"):
+            levels = np.asarray(picture, np.int64)
+            return levels[..., 0] + 256 * levels[..., 1] + 65536 * levels[..., 2]
+        if rgb or not (picture.mode in ("P", "L", "1") or picture.mode.startswith("I")):
+            wanted = "colors (mode RGB)" if rgb else "numbers (palette or gray)"
+            raise ImageError(f"{where}: a PNG of {wanted} is needed; got one of mode {picture.mode}.")
+        return np.asarray(picture).astype(np.int64)
+
+
+def image_size(source: Path | Member) -> tuple[int, int]:
+    """Width and height of an image, upright, in pixels; nothing is decoded.
+
+    Raises:
+        ImageError: if it is no image.
+    """
+    content = read_bytes(source)
+    with _decoding(shown(source), content):
+        picture = Image.open(BytesIO(content), formats=_FORMATS)
+        turned = _orientation(picture) >= 5
+        return (picture.height, picture.width) if turned else picture.size
+
+
 def _decode(source: bytes | Image.Image, where: str, content: bytes) -> Image.Image:
+    with _decoding(where, content):
+        picture = _loaded(Image.open(BytesIO(source), formats=_FORMATS) if isinstance(source, bytes) else source)
+        orientation = _orientation(picture)
+        plain = _plain(picture, where)
+    if orientation in _UPRIGHT:
+        plain = plain.transpose(_UPRIGHT[orientation])
+    plain.info = {}  # or its EXIF would turn it again when it is read again
+    return plain
+
+
+def _loaded(picture: Image.Image) -> Image.Image:
+    if picture.width * picture.height > LIMIT_PX:  # nothing is decoded yet
+        raise Image.DecompressionBombError
+    picture.load()
+    return picture
+
+
+@contextmanager
+def _decoding(where: str, content: bytes) -> Iterator[None]:
+    """Turns every error of a damaged file into one sentence, and hides Pillow's warnings."""
     with _quiet:
         try:
-            picture = Image.open(BytesIO(source), formats=_FORMATS) if isinstance(source, bytes) else source
-            if picture.width * picture.height > LIMIT_PX:  # nothing is decoded yet
-                raise Image.DecompressionBombError
-            picture.load()
-            orientation = _orientation(picture)
-            plain = _plain(picture, where)
+            yield
         except ImageError:
             raise
         except Image.DecompressionBombError as error:
@@ -150,10 +203,6 @@ def _decode(source: bytes | Image.Image, where: str, content: bytes) -> Image.Im
         # damaged files make Pillow raise errors of every kind, SyntaxError and struct.error among them
         except Exception as error:
             raise ImageError(f"{where}: {_fault(content, error)}") from error
-    if orientation in _UPRIGHT:
-        plain = plain.transpose(_UPRIGHT[orientation])
-    plain.info = {}  # or its EXIF would turn it again when it is read again
-    return plain
 
 
 def _fault(content: bytes, error: Exception) -> str:

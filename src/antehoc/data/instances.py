@@ -10,6 +10,7 @@ from torch import Tensor
 
 from antehoc.data.archives import FileSource
 from antehoc.data.images import read_image
+from antehoc.data.outlines import Outlines, RunLengths
 from antehoc.errors import DataError, shown
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -21,7 +22,8 @@ class Instance(NamedTuple):
     box: Box | None = (
         None  #: x0, y0, x1, y1 in pixels of the upright file, or of the image as held; far edges exclusive
     )
-    mask: FileSource | Tensor | None = None  #: as large as the image: a file, or uint8 (H, W), 255 where the object is
+    #: as large as the image: a file, uint8 (H, W) with 255 where the object is, or outlines that are filled
+    mask: FileSource | Tensor | Outlines | RunLengths | None = None
     label: int | None = None  #: its class, a number into the classes
 
 
@@ -94,6 +96,8 @@ def union(objects: Sequence[Instance], size: tuple[int, int]) -> Image.Image:
     for one in objects:
         if isinstance(one.mask, Tensor):
             sheet = ImageChops.lighter(sheet, Image.fromarray(one.mask.numpy()))
+        elif isinstance(one.mask, Outlines | RunLengths):
+            sheet = ImageChops.lighter(sheet, one.mask.sheet(size))
         elif one.mask is not None:
             sheet = ImageChops.lighter(sheet, _read_mask(one.mask, size))
         elif one.box is not None:

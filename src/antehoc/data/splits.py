@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
+
 from antehoc.data.examples import Examples, Files
 from antehoc.data.strata import label_sets, stratified, together
 from antehoc.errors import DataError, near_miss
@@ -104,6 +106,66 @@ def check_groups(groups: Sequence[str], roles: Sequence[Role], *, where: str) ->
                 f"{where}: the group {group!r} has images in {other} and in {role}; keep a group in one role, or leave"
                 " the split out."
             )
+
+
+def official_roles(
+    examples: Examples,
+    tested: Sequence[bool],
+    *,
+    validation: float,
+    calibration: float,
+    share: float = 1.0,
+    seed: int,
+    where: str,
+) -> tuple[dict[Role, Examples], tuple[str, ...]]:
+    """Roles for a data set with a test split of its own, which is kept whole; the others are drawn from the rest.
+
+    Validation and calibration are drawn class by class, in an order by a seeded hash of each image's bytes
+    (`stratified`); equal images share a role. Images of the rest that equal a test image are left out.
+
+    Args:
+        examples: all images, with their labels.
+        tested: which of them are the test split.
+        validation, calibration: shares of the rest, 0 for none.
+        share: of the rest that is used at all, above 0 and at most 1.
+        seed: another seed draws other images.
+        where: what a message puts in front.
+    Returns:
+        The images of each role, and notes of what was drawn and left out.
+    Raises:
+        DataError: if the shares cannot be used, or a split has no image.
+        ImageError: if a file that must be hashed cannot be read.
+    """
+    check_held_out(where, validation, calibration)
+    if not 0 < share <= 1:
+        raise DataError(f"{where}: share, of the train split, is above 0 and at most 1; got {share}.")
+    hashes = examples.content_hashes()
+    test = [index for index, own in enumerate(tested) if own]
+    seen = {hashes[index] for index in test}
+    rest = [index for index, own in enumerate(tested) if not own]
+    trained = [index for index in rest if hashes[index] not in seen]
+    if not test or not trained:
+        missing = "test" if not test else "train"
+        raise DataError(f"{where}: its {missing} split has no image; use a complete copy.")
+    parts: dict[Role | None, float] = {
+        "train": share * (1 - validation - calibration),
+        "validation": share * validation,
+        "calibration": share * calibration,
+        None: 1 - share,
+    }
+    wanted = [role for role, own in parts.items() if own > 0]
+    own = [hashes[index] for index in trained]
+    labels = label_sets(examples.labels[torch.as_tensor(trained)])
+    drawn = stratified(own, labels, together(own), [parts[role] for role in wanted], seed=seed)
+    roles: dict[Role, Examples] = {}
+    for role in ROLES:
+        of_role = [index for index, part in zip(trained, drawn, strict=True) if wanted[part] == role]
+        roles[role] = examples.select(test if role == "test" else of_role)
+    counts = ", ".join(f"{len(roles[role]):,} {role}" for role in ROLES)
+    notes = [f"The train split was drawn apart by a hash of each image's bytes (seed {seed}), test is whole: {counts}."]
+    if doubled := len(rest) - len(trained):
+        notes.append(f"Images of the train split that equal a test image were left out: {doubled}.")
+    return roles, tuple(notes)
 
 
 def check_held_out(where: str, validation: float, calibration: float) -> None:

@@ -69,8 +69,10 @@ class Training(L.LightningModule):
         if not batch.activations and views(self.phase.augment) > 1:
             generator = torch.Generator().manual_seed(mix(self.seed, self.number, self.current_epoch, index))
             turn = int(torch.randint(views(self.phase.augment), (), generator=generator))
-            mask = None if batch.mask is None else view(batch.mask, self.phase.augment, turn)
-            batch = batch._replace(image=view(batch.image, self.phase.augment, turn), mask=mask)
+            mask, valid = (
+                None if part is None else view(part, self.phase.augment, turn) for part in (batch.mask, batch.valid)
+            )
+            batch = batch._replace(image=view(batch.image, self.phase.augment, turn), mask=mask, valid=valid)
         return self._step("train", batch, last=index + 1 == self.trainer.num_training_batches)
 
     def validation_step(self, batch: Batch, index: int) -> Tensor:

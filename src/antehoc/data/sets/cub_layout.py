@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from antehoc.data.archives import FileSource, Member, listed, read_bytes
+from antehoc.data.archives import listed
+from antehoc.data.places import Place
 from antehoc.errors import DataError, out_of_reach, shown
 
 Numbers = NDArray[np.float64]
@@ -20,27 +21,8 @@ _TARS = (".tgz", ".tar.gz", ".tar")
 
 
 @dataclass(frozen=True)
-class Copy:
-    """A copy of the set: a folder, or a zip archive with what its names begin with and the names it has."""
-
-    root: Path
-    prefix: str = ""
-    members: frozenset[str] | None = None
-
-    @property
-    def where(self) -> str:
-        return shown(self.root)
-
-    def file(self, name: str) -> FileSource:
-        if self.members is None:
-            return self.root / name
-        return Member(self.root, posixpath.normpath(self.prefix + name))
-
-    def has(self, name: str) -> bool:
-        source = self.file(name)
-        if self.members is None or isinstance(source, Path):
-            return os.path.isfile(self.root / name)
-        return source.name in self.members
+class Copy(Place):
+    """A copy of the set, and the tables in it."""
 
     def names(self, name: str) -> dict[int, str]:
         """The names in a file, by their numbers, in the order of these."""
@@ -77,11 +59,7 @@ class Copy:
         return result if items else result[:, 0]
 
     def _read(self, name: str) -> bytes:
-        if not self.has(name):
-            raise DataError(f"{self.where}: {name} is missing; CUB-200-2011 in its own layout has it.")
-        if not (content := read_bytes(self.file(name))).strip():
-            raise DataError(f"{shown(self.file(name))}: the file is empty; use a complete copy.")
-        return content
+        return self.read(name, "CUB-200-2011")
 
 
 def open_copy(path: Path) -> Copy:
