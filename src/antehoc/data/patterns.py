@@ -65,7 +65,7 @@ FOREGROUND: Mapping[str, Pattern] = {
     "zigzag": lambda u, v, _: (_wave(u + _wave(v)) > 0.5) * 1.0,
     "mesh": lambda u, v, _: ((u % 1 < 0.25) | (v % 1 < 0.25)) * 1.0,
     "grain": lambda u, v, lattice: _noise(4 * u, 4 * v, lattice),
-    "blotches": lambda u, v, lattice: (_noise(u, v, lattice) > 0.5) * 1.0,
+    "blotches": lambda u, v, lattice: (_noise(1.6 * u, 1.6 * v, lattice) > 0.5) * 1.0,
 }  #: the patterns of objects, by name
 
 BACKGROUND: Mapping[str, Pattern] = {
