@@ -34,7 +34,9 @@ def test_fortran_order_is_kept():
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
-@pytest.mark.parametrize("function", [os.mkdir, eval, getattr, pickle.loads, np.load, np.frombuffer], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "function", [os.mkdir, eval, getattr, pickle.loads, np.load, np.frombuffer], ids=lambda one: one.__name__
+)
 def test_nothing_is_executed(protocol, function, tmp_path):
     ran = tmp_path / "ran"
     argument = str(ran) if function is os.mkdir else f"__import__('os').mkdir({str(ran)!r})"

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from hashlib import blake2b
 from operator import floordiv, mod
 from typing import Literal
@@ -131,8 +130,9 @@ class Versions:
         )
         if version:
             seed = int.from_bytes(blake2b(repr((self.seed, version, digest)).encode(), digest_size=7).digest())
-            change = partial(augment, kind=self.kind, height=frame.height, width=frame.width, seed=seed)
-            picture, sheets = change(picture), (sheets[0] and change(sheets[0]), sheets[1] and change(sheets[1]))
+            how = self.kind, frame.height, frame.width, seed  # the same for image, mask and what is ignored
+            picture = augment(picture, *how)
+            sheets = sheets[0] and augment(sheets[0], *how), sheets[1] and augment(sheets[1], *how)
             frame = replace(frame, resize=None)  # it has its size; of one size, all are drawn alike
         mask, ignored = (torch.empty(0) if sheet is None else mask_to_tensor(sheet, frame) for sheet in sheets)
         return to_tensor(picture, frame), mask, ignored
