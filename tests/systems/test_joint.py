@@ -13,7 +13,8 @@ from antehoc.schema import build
 from antehoc.systems import Joint
 from antehoc.systems.joint import JointOutput
 from antehoc.systems.joint.losses import share_outside as outside
-from antehoc.systems.settings import regrouped
+from antehoc.systems.joint.settings import GatingSettings
+from antehoc.systems.settings import BackboneSettings, regrouped
 from antehoc.training.phases import freeze, set_modes
 from antehoc.types import Batch, DataSpec
 
@@ -485,3 +486,34 @@ def test_the_paper_form_is_the_published_network():
 def test_what_does_not_fit_is_said(spec, changes, says):
     with pytest.raises(RecipeError, match=says):
         joint(spec, **changes)
+
+
+def test_frozen_stages_give_what_the_whole_classifier_gives_and_never_learn():
+    spec = DataSpec(("cat", "fox"), 3, 16, 16)
+    system = Joint(spec, backbone=BackboneSettings("tiny", frozen_stages=2), explainer="none", losses=("label",))
+    image = torch.rand(4, 3, 16, 16)
+    classifier = system.learner(("classifier",)).eval()
+    assert_close(classifier.from_activations(classifier.activations(image)).logits, classifier(image).logits)
+    assert system.cacheable(("classifier",))
+    assert not system.cacheable(("classifier", "explainer"))
+    system.train()
+    system.classifier.requires_grad_(True)
+    stages = system.classifier.network.backbone.stages
+    assert [any(p.requires_grad for p in stage.parameters()) for stage in stages] == [False, False, True]
+    assert [stage[1].training for stage in stages] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"backbone": BackboneSettings("tiny", frozen_stages=3)}, "frozen_stages: 0 to 2 of this backbone; got 3"),
+        ({"backbone": BackboneSettings("vgg", frozen_stages=1)}, "joint freezes stages of a backbone"),
+        (
+            {"backbone": BackboneSettings("tiny", frozen_stages=1), "gating": GatingSettings(at="first")},
+            "joint freezes stages of a backbone",
+        ),
+    ],
+)
+def test_stages_that_cannot_be_frozen_are_refused(arguments, message):
+    with pytest.raises(RecipeError, match=message):
+        Joint(DataSpec(("cat", "fox"), 3, 16, 16), **arguments)
