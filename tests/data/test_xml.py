@@ -1,8 +1,8 @@
 import pytest
-from tests.data.sets.layouts import annotation
 
 from antehoc.data.xml import read_objects
 from antehoc.errors import DataError
+from data.sets.layouts import annotation
 
 
 def test_objects_have_boxes_from_zero_on_and_flags():

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.test_batches import Reached
 
 from antehoc.data.sets.cifar import cifar
 from antehoc.data.splits import leaks
 from antehoc.errors import DataError
+from data.test_batches import Reached
 
 
 def batch(count, seed, **labels):

@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.sets.layouts import REAL, needs_data, packed
 
 from antehoc.data.sets.coco import coco
 from antehoc.data.sets.coco_formats import THINGS
 from antehoc.data.splits import leaks
 from antehoc.errors import DataError
+from data.sets.layouts import REAL, needs_data, packed
 
 CATEGORIES = [{"id": 3, "name": "car", "isthing": 1}, {"id": 1, "name": "person", "isthing": 1}]
 CATEGORIES += [{"id": 95, "name": "bridge", "isthing": 0}]

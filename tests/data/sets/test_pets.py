@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.data.sets.layouts import REAL, annotation, needs_data, packed
 
 from antehoc.data.sets.pets import pets
 from antehoc.data.splits import leaks
 from antehoc.errors import DataError
+from data.sets.layouts import REAL, annotation, needs_data, packed
 
 BREEDS = {"Abyssinian": (1, 1), "Sphynx": (34, 1), "great_pyrenees": (16, 2)}
 TRAIN, TEST = 10, 3  # images of each breed

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.data.sets.layouts import REAL, needs_data, packed
 
 from antehoc.data.patterns import BACKGROUND, FOREGROUND, NUMBERS, draw_pattern
 from antehoc.data.sets.textures import SHAPES, textures
 from antehoc.data.splits import leaks
 from antehoc.errors import DataError
+from data.sets.layouts import REAL, needs_data, packed
 
 SMALL = {"size": 32, "train": 40, "validation": 8, "calibration": 8, "test": 16}
 SIZES = {"train": 40, "validation": 8, "calibration": 8, "test": 16}

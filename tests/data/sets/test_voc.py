@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.sets.layouts import REAL, annotation, needs_data, packed
 
 from antehoc.data.sets.voc import CLASSES, voc
 from antehoc.data.splits import leaks
 from antehoc.errors import DataError
+from data.sets.layouts import REAL, annotation, needs_data, packed
 
 CAT, DOG, CAR = (CLASSES.index(name) for name in ("cat", "dog", "car"))
 
