@@ -2,14 +2,16 @@
 
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from antehoc.data.archives import SUFFIXES, FileSource, image_paths, listed, packed, subfolders
 from antehoc.data.splits import ROLE_NAMES
 from antehoc.errors import DataError, near_miss, shown
 from antehoc.types import Role
+
+_Entry = TypeVar("_Entry")
 
 
 class ClassFolders(NamedTuple):
@@ -86,10 +88,7 @@ def _on_disk(root: Path) -> ClassFolders:
 
 def _packed(root: Path) -> ClassFolders:
     every = packed(root)
-    named = {tuple(member.name.split("/")): (member, is_image) for member, is_image in every}
-    top = ""
-    while (wrapper := _wrapper(named)) and wrapper not in ROLE_NAMES:  # as a zip of a folder has it
-        named, top = {parts[1:]: own for parts, own in named.items()}, f"{top}{wrapper}/"
+    named, top = unwrapped({tuple(member.name.split("/")): (member, is_image) for member, is_image in every})
     folders = {parts[0] for parts in named if len(parts) > 1}
     split = {parts[0] for parts in named if len(parts) > 2 and parts[0] in ROLE_NAMES}
     _check_split(sorted(split), sorted(folders), root)
@@ -109,10 +108,24 @@ def _packed(root: Path) -> ClassFolders:
     )
 
 
-def _wrapper(named: Mapping[tuple[str, ...], object]) -> str | None:
-    """The one folder that holds all others, if there is one with folders in it."""
-    tops = {parts[0] for parts in named}
-    return tops.pop() if len(tops) == 1 and any(len(parts) > 2 for parts in named) else None
+def unwrapped(
+    named: Mapping[tuple[str, ...], _Entry], classes: Collection[str] = ()
+) -> tuple[dict[tuple[str, ...], _Entry], str]:
+    """Entries by their path without the folders that only hold one other, as a zip of a folder has it.
+
+    Args:
+        named: by the parts of their path.
+        classes: folders of these names are not taken off.
+    Returns:
+        The entries, and the path of what was taken off, empty or with a slash at its end.
+    """
+    found, path = dict(named), ""
+    while len(tops := {parts[0] for parts in found}) == 1 and any(len(parts) > 2 for parts in found):
+        (top,) = tops
+        if top in ROLE_NAMES or top in classes:
+            break
+        found, path = {parts[1:]: own for parts, own in found.items()}, f"{path}{top}/"
+    return found, path
 
 
 def _check_split(split: list[str], folders: list[str], root: Path) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 from antehoc.data.archives import FileSource, named_images
+from antehoc.data.class_folders import unwrapped
 from antehoc.data.examples import THREADS, Files
 from antehoc.data.images import read_image
 from antehoc.data.preprocessing import Preprocessing
@@ -147,9 +148,7 @@ def _from_table(path: Path) -> _Found:
 
 
 def _from_folders(path: Path, classes: Collection[str]) -> _Found:
-    named = {tuple(name.split("/")): image for name, image in named_images(path).items()}
-    while (top := _wrapper(named)) and top not in classes and top not in ROLE_NAMES:  # as a zip of a folder has it
-        named = {parts[1:]: image for parts, image in named.items()}
+    named, _ = unwrapped({tuple(name.split("/")): image for name, image in named_images(path).items()}, classes)
     inner = [parts for parts in named if len(parts) > 1]
     if not inner:
         raise DataError(f"{shown(path)}: its images have no labels; put each in a folder with the name of its class.")
@@ -168,12 +167,6 @@ def _from_folders(path: Path, classes: Collection[str]) -> _Found:
         first = shown("/".join(loose[0]))
         notes = [f"Images outside of class folders were left out: {len(loose)}, {first} the first."]
     return _Found([named[parts] for parts in inner], [parts[int(split)] for parts in inner], roles, tuple(notes))
-
-
-def _wrapper(named: Mapping[tuple[str, ...], FileSource]) -> str | None:
-    """The one folder that holds all others, if there is one with folders in it."""
-    tops = {parts[0] for parts in named}
-    return tops.pop() if len(tops) == 1 and all(len(parts) > 2 for parts in named) else None
 
 
 def _calibration(found: _Found, path: Path) -> _Found:

@@ -39,7 +39,7 @@ def test_training_images_are_shared_out_and_test_images_kept(digits):
     assert source.roles["test"].batch(range(6)).image.equal(images[30:, None].float() / 255)
     assert source.roles["test"].labels.tolist() == labels[30:].tolist()
     assert sum(len(examples) for examples in source.roles.values()) == 35
-    assert "Training images that equal a test image were left out: 1." in source.notes
+    assert "Images of the train split that equal a test image were left out: 1." in source.notes
     assert leaks(source.roles) == []
     train = source.roles["train"].batch(range(len(source.roles["train"])))
     for image, label in zip(train.image, train.label, strict=True):
@@ -52,8 +52,13 @@ def test_classes_without_names_are_numbers_and_too_few_names_are_refused(digits)
     assert idx(place).spec.classes == ("0", "1", "2")
     with pytest.raises(DataError, match="it has 3 classes, and `classes` names 2"):
         idx(place, classes=("a", "b"))
-    with pytest.raises(DataError, match="shares: three numbers above 0"):
-        idx(place, shares=(0.5, 0.5))
+
+
+def test_images_of_two_sizes_are_refused(digits):
+    place, images, labels = digits
+    write(place, "t10k", images[30:, :4].numpy(), labels[30:])
+    with pytest.raises(DataError, match="must have one size; got 4x5 and 4x4 pixels"):
+        idx(place)
 
 
 def test_labels_must_fit_the_images(digits):
