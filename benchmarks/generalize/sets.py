@@ -1,4 +1,4 @@
-"""The data sets of `generalize`, written as a stranger's folder: one folder per role and class, and attributes.csv."""
+"""The data sets of `generalize`, written as one folder per role and class, with attributes.csv."""
 
 import csv
 import gzip

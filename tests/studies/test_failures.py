@@ -136,7 +136,7 @@ def test_the_sentence_is_right_whichever_way_it_falls(found):
     assert "the verdict's AUGRC is worse on clean, corrupted, unknown and together." in worse
     assert "are better than the verdict beyond the interval, and the verdict is better than 0 of" in worse
     unclear = first_note(altered(found, Difference(0.1, -0.05, 0.2)))
-    assert "not told apart by its interval on clean, corrupted, unknown and together." in unclear
+    assert "not clearly different (the interval includes 0) on clean, corrupted, unknown and together." in unclear
 
 
 def test_the_ensemble_is_beside_the_verdict_in_words(found):

@@ -102,8 +102,8 @@ def test_the_place_of_the_verdict_is_said_whichever_it_is(means, said):
 def test_each_kind_is_said_on_its_own_side():
     rows = [row("GEN", "clean", BETTER), row("GEN", "corrupted", WORSE), row("GEN", "unknown", UNCLEAR)]
     assert against(rows, "GEN", "GEN") == (
-        "Against GEN the verdict's AUGRC is better on clean; worse on corrupted; not told apart by its interval on"
-        " unknown."
+        "Against GEN the verdict's AUGRC is better on clean; worse on corrupted; not clearly different (the"
+        " interval includes 0) on unknown."
     )
     assert against([row("GEN", "clean", WORSE)], "GEN", "GEN") == "Against GEN the verdict's AUGRC is worse on clean."
     assert against([row("GEN", "clean")], "GEN", "GEN") == ""

@@ -240,10 +240,10 @@ def _set_off(values: list[float | None], measure: str) -> list[Cell]:
 
 def _sides(found: Ensemble) -> str:
     """Where the verdict's AUROC is above or below the ensemble's, in a sentence."""
-    kinds: dict[str, list[str]] = {"above": [], "below": [], "not told apart from": []}
+    kinds: dict[str, list[str]] = {"above": [], "below": [], "not clearly different from": []}
     for row in found.beside:
         if (own := row.verdict_minus["auroc"]) is not None:
-            side = "above" if own.low > 0 else "below" if own.high < 0 else "not told apart from"
+            side = "above" if own.low > 0 else "below" if own.high < 0 else "not clearly different from"
             kinds[side].append(row.kind)
     parts = [f"{side} the ensemble's on {listed(names)}" for side, names in kinds.items() if names]
     return f"The verdict's AUROC is {'; '.join(parts)}." if parts else ""

@@ -136,7 +136,11 @@ def against(rows: Sequence[Measured], rival: str, called: str) -> str:
     for row in rows:
         if row.score == rival and row.verdict_minus["augrc"] is not None:
             sides[row.side("augrc")].append(row.kind)
-    said = {"better": "better on {}", "worse": "worse on {}", "unclear": "not told apart by its interval on {}"}
+    said = {
+        "better": "better on {}",
+        "worse": "worse on {}",
+        "unclear": "not clearly different (the interval includes 0) on {}",
+    }
     parts = [said[side].format(listed(kinds)) for side, kinds in sides.items() if kinds]
     return f"Against {called} the verdict's AUGRC is {'; '.join(parts)}." if parts else ""
 

@@ -275,7 +275,10 @@ def _roles(
     labels = [chosen.classes[label] for label in files.labels]
     check_trained(labels, roles, files.names(range(len(files))), where=copy.where)
     counts = ", ".join(f"{roles.count(role)} {role}" for role in ("train", "validation", "calibration"))
-    return roles, f"The official train split was drawn apart by a hash of each file's bytes (seed {seed}): {counts}."
+    return (
+        roles,
+        f"Roles were drawn from the official train split by a hash of each file's bytes (seed {seed}): {counts}.",
+    )
 
 
 def _drawn(files: Files, trained: NDArray[np.bool_], shares: Mapping[Role, float], seed: int) -> list[Role]:
