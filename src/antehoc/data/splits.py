@@ -162,10 +162,7 @@ def official_roles(
         of_role = [index for index, part in zip(trained, drawn, strict=True) if wanted[part] == role]
         roles[role] = examples.select(test if role == "test" else of_role)
     counts = ", ".join(f"{len(roles[role]):,} {role}" for role in ROLES)
-    notes = [
-        f"Validation and calibration were drawn from the train split by a hash of each image's bytes (seed {seed}); the"
-        f" test split is whole: {counts}."
-    ]
+    notes = [f"Roles but test were drawn from the train split by a hash of each image's bytes (seed {seed}): {counts}."]
     if doubled := len(rest) - len(trained):
         notes.append(f"Images of the train split that equal a test image were left out: {doubled}.")
     return roles, tuple(notes)
